@@ -1,0 +1,367 @@
+import type { Readable } from 'node:stream';
+import type { Digest } from '#base';
+
+/**
+ * The container engine of one machine: images, containers, builds. It speaks neither Docker nor CRI; `docker/` and `node/` translate.
+ *
+ * **Vocabulary.** OCI's: *manifest, descriptor, digest, diff ID, chain ID, layer*. An *image reference* is `[host/]name[:tag|@digest]`,
+ * normalised as Docker does (`debian` is `docker.io/library/debian:latest`). An *image* is named by the digest of its config (the image ID).
+ * A *container* is one image plus one read/write layer, created, running or stopped. An *exec* is a further process in a running container.
+ *
+ * **Lifecycle.** All truth is on disk under the engine's directory. Containers are children of conmon, not of us: they outlive the process.
+ * `start` of the engine rescans, adopts what runs, collects exits that happened meanwhile, and removes what was half made. `stop` lets go
+ * and leaves containers running; `destroy` ends and removes everything.
+ *
+ * **Example.** `await engine.images.pull(ref, { credentials, signal })`, `const c = await engine.containers.create({ image: ref, … })`,
+ * `await engine.containers.start(c.id)`, `const { exitCode } = await engine.containers.wait(c.id, 'stopped', signal)`.
+ *
+ * Errors are `DabbaError`: `NotFound`, `AlreadyExists` (name in use), `Conflict` (wrong state), `InvalidArgument`, `PermissionDenied` and
+ * `Unauthenticated` (a registry said no), `Unavailable` (registry or kernel), `ResourceExhausted` (disk full), `Unimplemented`.
+ */
+export interface Engine {
+  readonly images: Images;
+  readonly containers: Containers;
+  readonly builder: Builder;
+  /** Image, container and volume events from now on, as they happen. */
+  events(signal: AbortSignal): AsyncIterable<EngineEvent>;
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  destroy(): Promise<void>;
+}
+
+export interface RegistryCredentials {
+  readonly username: string;
+  readonly password: string;
+}
+
+export interface TransferOptions {
+  readonly credentials?: RegistryCredentials;
+  readonly signal: AbortSignal;
+  /** Progress, throttled; one call per change of a layer's state or every 100 ms. */
+  readonly onProgress?: (progress: LayerProgress) => void;
+}
+
+export interface LayerProgress {
+  readonly digest: Digest;
+  readonly state: 'waiting' | 'exists' | 'transferring' | 'transferred' | 'unpacking' | 'done';
+  readonly currentBytes?: number;
+  readonly totalBytes?: number;
+}
+
+export interface Images {
+  /** Fetches an image from its registry, verifies every digest, unpacks its layers. What is here already is not fetched again. */
+  pull(reference: string, options: TransferOptions): Promise<Image>;
+  /** Uploads what the registry lacks, then the manifest. Returns the manifest's digest and size. */
+  push(reference: string, options: TransferOptions): Promise<{ readonly digest: Digest; readonly sizeBytes: number }>;
+  /** Asks the registry whether these credentials are good; returns its word for it. Throws `Unauthenticated`. */
+  login(host: string, credentials: RegistryCredentials, signal: AbortSignal): Promise<string>;
+  /** By reference, image ID, or unambiguous ID prefix. Undefined if absent. */
+  find(nameOrId: string): Promise<Image | undefined>;
+  list(): Promise<readonly Image[]>;
+  tag(nameOrId: string, reference: string): Promise<void>;
+  /** Removes a tag, and the image with its last one. Throws `Conflict` while a container uses it, unless `force`. */
+  remove(nameOrId: string, options?: { readonly force?: boolean }): Promise<readonly RemovedImage[]>;
+  /** Makes a one-layer image from a root filesystem tar (`docker import`). */
+  importRootfs(
+    tar: AsyncIterable<Uint8Array>,
+    options: { readonly reference?: string; readonly config?: Partial<ImageConfig>; readonly signal: AbortSignal },
+  ): Promise<Image>;
+}
+
+export type RemovedImage = { readonly untagged: string } | { readonly deleted: string };
+
+/** The runtime part of an OCI image config (image-spec, "config", `config` member) with Docker's additions. */
+export interface ImageConfig {
+  readonly User?: string;
+  readonly ExposedPorts?: { readonly [port: string]: object };
+  readonly Env?: readonly string[];
+  readonly Entrypoint?: readonly string[];
+  readonly Cmd?: readonly string[];
+  readonly Volumes?: { readonly [path: string]: object };
+  readonly WorkingDir?: string;
+  readonly Labels?: { readonly [name: string]: string };
+  readonly StopSignal?: string;
+  readonly Shell?: readonly string[];
+  readonly Healthcheck?: {
+    readonly Test?: readonly string[];
+    readonly Interval?: number;
+    readonly Timeout?: number;
+    readonly StartPeriod?: number;
+    readonly Retries?: number;
+  };
+  readonly OnBuild?: readonly string[];
+}
+
+export interface Image {
+  /** Digest of the config. */
+  readonly id: Digest;
+  /** Normalised references that point here, e.g. `docker.io/library/debian:latest`. */
+  readonly references: readonly string[];
+  /** `repository@digest` under which it was pulled or pushed. */
+  readonly repoDigests: readonly string[];
+  readonly config: ImageConfig;
+  readonly architecture: string;
+  readonly os: string;
+  readonly createdAt: number;
+  readonly author?: string;
+  readonly diffIds: readonly Digest[];
+  readonly history: readonly {
+    readonly created?: string;
+    readonly created_by?: string;
+    readonly empty_layer?: boolean;
+    readonly comment?: string;
+  }[];
+  /** Unpacked size of all layers. */
+  readonly sizeBytes: number;
+}
+
+/** What a container is made from. Durations in ms, sizes in bytes. Absent members take the image's value or Docker's default. */
+export interface ContainerCreate {
+  readonly image: string;
+  /** Unique; generated when absent. */
+  readonly name?: string;
+  readonly entrypoint?: readonly string[];
+  readonly command?: readonly string[];
+  /** `NAME=value`; joined over the image's. */
+  readonly environment?: readonly string[];
+  readonly workingDirectory?: string;
+  /** `user[:group]`, names or numbers. */
+  readonly user?: string;
+  readonly hostname?: string;
+  readonly labels?: { readonly [name: string]: string };
+  readonly isTty?: boolean;
+  readonly isStdinOpen?: boolean;
+  readonly isStdinOnce?: boolean;
+  readonly isReadOnlyRoot?: boolean;
+  readonly isPrivileged?: boolean;
+  readonly isInitEnabled?: boolean;
+  readonly network: ContainerNetwork;
+  readonly mounts?: readonly Mount[];
+  readonly resources?: Resources;
+  readonly capabilities?: { readonly add?: readonly string[]; readonly drop?: readonly string[] };
+  readonly ulimits?: readonly { readonly name: string; readonly soft: number; readonly hard: number }[];
+  readonly sysctls?: { readonly [name: string]: string };
+  readonly restartPolicy?: {
+    readonly name: 'no' | 'always' | 'unless-stopped' | 'on-failure';
+    readonly maximumRetryCount?: number;
+  };
+  readonly stopSignal?: string;
+  readonly stopTimeoutMs?: number;
+  readonly isRemovedOnExit?: boolean;
+  /** Parent cgroup path; default the engine's own. */
+  readonly cgroupParent?: string;
+  readonly healthCheck?: ImageConfig['Healthcheck'];
+  readonly oomScoreAdj?: number;
+}
+
+/** `namespace`: a prepared one, e.g. of a sandbox; `bridge`: one of the engine's own networks; `none`: loopback alone; `host`: the machine's. */
+export type ContainerNetwork =
+  | {
+      readonly mode: 'namespace';
+      readonly path: string;
+      readonly nameservers: readonly string[];
+      readonly searchDomains: readonly string[];
+      readonly hosts: readonly { readonly address: string; readonly names: readonly string[] }[];
+    }
+  | { readonly mode: 'bridge'; readonly network: string }
+  | { readonly mode: 'none' }
+  | { readonly mode: 'host' };
+
+export type Mount =
+  | { readonly kind: 'bind'; readonly source: string; readonly target: string; readonly isReadOnly?: boolean }
+  | { readonly kind: 'volume'; readonly name: string; readonly target: string; readonly isReadOnly?: boolean }
+  | { readonly kind: 'tmpfs'; readonly target: string; readonly sizeBytes?: number; readonly mode?: number };
+
+export interface Resources {
+  readonly cpuShares?: number;
+  /** Hard limit in thousandths of a core. */
+  readonly cpuMillis?: number;
+  readonly cpusetCpus?: string;
+  readonly memoryBytes?: number;
+  readonly memoryReservationBytes?: number;
+  readonly memorySwapBytes?: number;
+  readonly pidsLimit?: number;
+}
+
+export interface Container {
+  readonly id: string;
+  readonly name: string;
+  readonly create: ContainerCreate;
+  readonly imageId: Digest;
+  /** What was asked and what the image gives, joined: what the process is started with. */
+  readonly process: {
+    readonly args: readonly string[];
+    readonly environment: readonly string[];
+    readonly workingDirectory: string;
+    readonly user: string;
+  };
+  readonly state: ContainerState;
+  readonly restartCount: number;
+  readonly createdAt: number;
+  readonly address?: {
+    readonly network: string;
+    readonly ip: string;
+    readonly prefixLength: number;
+    readonly gateway: string;
+  };
+  /** Requests the machine could not grant in full, e.g. a clamped rlimit. */
+  readonly warnings: readonly string[];
+}
+
+export interface ContainerState {
+  readonly status: 'created' | 'running' | 'paused' | 'restarting' | 'removing' | 'exited' | 'dead';
+  readonly pid?: number;
+  readonly exitCode?: number;
+  readonly isOutOfMemory: boolean;
+  readonly error?: string;
+  readonly startedAt?: number;
+  readonly finishedAt?: number;
+  readonly health?: {
+    readonly status: 'starting' | 'healthy' | 'unhealthy';
+    readonly failingStreak: number;
+    readonly log: readonly {
+      readonly startAt: number;
+      readonly endAt: number;
+      readonly exitCode: number;
+      readonly output: string;
+    }[];
+  };
+}
+
+export interface Containers {
+  create(request: ContainerCreate): Promise<Container>;
+  start(id: string): Promise<void>;
+  /** Sends the stop signal, then SIGKILL after the timeout; resolves when it has ended. Stopping a stopped container succeeds. */
+  stop(id: string, options?: { readonly timeoutMs?: number; readonly signal?: string }): Promise<void>;
+  /** `signal` by name (`SIGTERM`, `TERM`) or number. Throws `Conflict` unless running. */
+  kill(id: string, signal: string): Promise<void>;
+  /** Throws `Conflict` while it runs, unless `force`. */
+  remove(id: string, options?: { readonly force?: boolean; readonly removeVolumes?: boolean }): Promise<void>;
+  /** By id, unambiguous id prefix, or name. */
+  find(idOrName: string): Promise<Container | undefined>;
+  list(): Promise<readonly Container[]>;
+  rename(id: string, name: string): Promise<void>;
+  /** Resolves when the condition is met: not running, next exit, or removed. */
+  wait(
+    id: string,
+    condition: 'not-running' | 'next-exit' | 'removed',
+    signal: AbortSignal,
+  ): Promise<{ readonly exitCode: number }>;
+  /** Recorded output, then with `follow` what comes, until the container ends. */
+  logs(id: string, options: LogOptions): AsyncIterable<LogEntry>;
+  /** Live streams of the container's first process. May be called before `start`. */
+  attach(id: string, options: AttachOptions): Promise<Attachment>;
+  /** Terminal size in cells. */
+  resize(id: string, size: TerminalSize): Promise<void>;
+  exec(id: string, request: ExecCreate): Promise<Exec>;
+  /** Processes inside, as `ps` columns. */
+  top(
+    id: string,
+    psArguments: readonly string[],
+  ): Promise<{ readonly titles: readonly string[]; readonly processes: readonly (readonly string[])[] }>;
+}
+
+export interface LogOptions {
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+  readonly follow: boolean;
+  /** Only the last lines. */
+  readonly tail?: number;
+  /** Milliseconds since the epoch. */
+  readonly since?: number;
+  readonly until?: number;
+  /** Byte position in the log to start from, as an earlier entry gave it; for exact resumption. */
+  readonly fromPosition?: number;
+  readonly signal: AbortSignal;
+}
+
+/** One line of output without its newline, or, when `isPartial`, a piece of a line still being written. */
+export interface LogEntry {
+  /** Nanoseconds since the epoch. */
+  readonly atNs: bigint;
+  readonly stream: 'stdout' | 'stderr';
+  readonly data: Buffer;
+  readonly isPartial: boolean;
+  /** Byte position behind this entry. */
+  readonly nextPosition: number;
+}
+
+export interface TerminalSize {
+  readonly rows: number;
+  readonly columns: number;
+}
+
+export interface AttachOptions {
+  readonly stdin: boolean;
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+}
+
+/** Both directions of a process. `output` ends when the process closes its streams. */
+export interface Attachment extends AsyncDisposable {
+  readonly output: AsyncIterable<{ readonly stream: 'stdout' | 'stderr'; readonly data: Buffer }>;
+  /** Resolves when the bytes were taken. */
+  write(data: Uint8Array): Promise<void>;
+  /** End of input. */
+  closeInput(): Promise<void>;
+}
+
+export interface ExecCreate {
+  readonly args: readonly string[];
+  readonly environment?: readonly string[];
+  readonly workingDirectory?: string;
+  readonly user?: string;
+  readonly isTty?: boolean;
+  readonly isPrivileged?: boolean;
+  readonly stdin: boolean;
+}
+
+export interface Exec {
+  readonly id: string;
+  readonly pid: number;
+  readonly attachment: Attachment;
+  resize(size: TerminalSize): Promise<void>;
+  /** Resolves when the process has ended. */
+  wait(signal: AbortSignal): Promise<{ readonly exitCode: number }>;
+}
+
+export interface EngineEvent {
+  readonly at: number;
+  readonly type: 'container' | 'image' | 'volume' | 'network';
+  /** Docker's words: create, start, die, destroy, oom, kill, exec_start, pull, push, tag, untag, delete, … */
+  readonly action: string;
+  readonly id: string;
+  readonly attributes: { readonly [name: string]: string };
+}
+
+export interface Builder {
+  /**
+   * Builds a Dockerfile. `context` is a tar stream. Yields progress as it happens and ends with `result`. A fault in the Dockerfile
+   * throws `InvalidArgument` whose message names file, line and instruction; a failing RUN throws `FailedPrecondition` with its exit code.
+   */
+  build(request: BuildRequest): AsyncIterable<BuildEvent>;
+}
+
+export interface BuildRequest {
+  readonly context: Readable;
+  /** Path of the Dockerfile within the context. Default `Dockerfile`. */
+  readonly dockerfile?: string;
+  readonly references: readonly string[];
+  readonly buildArgs: { readonly [name: string]: string };
+  readonly labels: { readonly [name: string]: string };
+  readonly target?: string;
+  readonly isCacheDisabled?: boolean;
+  readonly isPulledAlways?: boolean;
+  readonly networkMode?: string;
+  /** Credentials by registry host. */
+  readonly credentials: { readonly [host: string]: RegistryCredentials };
+  readonly signal: AbortSignal;
+}
+
+export type BuildEvent =
+  | { readonly kind: 'step'; readonly index: number; readonly count: number; readonly text: string }
+  | { readonly kind: 'cached'; readonly imageId?: string }
+  | { readonly kind: 'output'; readonly stream: 'stdout' | 'stderr'; readonly data: Buffer }
+  | { readonly kind: 'note'; readonly text: string }
+  | { readonly kind: 'layer'; readonly id: string }
+  | { readonly kind: 'result'; readonly imageId: Digest; readonly references: readonly string[] };

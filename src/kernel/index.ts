@@ -1,0 +1,1 @@
+export { KernelError } from './libc.ts';

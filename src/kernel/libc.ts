@@ -1,0 +1,48 @@
+import koffi from 'koffi';
+import { DabbaError, type ErrorKind } from '#base';
+
+/** A system call that failed. `code` is the errno's name (`EBUSY`), as on Node's own system errors. */
+export class KernelError extends DabbaError {
+  readonly code: string;
+  readonly syscall: string;
+  constructor(syscall: string, code: string, subject: string) {
+    super(kinds[code] ?? 'Unavailable', `${syscall} ${subject}: ${code}`);
+    this.name = 'KernelError';
+    this.code = code;
+    this.syscall = syscall;
+  }
+}
+
+const kinds: { readonly [code: string]: ErrorKind } = {
+  ENOENT: 'NotFound',
+  ESRCH: 'NotFound',
+  EEXIST: 'AlreadyExists',
+  EPERM: 'PermissionDenied',
+  EACCES: 'PermissionDenied',
+  EINVAL: 'InvalidArgument',
+  ENOSPC: 'ResourceExhausted',
+  EDQUOT: 'ResourceExhausted',
+  EMFILE: 'ResourceExhausted',
+  ENOMEM: 'ResourceExhausted',
+};
+
+const library = koffi.load('libc.so.6');
+
+/** Declares a libc function by its C prototype. The result is typed by the caller, who knows the prototype. */
+export function libcFunction<Signature extends (...args: never[]) => unknown>(prototype: string): Signature {
+  return library.func(prototype) as unknown as Signature; // koffi's own type is untyped varargs
+}
+
+const errnoNames = new Map<number, string>(Object.entries(koffi.os.errno).map(([name, value]) => [value, name]));
+
+/** Name of the errno the last libc call on this thread left, e.g. `EBUSY`. Read it at once: any other call may change it. */
+export function lastErrorCode(): string {
+  const errno = koffi.errno();
+  return errnoNames.get(errno) ?? `errno ${errno}`;
+}
+
+/** Returns `result` unless it is negative, which throws a `KernelError` naming the call and its subject. */
+export function check(result: number, syscall: string, subject: string): number {
+  if (result < 0) throw new KernelError(syscall, lastErrorCode(), subject);
+  return result;
+}

@@ -1,0 +1,3 @@
+export type * from './model.ts';
+export type * from './network.ts';
+export * from './records.ts';

@@ -1,0 +1,3 @@
+export * from './collection.ts';
+export * from './errors.ts';
+export type * from './store.ts';
