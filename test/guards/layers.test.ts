@@ -73,7 +73,7 @@ test('every import points to a room beneath, through its entry', () => {
 });
 
 test('the guard finds planted faults', () => {
-  const faults = (file: string, text: string) => importsOf(file, text).map(faultOf).filter(Boolean).length;
+  const faults = (file: string, text: string) => new Set(importsOf(file, text).map(faultOf).filter(Boolean)).size;
   assert.equal(faults('store/a.ts', `import { x } from '#engine';`), 1);
   assert.equal(faults('engine/a.ts', `export * from '#network';`), 1);
   assert.equal(faults('engine/a.ts', `const x = await import('#docker');`), 1);
