@@ -1,3 +1,4 @@
+export type * from './auth/index.ts';
 export * from './errors.ts';
+export * from './page.ts';
 export * from './service.ts';
-export type * from './auth/principal.ts';
