@@ -1,0 +1,2 @@
+export { createBuilder } from './builder.ts';
+export { buildLabel, type BuilderParts, type DockerfileBuilder, type StepContainers } from './ports.ts';
