@@ -84,7 +84,7 @@ export type WatchEvent =
   | { readonly kind: 'put'; readonly entry: KeyValue; readonly previous?: KeyValue }
   | { readonly kind: 'delete'; readonly key: string; readonly revision: number; readonly previous?: KeyValue };
 
-/** The events of one revision that fall under the watched prefix, or, with no events, word that everything up to `revision` was seen. */
+/** The events of one revision that fall under the watched prefix, or, with no events and only when asked for, word that everything up to `revision` was seen. */
 export interface WatchBatch {
   readonly revision: number;
   readonly events: readonly WatchEvent[];
@@ -95,6 +95,8 @@ export interface WatchOptions {
   readonly fromRevision?: number;
   /** Ends the watch: the iterator returns. */
   readonly signal: AbortSignal;
+  /** Also deliver batches without events, as word of revisions that changed nothing under the prefix. Default: no such batches. */
+  readonly isProgressWanted?: boolean;
 }
 
 export interface Lease {

@@ -1,0 +1,99 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { DabbaError, isDabbaError } from '#base';
+import { storeError } from './errors.ts';
+
+interface Waiting {
+  readonly job: () => unknown;
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+type Outcome =
+  | { readonly waiting: Waiting; readonly result: unknown }
+  | { readonly waiting: Waiting; readonly error: DabbaError };
+
+/** Most jobs that share one commit; the rest wait for the next turn, so that a flood of writers does not stop the event loop. */
+const MAX_JOBS = 1024;
+
+/** What happens around a commit. */
+export interface CommitHooks {
+  /** The jobs are durable: publish what they did. */
+  committed(): void;
+  /** Nothing of them was kept: forget what they did. */
+  rolledBack(): void;
+}
+
+/**
+ * Runs the jobs of one event-loop turn in one SQLite transaction, with one fsync. It commits in the check phase, right behind the I/O of
+ * the same turn, when everyone who was woken by that I/O has asked. A job that refuses throws a `DabbaError` before it has written anything
+ * and fails alone; whatever else is thrown is SQLite's, and fails the group.
+ */
+export class GroupCommit {
+  readonly #db: DatabaseSync;
+  readonly #path: string;
+  readonly #hooks: CommitHooks;
+  readonly #begin: StatementSync;
+  readonly #commit: StatementSync;
+  #queue: Waiting[] = [];
+  #isClosed = false;
+
+  constructor(db: DatabaseSync, path: string, hooks: CommitHooks) {
+    this.#db = db;
+    this.#path = path;
+    this.#hooks = hooks;
+    this.#begin = db.prepare('BEGIN');
+    this.#commit = db.prepare('COMMIT');
+  }
+
+  /** Resolves with the job's result when it is durable. */
+  run<T>(job: () => T): Promise<T> {
+    if (this.#isClosed) return Promise.reject(new DabbaError('Unavailable', `${this.#path} is closed`));
+    // The executor's types tie `resolve` to `T`; the queue holds jobs of any result.
+    return new Promise<T>((resolve, reject) => {
+      this.#queue.push({ job, resolve: resolve as (result: unknown) => void, reject });
+      if (this.#queue.length === 1) setImmediate(() => this.#commitGroup());
+    });
+  }
+
+  /** Commits what waits, and takes no more. */
+  close(): void {
+    this.#isClosed = true;
+    while (this.#queue.length) this.#commitGroup();
+  }
+
+  #commitGroup(): void {
+    const group = this.#queue.length > MAX_JOBS ? this.#queue.splice(0, MAX_JOBS) : this.#queue.splice(0);
+    if (!group.length) return;
+    let outcomes: Outcome[];
+    try {
+      this.#begin.run();
+      outcomes = group.map(runJob);
+      this.#commit.run();
+    } catch (error) {
+      this.#rollBack();
+      for (const { reject } of group) reject(storeError(error, this.#path));
+      return;
+    } finally {
+      if (this.#queue.length) setImmediate(() => this.#commitGroup());
+    }
+    this.#hooks.committed();
+    for (const outcome of outcomes)
+      if ('error' in outcome) outcome.waiting.reject(outcome.error);
+      else outcome.waiting.resolve(outcome.result);
+  }
+
+  #rollBack(): void {
+    // SQLite may have rolled back by itself, e.g. on a full disk (sqlite.org/lang_transaction.html, section 3).
+    if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+    this.#hooks.rolledBack();
+  }
+}
+
+function runJob(waiting: Waiting): Outcome {
+  try {
+    return { waiting, result: waiting.job() };
+  } catch (error) {
+    if (isDabbaError(error)) return { waiting, error };
+    throw error;
+  }
+}

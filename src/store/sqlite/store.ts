@@ -1,0 +1,228 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { type Clock, DabbaError, type Logger, type Random, messageOf, silentLogger, systemRandom } from '#base';
+import { LeaseTimers } from '../lease-timers.ts';
+import { formatListPosition, parseListPosition } from '../list-position.ts';
+import { type RevisionSpan, checkReadable } from '../revisions.ts';
+import type {
+  KeyValue,
+  Lease,
+  ListOptions,
+  ListResult,
+  Store,
+  Transaction,
+  TransactionResult,
+  WatchBatch,
+  WatchEvent,
+  WatchOptions,
+} from '../store.ts';
+import { type TransactionView, checkTransaction, decide, deleteEvent, unknownLease } from '../transaction.ts';
+import { WatchHub } from '../watch-hub.ts';
+import { Compaction } from './compaction.ts';
+import { storeError } from './errors.ts';
+import { GroupCommit } from './group-commit.ts';
+import { Log } from './log.ts';
+import { prepareSchema } from './schema.ts';
+
+export interface SqliteStoreOptions {
+  /** Holds `store.db` and its log; made when absent. One process at a time. */
+  readonly directory: string;
+  readonly clock: Clock;
+  readonly random?: Random;
+  readonly logger?: Logger;
+}
+
+/**
+ * Opens the embedded store. Throws `FailedPrecondition` when another process has it open or a newer dabba wrote it, `DataLoss` when
+ * the file is damaged.
+ */
+export function openSqliteStore(options: SqliteStoreOptions): Store {
+  mkdirSync(options.directory, { recursive: true, mode: 0o700 });
+  const path = join(options.directory, 'store.db');
+  let db: DatabaseSync | undefined;
+  try {
+    db = new DatabaseSync(path);
+    // Exclusive: no second process, and no locking calls or shared memory in the way of a commit.
+    db.exec(`PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+      PRAGMA wal_autocheckpoint = 2000; PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY;`);
+    prepareSchema(db, path);
+    return new SqliteStore(db, path, options);
+  } catch (error) {
+    db?.close();
+    throw storeError(error, path);
+  }
+}
+
+/** The store over `node:sqlite`: one connection, every write through the group commit, reads straight from the log. */
+class SqliteStore implements Store {
+  readonly #db: DatabaseSync;
+  readonly #path: string;
+  readonly #random: Random;
+  readonly #log: Log;
+  readonly #commits: GroupCommit;
+  readonly #compaction: Compaction;
+  readonly #hub: WatchHub;
+  readonly #leases: LeaseTimers;
+  readonly #view: TransactionView;
+  readonly #grantLease: StatementSync;
+  readonly #dropLease: StatementSync;
+  /** The last durable revision. */
+  #revision: number;
+  /** Revisions of the group being committed. */
+  #pending: WatchBatch[] = [];
+  #isClosed = false;
+
+  constructor(db: DatabaseSync, path: string, options: SqliteStoreOptions) {
+    const logger = options.logger ?? silentLogger;
+    this.#db = db;
+    this.#path = path;
+    this.#random = options.random ?? systemRandom;
+    this.#log = new Log(db);
+    this.#revision = this.#log.lastRevision() ?? 1;
+    this.#commits = new GroupCommit(db, path, {
+      committed: () => this.#publish(),
+      rolledBack: () => (this.#pending = []),
+    });
+    this.#compaction = new Compaction(db, this.#commits);
+    this.#hub = new WatchHub({
+      span: () => this.#span(),
+      changesFrom: (prefix, from) => this.#read(() => this.#log.changesFrom(prefix, from, this.#revision)),
+    });
+    this.#leases = new LeaseTimers(options.clock, async (leaseId) => {
+      try {
+        await this.#endLease(leaseId);
+      } catch (error) {
+        logger.error('an expired lease could not be ended', { leaseId, error: messageOf(error) });
+        throw error;
+      }
+    });
+    this.#view = {
+      current: (key) => this.#log.latest(key),
+      currentUnder: (prefix) => this.#log.list(prefix, { revision: this.#nextRevision() }),
+      hasLease: (leaseId) => this.#leases.has(leaseId),
+    };
+    this.#grantLease = db.prepare('INSERT INTO lease (id, ttl_ms) VALUES (?, ?)');
+    this.#dropLease = db.prepare('DELETE FROM lease WHERE id = ?');
+    for (const lease of db.prepare('SELECT id, ttl_ms FROM lease').all())
+      this.#leases.start(lease['id'] as string, lease['ttl_ms'] as number);
+  }
+
+  async get(key: string, options?: { readonly revision?: number }): Promise<KeyValue | undefined> {
+    const revision = options?.revision;
+    if (revision === undefined) return this.#read(() => this.#log.latest(key));
+    checkReadable(revision, this.#span());
+    return this.#read(() => this.#log.at(key, revision));
+  }
+
+  async list(prefix: string, options: ListOptions = {}): Promise<ListResult> {
+    const position = options.continue === undefined ? undefined : parseListPosition(options.continue, prefix);
+    const revision = position?.revision ?? options.revision ?? this.#revision;
+    checkReadable(revision, this.#span());
+    const { limit } = options;
+    const entries = this.#read(() =>
+      this.#log.list(prefix, {
+        revision,
+        ...(position && { afterKey: position.afterKey }),
+        ...(limit !== undefined && { limit: limit + 1 }),
+      }),
+    );
+    if (limit === undefined || entries.length <= limit) return { entries, revision };
+    entries.length = limit;
+    return { entries, revision, continue: formatListPosition({ revision, afterKey: entries.at(-1)!.key }) };
+  }
+
+  async txn(transaction: Transaction): Promise<TransactionResult> {
+    checkTransaction(transaction);
+    return this.#commits.run(() => {
+      const { succeeded, events } = decide(transaction, this.#view, this.#nextRevision());
+      return { succeeded, revision: this.#record(events) };
+    });
+  }
+
+  watch(prefix: string, options: WatchOptions): AsyncIterable<WatchBatch> {
+    return this.#hub.watch(prefix, options);
+  }
+
+  async grantLease(ttlMs: number): Promise<Lease> {
+    if (!Number.isSafeInteger(ttlMs) || ttlMs < 1)
+      throw new DabbaError('InvalidArgument', `a lease cannot last ${ttlMs} ms`);
+    const id = this.#random.hex(16);
+    await this.#commits.run(() => this.#grantLease.run(id, ttlMs));
+    this.#leases.start(id, ttlMs);
+    return { id, ttlMs };
+  }
+
+  async keepAlive(leaseId: string): Promise<Lease> {
+    const ttlMs = this.#leases.restart(leaseId);
+    if (ttlMs === undefined) throw unknownLease(leaseId);
+    return { id: leaseId, ttlMs };
+  }
+
+  async revokeLease(leaseId: string): Promise<void> {
+    await this.#endLease(leaseId);
+    this.#leases.forget(leaseId);
+  }
+
+  async compact(revision: number): Promise<void> {
+    checkReadable(revision, this.#span());
+    await this.#compaction.run(revision);
+  }
+
+  async revision(): Promise<number> {
+    return this.#read(() => this.#revision);
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#commits.close();
+    this.#isClosed = true;
+    this.#leases.close();
+    this.#hub.close();
+    this.#db.close();
+  }
+
+  #span(): RevisionSpan {
+    return { revision: this.#revision, compactRevision: this.#compaction.compactRevision };
+  }
+
+  /** The revision that the next change of the group gets. */
+  #nextRevision(): number {
+    return this.#revision + this.#pending.length + 1;
+  }
+
+  /** Writes one revision, if there is anything to write, and returns the revision the store is then at. */
+  #record(events: readonly WatchEvent[]): number {
+    const revision = this.#nextRevision();
+    if (!events.length) return revision - 1;
+    for (const [place, event] of events.entries()) this.#log.append(event, revision, place);
+    this.#pending.push({ revision, events });
+    return revision;
+  }
+
+  #publish(): void {
+    const batches = this.#pending;
+    this.#pending = [];
+    for (const batch of batches) {
+      this.#revision = batch.revision;
+      this.#hub.publish(batch);
+    }
+  }
+
+  async #endLease(leaseId: string): Promise<void> {
+    await this.#commits.run(() => {
+      const revision = this.#nextRevision();
+      this.#record(this.#log.underLease(leaseId).map((entry) => deleteEvent(entry, revision)));
+      this.#dropLease.run(leaseId);
+    });
+  }
+
+  #read<T>(query: () => T): T {
+    if (this.#isClosed) throw new DabbaError('Unavailable', `${this.#path} is closed`);
+    try {
+      return query();
+    } catch (error) {
+      throw storeError(error, this.#path);
+    }
+  }
+}
