@@ -35,10 +35,14 @@ export function libcFunction<Signature extends (...args: never[]) => unknown>(pr
 
 const errnoNames = new Map<number, string>(Object.entries(koffi.os.errno).map(([name, value]) => [value, name]));
 
+/** Name of an errno by its number, e.g. `EBUSY`. */
+export function errnoName(errno: number): string {
+  return errnoNames.get(errno) ?? `errno ${errno}`;
+}
+
 /** Name of the errno the last libc call on this thread left, e.g. `EBUSY`. Read it at once: any other call may change it. */
 export function lastErrorCode(): string {
-  const errno = koffi.errno();
-  return errnoNames.get(errno) ?? `errno ${errno}`;
+  return errnoName(koffi.errno());
 }
 
 /** Returns `result` unless it is negative, which throws a `KernelError` naming the call and its subject. */
