@@ -44,7 +44,7 @@ export function formatCidr(block: CidrBlock): Cidr {
 }
 
 /** True if `inner`, an address or a block, lies wholly inside `outer`. */
-export function cidrContains(outer: Cidr, inner: Ipv4 | Cidr): boolean {
+export function cidrContains(outer: Cidr, inner: string): boolean {
   const { first, last } = parseCidr(outer);
   const block = parseCidr(inner.includes('/') ? inner : `${inner}/32`);
   return block.first >= first && block.last <= last;
