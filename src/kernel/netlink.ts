@@ -1,5 +1,5 @@
 import { closeSync } from 'node:fs';
-import { KernelError, check, errnoName, libcFunction } from './libc.ts';
+import { KernelError, check, errnoName, lastErrorCode, libcFunction } from './libc.ts';
 
 /** A request: type, flags beyond REQUEST and ACK, the bytes behind the netlink header, and what it is about, for the error message. */
 export interface NetlinkRequest {
@@ -123,7 +123,7 @@ export class NetlinkSocket implements Disposable {
   }
 
   *#receive(): Generator<ReceivedMessage> {
-    const received = check(Number(receiveCall(this.#descriptor, this.#buffer, RECEIVE_BYTES, 0)), 'recv', 'rtnetlink');
+    const received = this.#fill();
     for (let offset = 0; offset + HEADER_BYTES <= received;) {
       const length = this.#buffer.readUInt32LE(offset);
       yield {
@@ -133,6 +133,15 @@ export class NetlinkSocket implements Disposable {
         body: this.#buffer.subarray(offset + HEADER_BYTES, offset + length),
       };
       offset += length + padding(length);
+    }
+  }
+
+  #fill(): number {
+    for (;;) {
+      const received = Number(receiveCall(this.#descriptor, this.#buffer, RECEIVE_BYTES, 0));
+      if (received >= 0) return received;
+      const code = lastErrorCode();
+      if (code !== 'EINTR') throw new KernelError('recv', code, 'rtnetlink');
     }
   }
 
