@@ -1,0 +1,111 @@
+import type { Clock, Logger, Random } from '#base';
+import { networkRecords, type NetworkInterface, type SecurityGroup, type Subnet, type Vpc } from '#network';
+import type { Operation, Store } from '#store';
+import { defineService, type ServiceDefinition } from '../service.ts';
+import { addressHandlers } from './addresses.ts';
+import { ensureDefaultVpc, findDefaultVpc } from './default-vpc.ts';
+import { guarded, permissions } from './guard.ts';
+import { Interfaces, type InterfaceRequest, type PlannedInterface } from './interfaces.ts';
+import { internetGatewayHandlers } from './internet-gateways.ts';
+import { mustGet } from './kinds.ts';
+import { networkInterfaceHandlers } from './network-interfaces.ts';
+import { routeTableHandlers } from './route-tables.ts';
+import { allIn, type Ec2State, type Scope } from './scope.ts';
+import { securityGroupChangeHandlers } from './security-group-changes.ts';
+import { securityGroupHandlers } from './security-groups.ts';
+import { subnetHandlers } from './subnets.ts';
+import { tagHandlers } from './tags.ts';
+import { Uses } from './uses.ts';
+import { vpcHandlers } from './vpcs.ts';
+import { zoneHandlers } from './zones.ts';
+
+export { privateDnsName } from './dns-names.ts';
+export type { InterfaceRequest, PlannedInterface } from './interfaces.ts';
+export type { Scope } from './scope.ts';
+
+/**
+ * What other services ask of the VPC: the API's records without its wire. Unknown ids throw EC2's own `AwsError` (`InvalidSubnetID.NotFound`).
+ * What begins with `plan` only reads and hands back the parts of a transaction, so that a service can make an interface together with
+ * whatever it is for.
+ */
+export interface VpcNetwork {
+  /** Makes the scope's default VPC the first time; afterwards it costs one read. */
+  ensureDefaultVpc(scope: Scope): Promise<void>;
+  /** Undefined when the user deleted it. */
+  defaultVpc(scope: Scope): Promise<Vpc | undefined>;
+  subnet(scope: Scope, id: string): Promise<Subnet>;
+  /** Every subnet of the scope. */
+  subnets(scope: Scope): Promise<readonly Subnet[]>;
+  securityGroups(scope: Scope, ids: readonly string[]): Promise<readonly SecurityGroup[]>;
+  defaultSecurityGroup(scope: Scope, vpcId: string): Promise<SecurityGroup>;
+  createInterface(request: InterfaceRequest): Promise<NetworkInterface>;
+  planInterface(request: InterfaceRequest): Promise<PlannedInterface>;
+  attachInterface(scope: Scope, id: string, nodeId: string): Promise<NetworkInterface>;
+  /** Deleting an absent interface succeeds. */
+  deleteInterface(scope: Scope, id: string): Promise<void>;
+  planDeleteInterface(scope: Scope, id: string): Promise<readonly Operation[]>;
+}
+
+export interface Ec2Options {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Pool of public addresses, `198.18.0.0/16`. */
+  readonly publicCidr: string;
+  readonly logger: Logger;
+}
+
+/** The EC2 service and what it offers to other services. */
+export function createEc2(options: Ec2Options): {
+  readonly definition: ServiceDefinition;
+  readonly network: VpcNetwork;
+} {
+  const state: Ec2State = { ...options, records: networkRecords(options.store) };
+  const uses = new Uses(options.store);
+  const interfaces = new Interfaces(state, uses);
+  const network = vpcNetwork(state, interfaces);
+  const handlers = {
+    ...vpcHandlers(state, uses),
+    ...subnetHandlers(state, uses),
+    ...securityGroupHandlers(state, uses),
+    ...securityGroupChangeHandlers(state, uses),
+    ...networkInterfaceHandlers(state, interfaces),
+    ...internetGatewayHandlers(state, uses),
+    ...routeTableHandlers(state, uses),
+    ...addressHandlers(state),
+    ...tagHandlers(state),
+    ...zoneHandlers(async (scope) => (await network.defaultVpc(scope))?.id),
+  };
+  const definition = defineService<typeof import('@aws-sdk/client-ec2')>({
+    name: 'ec2',
+    signingNames: ['ec2'],
+    eventSource: 'ec2.amazonaws.com',
+    loadSdk: () => import('@aws-sdk/client-ec2'),
+    handlers: guarded(handlers, (context) => network.ensureDefaultVpc(context)),
+    permissions,
+  });
+  return { definition, network };
+}
+
+function vpcNetwork(state: Ec2State, interfaces: Interfaces): VpcNetwork {
+  const { records } = state;
+  return {
+    ensureDefaultVpc: (scope) => ensureDefaultVpc(state, scope),
+    defaultVpc: (scope) => findDefaultVpc(state, scope),
+    subnet: async (scope, id) => (await mustGet(records.subnets, scope, 'subnet', id)).value,
+    subnets: async (scope) => (await records.subnets.list(allIn(scope))).map(({ value }) => value),
+    securityGroups: (scope, ids) =>
+      Promise.all(ids.map(async (id) => (await mustGet(records.securityGroups, scope, 'security-group', id)).value)),
+    async defaultSecurityGroup(scope, vpcId) {
+      const groups = await records.securityGroups.list(allIn(scope));
+      const group = groups.find(({ value }) => value.vpcId === vpcId && value.name === 'default');
+      if (!group) throw new Error(`VPC ${vpcId} has no default security group`);
+      return group.value;
+    },
+    createInterface: (request) => interfaces.create(request),
+    planInterface: (request) => interfaces.plan(request),
+    attachInterface: (scope, id, nodeId) => interfaces.attach(scope, id, nodeId),
+    deleteInterface: (scope, id) => interfaces.delete(scope, id),
+    planDeleteInterface: (scope, id) => interfaces.planDelete(scope, id),
+  };
+}
