@@ -42,7 +42,7 @@ export function listAttributes(path: Path): readonly string[] {
   scratch ??= Buffer.alloc(limitBytes);
   const used = check(llistxattr(path, scratch, limitBytes), 'llistxattr', nameOf(path));
   return scratch
-    .latin1Slice(0, used)
+    .toString('latin1', 0, used)
     .split('\0')
     .filter((name) => name !== '')
     .sort();

@@ -1,0 +1,59 @@
+import { pipeline, type Transform } from 'node:stream';
+import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { DabbaError, systemCode } from '#base';
+
+const chunkSize = 256 * 1024;
+
+/** A stream and how it came. */
+export interface Plain {
+  readonly isCompressed: boolean;
+  readonly bytes: AsyncIterable<Buffer>;
+}
+
+/** The plain bytes of a stream that is gzip, zstd or plain, told by its first bytes. Faults of compression throw `InvalidArgument`. */
+export async function decompress(source: AsyncIterable<Buffer>): Promise<Plain> {
+  const input = source[Symbol.asyncIterator]();
+  const head = await headOf(input);
+  const decoder = decoderFor(head);
+  const whole = chain(head, input);
+  return decoder ? { isCompressed: true, bytes: decode(whole, decoder) } : { isCompressed: false, bytes: whole };
+}
+
+async function* decode(source: AsyncIterable<Buffer>, decoder: Transform): AsyncGenerator<Buffer, void> {
+  // A failure of either side destroys the decoder, and the loop below throws it.
+  pipeline(source, decoder, () => undefined);
+  try {
+    for await (const chunk of decoder) yield chunk as Buffer; // the decoder is in byte mode
+  } catch (error) {
+    const code = systemCode(error);
+    if (code?.startsWith('Z_') || code?.startsWith('ZSTD_') || code === 'ERR_ZLIB_INITIALIZATION_FAILED')
+      throw new DabbaError('InvalidArgument', `compressed data is damaged: ${code}`, { cause: error });
+    throw error;
+  }
+}
+
+/** At least the four bytes that tell the format, or all there are. */
+async function headOf(input: AsyncIterator<Buffer>): Promise<Buffer> {
+  let head: Buffer = Buffer.alloc(0);
+  while (head.length < 4) {
+    const { done, value } = await input.next();
+    if (done) break;
+    head = head.length === 0 ? value : Buffer.concat([head, value]);
+  }
+  return head;
+}
+
+function decoderFor(head: Buffer): Transform | undefined {
+  if (head[0] === 0x1f && head[1] === 0x8b) return createGunzip({ chunkSize });
+  if (head.length >= 4 && head.readUInt32LE(0) === 0xfd2fb528) return createZstdDecompress({ chunkSize });
+  return undefined;
+}
+
+async function* chain(head: Buffer, rest: AsyncIterator<Buffer>): AsyncGenerator<Buffer, void> {
+  if (head.length > 0) yield head;
+  for (;;) {
+    const { done, value } = await rest.next();
+    if (done) return;
+    yield value;
+  }
+}

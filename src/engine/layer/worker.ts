@@ -1,0 +1,134 @@
+import { parentPort } from 'node:worker_threads';
+import { createGzip } from 'node:zlib';
+import { DabbaError, type Digest, Digester, messageOf } from '#base';
+import { ThreadRoot } from '#kernel';
+import { TreeWriter } from './apply.ts';
+import type { Packed, PackRequest, Unpacked, UnpackRequest } from './archives.ts';
+import { ByteReceiver, ByteSender, isChannelMessage, type Post } from './channel.ts';
+import { decompress } from './decompress.ts';
+import { byteName } from './names.ts';
+import { TarReader } from './tar-reader.ts';
+import { TreeReader } from './walk.ts';
+
+/** What `ArchiveWorker` asks of this thread, one task at a time; bytes come and go by `channel.ts`. */
+export type Task =
+  | ({ readonly kind: 'unpack' } & Pick<
+      UnpackRequest,
+      'root' | 'directory' | 'form' | 'expectedDigest' | 'expectedDiffId'
+    >)
+  | ({ readonly kind: 'pack'; readonly isWritten: boolean } & Pick<
+      PackRequest,
+      'root' | 'content' | 'timestamp' | 'compression'
+    >);
+
+/** The answer to a task. A failure keeps its kind. */
+export type Answer =
+  | { readonly result: Unpacked | Packed }
+  | { readonly error: { readonly kind: DabbaError['kind']; readonly message: string } };
+
+const port = parentPort;
+if (!port) throw new Error('layer/worker.ts runs on a worker thread');
+const post: Post = (message, transfer) => port.postMessage(message, transfer);
+const threadRoot = new ThreadRoot();
+let receiver = new ByteReceiver(post);
+let sender = new ByteSender(post);
+
+port.on('message', (message: unknown) => {
+  if (!isChannelMessage(message)) {
+    receiver = new ByteReceiver(post);
+    sender = new ByteSender(post);
+    void answer(message as Task); // the only other thing ArchiveWorker sends
+  } else if (typeof message === 'object' && 'taken' in message) sender.taken(message.taken);
+  else receiver.receive(message);
+});
+
+async function answer(task: Task): Promise<void> {
+  let reply: Answer;
+  try {
+    using _ = threadRoot.enter(task.root);
+    reply = { result: task.kind === 'unpack' ? await unpack(task) : await pack(task) };
+  } catch (error) {
+    const kind = error instanceof DabbaError ? error.kind : 'Internal';
+    reply = { error: { kind, message: messageOf(error) } };
+  }
+  port?.postMessage(reply);
+}
+
+async function unpack(task: Task & { readonly kind: 'unpack' }): Promise<Unpacked> {
+  const whole = new Digester();
+  const plain = new Digester();
+  const writer = new TreeWriter(byteName(task.directory ?? '/'), task.form);
+  const reader = new TarReader(writer);
+  try {
+    const { isCompressed, bytes } = await decompress(digesting(receiver, whole));
+    for await (const chunk of bytes) {
+      if (isCompressed) plain.update(chunk);
+      reader.push(chunk);
+    }
+    reader.end();
+    writer.finish();
+    return outcome(task, { whole, plain: isCompressed ? plain : undefined, writer, reader });
+  } finally {
+    writer.close();
+  }
+}
+
+function outcome(
+  task: Task & { readonly kind: 'unpack' },
+  made: { whole: Digester; plain: Digester | undefined; writer: TreeWriter; reader: TarReader },
+): Unpacked {
+  const { whole, plain, writer, reader } = made;
+  const digest = whole.digest();
+  const diffId = plain?.digest() ?? digest;
+  expectDigest('archive', task.expectedDigest, digest);
+  expectDigest('plain archive', task.expectedDiffId, diffId);
+  return { digest, diffId, sizeBytes: whole.sizeBytes, contentBytes: writer.contentBytes, entries: reader.entries };
+}
+
+async function* digesting(source: AsyncIterable<Buffer>, digester: Digester): AsyncGenerator<Buffer, void> {
+  for await (const chunk of source) {
+    digester.update(chunk);
+    yield chunk;
+  }
+}
+
+function expectDigest(what: string, expected: Digest | undefined, actual: Digest): void {
+  if (expected !== undefined && expected !== actual)
+    throw new DabbaError('InvalidArgument', `${what} has digest ${actual}, not ${expected}`);
+}
+
+async function pack(task: Task & { readonly kind: 'pack' }): Promise<Packed> {
+  const digester = new Digester();
+  const reader = new TreeReader(task.content, task.timestamp);
+  const write = task.isWritten ? outputOf(task.compression ?? 'none') : undefined;
+  for (const chunk of reader.read()) {
+    digester.update(chunk);
+    await write?.chunk(chunk);
+  }
+  await write?.end();
+  return { diffId: digester.digest(), tarBytes: digester.sizeBytes, contentBytes: reader.contentBytes };
+}
+
+interface Output {
+  /** Resolves when the chunk may be reused. */
+  chunk(chunk: Buffer): Promise<void>;
+  end(): Promise<void>;
+}
+
+function outputOf(compression: 'none' | 'gzip'): Output {
+  if (compression === 'none') return { chunk: (chunk) => sender.send(chunk), end: async () => sender.end() };
+  // Level and header are fixed, so that equal layers compress to equal blobs.
+  const gzip = createGzip({ level: 6, chunkSize: 256 * 1024 });
+  const sent = (async () => {
+    for await (const chunk of gzip) await sender.send(chunk as Buffer); // the encoder is in byte mode
+    sender.end();
+  })();
+  return {
+    chunk: (chunk) =>
+      new Promise((resolve, reject) => gzip.write(chunk, (error) => (error ? reject(error) : resolve()))),
+    end: async () => {
+      gzip.end();
+      await sent;
+    },
+  };
+}
