@@ -1,6 +1,7 @@
 import type { Clock, Digest } from '#base';
 import type { Builder, Container, ContainerCreate, Containers, Images } from '../engine.ts';
 import type { ImageInternals, ResolvedImage } from '../image/internals.ts';
+import type { Archives } from '../layer/archives.ts';
 
 /** What a builder is made from. `create.ts` of the engine supplies it. */
 export interface BuilderParts {
@@ -8,6 +9,7 @@ export interface BuilderParts {
   readonly directory: string;
   readonly images: Images;
   readonly internals: ImageInternals;
+  readonly archives: Archives;
   readonly containers: Containers;
   readonly steps: StepContainers;
   readonly clock: Clock;

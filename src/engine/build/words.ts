@@ -18,6 +18,11 @@ export function expandToWords(text: string, scope: WordScope): string[] {
   return new WordReader(text, scope).readWords();
 }
 
+/** The text of a heredoc: variables are replaced, quotes are ordinary characters. */
+export function expandText(text: string, scope: WordScope): string {
+  return new WordReader(text, scope).readText();
+}
+
 /** Splits at white space outside quotes; quotes, escapes and variables stay as written. */
 export function splitRaw(text: string, escape: string): string[] {
   const words: string[] = [];
@@ -82,6 +87,20 @@ class WordReader {
     }
     if (word !== undefined) words.push(word);
     return words;
+  }
+
+  readText(): string {
+    let out = '';
+    while (this.#at < this.#text.length) {
+      const character = this.#text[this.#at++]!;
+      const next = this.#text[this.#at];
+      if (character === '$') out += this.#dollar();
+      else if (character === this.#scope.escape && (next === '$' || next === this.#scope.escape)) {
+        out += next;
+        this.#at++;
+      } else out += character;
+    }
+    return out;
   }
 
   /** Reads until `ends` accepts an unquoted character, which is left unread, or to the end of the text. */

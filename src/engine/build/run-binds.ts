@@ -1,0 +1,87 @@
+import { chownSync, chmodSync, mkdirSync } from 'node:fs';
+import { isAbsolute, join } from 'node:path';
+import { digestOf, hexOf } from '#base';
+import type { Mount } from '../engine.ts';
+import { resolveBeneath, statOf } from './beneath.ts';
+import type { BuildRun } from './build-run.ts';
+import { stepFault } from './fault.ts';
+import type { InstructionOf } from './instruction.ts';
+import { mountsOf, type RunMount } from './run-mounts.ts';
+import { scopeOf, type StageState } from './state.ts';
+import { digestSources, listTree } from './tree.ts';
+import { expand } from './words.ts';
+
+export interface RunMounts {
+  readonly mounts: readonly Mount[];
+  /** What of them decides the result of the step: not the content of a cache. */
+  readonly inputs: readonly unknown[];
+}
+
+/** The mounts of a RUN for its container. What is opened for them is released with `opened`. */
+export async function openRunMounts(
+  build: BuildRun,
+  state: StageState,
+  run: InstructionOf<'RUN'>,
+  opened: AsyncDisposableStack,
+): Promise<RunMounts> {
+  const scope = scopeOf(state, build.plan.escape);
+  const mounts: Mount[] = [];
+  const inputs: unknown[] = [];
+  for (const written of mountsOf(run)) {
+    const target = expand(written.target, scope);
+    const mount = { ...written, target: isAbsolute(target) ? target : join(state.config.WorkingDir ?? '/', target) };
+    if (mount.type === 'tmpfs')
+      mounts.push({
+        kind: 'tmpfs',
+        target: mount.target,
+        ...(mount.sizeBytes === undefined ? {} : { sizeBytes: mount.sizeBytes }),
+      });
+    else if (mount.type === 'cache') mounts.push(cacheMount(build, run, mount));
+    else {
+      const { bind, content } = await bindMount(build, run, mount, opened);
+      mounts.push(bind);
+      inputs.push(content);
+    }
+    inputs.push(mount);
+  }
+  return { mounts, inputs };
+}
+
+/** A directory that outlives the build; its name is what the Dockerfile calls it, or where it is mounted. */
+function cacheMount(build: BuildRun, run: InstructionOf<'RUN'>, mount: RunMount): Mount {
+  if (mount.sharing !== 'shared')
+    throw stepFault('Unimplemented', run.at, `RUN --mount=type=cache,sharing=${mount.sharing} is not supported yet`);
+  if (mount.from !== undefined)
+    throw stepFault('Unimplemented', run.at, 'RUN --mount=type=cache,from=… is not supported yet');
+  const name = hexOf(digestOf(mount.id ?? mount.target));
+  const source = join(build.parts.directory, 'mounts', name);
+  if (!statOf(source)) {
+    mkdirSync(source, { recursive: true });
+    chownSync(source, mount.uid, mount.gid);
+    chmodSync(source, mount.mode);
+  }
+  return { kind: 'bind', source, target: mount.target, isReadOnly: mount.isReadOnly };
+}
+
+/** A read-only look at the context, another stage or an image, and what stands for its content. */
+async function bindMount(
+  build: BuildRun,
+  run: InstructionOf<'RUN'>,
+  mount: RunMount,
+  opened: AsyncDisposableStack,
+): Promise<{ readonly bind: Mount; readonly content: string }> {
+  if (!mount.isReadOnly)
+    throw stepFault('Unimplemented', run.at, 'RUN --mount=type=bind,readwrite is not supported yet');
+  const from = mount.from === undefined ? undefined : opened.use(await build.openSource(run.at, mount.from));
+  const root = from?.path ?? build.context.root;
+  const path = resolveBeneath(root, mount.source);
+  if (!statOf(join(root, path)))
+    throw stepFault(
+      'InvalidArgument',
+      run.at,
+      `RUN --mount: "${mount.source}" not found in ${mount.from ?? 'the build context'}`,
+    );
+  const bind = { kind: 'bind', source: join(root, path), target: mount.target, isReadOnly: true } as const;
+  const content = from?.identity ?? digestSources([{ root, path, name: '', entries: listTree(root, path) }], false);
+  return { bind, content };
+}

@@ -1,0 +1,168 @@
+import { rmSync, rmdirSync, readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { DabbaError, digestOf } from '#base';
+import type { BuildEvent, Image, Mount } from '../engine.ts';
+import type { Layer } from '../image/internals.ts';
+import type { BuildRun } from './build-run.ts';
+import { statOf } from './beneath.ts';
+import { stepFault } from './fault.ts';
+import type { InstructionOf } from './instruction.ts';
+import { heredocText } from './lines.ts';
+import { shellOf } from './metadata.ts';
+import { predefinedArgs } from './platform.ts';
+import { buildLabel } from './ports.ts';
+import { environmentOf, type StageState } from './state.ts';
+
+/** A RUN, ready to be run. */
+export interface RunStep {
+  readonly run: InstructionOf<'RUN'>;
+  readonly args: readonly string[];
+  /** As the error message and the history show it. */
+  readonly display: string;
+  readonly environment: readonly string[];
+  /** ARGs that are in the environment and count for the cache, `name=value`. */
+  readonly buildArgs: readonly string[];
+  readonly network: 'bridge' | 'none' | 'host';
+}
+
+/** Works out what a RUN runs. Throws `InvalidArgument` for flags it cannot have. */
+export function prepareRun(build: BuildRun, state: StageState, run: InstructionOf<'RUN'>): RunStep {
+  const environment = environmentOf(state.config);
+  const declared = [...state.args].filter(([name]) => !environment.has(name));
+  const buildArgs = declared.map(([name, value]) => `${name}=${value}`).sort();
+  const proxies = Object.entries(build.request.buildArgs).filter(
+    ([name]) => predefinedArgs.has(name) && !environment.has(name) && !state.args.has(name),
+  );
+  const args = argsOf(state, run);
+  return {
+    run,
+    args,
+    display: args.join(' '),
+    environment: [...proxies.map(([name, value]) => `${name}=${value}`), ...buildArgs, ...(state.config.Env ?? [])],
+    buildArgs,
+    network: networkOf(build, run),
+  };
+}
+
+function argsOf(state: StageState, run: InstructionOf<'RUN'>): readonly string[] {
+  const { command, heredocs } = run;
+  if (command.form === 'exec') return command.args;
+  const [script] = heredocs;
+  if (!script) return [...shellOf(state.config), command.text];
+  if (/^<<-?\S+$/.test(command.text)) {
+    const text = heredocText(script);
+    // The kernel's own rule for scripts cannot be had without a file, so the interpreter of `#!` gets the text as `-c` would.
+    if (text.startsWith('#!'))
+      throw stepFault(
+        'Unimplemented',
+        run.at,
+        `RUN ${command.text} with an interpreter line (#!) is not supported yet`,
+      );
+    return [...shellOf(state.config), text];
+  }
+  const bodies = heredocs.map(({ content, name }) => `\n${content}${name}`).join('');
+  return [...shellOf(state.config), `${command.text}${bodies}`];
+}
+
+function networkOf(build: BuildRun, run: InstructionOf<'RUN'>): RunStep['network'] {
+  const flag = run.flags.find(({ name }) => name === 'network')?.value;
+  const named = run.flags.find(({ name }) => name === 'security' || name === 'device');
+  if (named && !(named.name === 'security' && named.value === 'sandbox'))
+    throw stepFault('Unimplemented', run.at, `RUN --${named.name}=${named.value} is not supported`);
+  const wanted = flag === undefined || flag === 'default' ? (build.request.networkMode ?? 'default') : flag;
+  if (wanted === 'default' || wanted === 'bridge' || wanted === '') return 'bridge';
+  if (wanted === 'none' || wanted === 'host') return wanted;
+  throw stepFault('Unimplemented', run.at, `network "${wanted}" is not supported for RUN`);
+}
+
+/** Runs the step in a container over the stage's chain and makes a layer of what it wrote. */
+export async function* executeRun(
+  build: BuildRun,
+  state: StageState,
+  step: RunStep,
+  mounts: readonly Mount[],
+): AsyncGenerator<BuildEvent, Layer> {
+  const { containers, steps, internals } = build.parts;
+  const { signal } = build.request;
+  const image = imageOf(build, state);
+  const { User, WorkingDir } = state.config;
+  const container = await steps.createFrom(
+    { image, chainId: state.chainId },
+    {
+      image: image.id,
+      entrypoint: step.args,
+      command: [],
+      environment: step.environment,
+      workingDirectory: WorkingDir ?? '/',
+      ...(User === undefined ? {} : { user: User }),
+      labels: { [buildLabel]: image.id },
+      network: step.network === 'bridge' ? { mode: 'bridge', network: 'bridge' } : { mode: step.network },
+      mounts,
+      healthCheck: { Test: ['NONE'] },
+    },
+  );
+  try {
+    yield { kind: 'note', text: `Running in ${container.id.slice(0, 12)}` };
+    await using attachment = await containers.attach(container.id, { stdin: false, stdout: true, stderr: true });
+    const ended = containers.wait(container.id, 'next-exit', signal);
+    // Observed below; until then its failure must not count as unhandled.
+    ended.catch(() => undefined);
+    await containers.start(container.id);
+    for await (const { stream, data } of attachment.output) {
+      signal.throwIfAborted();
+      yield { kind: 'output', stream, data };
+    }
+    const { exitCode } = await ended;
+    if (exitCode !== 0)
+      throw new DabbaError('FailedPrecondition', `The command '${step.display}' returned a non-zero code: ${exitCode}`);
+    const upper = await steps.takeUpper(container.id);
+    await using view = await internals.snapshots.openView(state.chainId);
+    removeStubs(upper, view.path, [...runtimeStubs, ...mounts.map(({ target }) => target)]);
+    return await internals.commitUpper({ parent: state.chainId, upper, signal });
+  } finally {
+    await containers.remove(container.id, { force: true });
+  }
+}
+
+/** The image a container would be made from now. It is recorded nowhere; its ID only has to be a digest of its own. */
+function imageOf(build: BuildRun, state: StageState): Image {
+  return {
+    id: digestOf(state.cacheKey),
+    references: [],
+    repoDigests: [],
+    config: state.config,
+    architecture: build.platform.architecture,
+    os: build.platform.os,
+    createdAt: state.createdAt,
+    diffIds: state.diffIds,
+    history: state.history,
+    sizeBytes: 0,
+  };
+}
+
+/** What the runtime makes in a root file system to mount over. */
+const runtimeStubs = [
+  '/proc',
+  '/sys',
+  '/dev/console',
+  '/dev/pts',
+  '/dev/shm',
+  '/dev/mqueue',
+  '/dev',
+  '/etc/resolv.conf',
+  '/etc/hostname',
+  '/etc/hosts',
+];
+
+/** Removes from an upper the empty files and directories that were only made as mount points and that the image does not have. */
+export function removeStubs(upper: string, view: string, targets: readonly string[]): void {
+  for (const target of targets) {
+    for (let path = target; path !== '/' && path !== '.'; path = dirname(path)) {
+      const stat = statOf(join(upper, path));
+      if (!stat || statOf(join(view, path))) break;
+      if (stat.isFile() && stat.size === 0) rmSync(join(upper, path));
+      else if (stat.isDirectory() && readdirSync(join(upper, path)).length === 0) rmdirSync(join(upper, path));
+      else break;
+    }
+  }
+}

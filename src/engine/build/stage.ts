@@ -1,0 +1,179 @@
+import { isAbsolute, join, normalize } from 'node:path';
+import type { BuildEvent } from '../engine.ts';
+import type { Layer } from '../image/internals.ts';
+import { resolveBeneath, statOf } from './beneath.ts';
+import type { BuildRun } from './build-run.ts';
+import { stepKey } from './cache.ts';
+import { UpperWriter } from './copy-tree.ts';
+import { executeCopy, prepareCopy } from './copy.ts';
+import type { Instruction, InstructionOf } from './instruction.ts';
+import { changeMetadata, type MetadataChange } from './metadata.ts';
+import { openRunMounts } from './run-binds.ts';
+import { executeRun, prepareRun } from './run.ts';
+import { historyComment, scopeOf, type StageState } from './state.ts';
+import { expand } from './words.ts';
+
+type Building<Result> = AsyncGenerator<BuildEvent, Result>;
+
+/** Carries out one instruction of a stage and gives the stage after it. */
+export async function* buildInstruction(
+  build: BuildRun,
+  state: StageState,
+  instruction: Instruction,
+): Building<StageState> {
+  switch (instruction.kind) {
+    case 'FROM':
+      throw new Error('FROM starts a stage and is none of its instructions');
+    case 'ARG':
+      return declareArgs(build, state, instruction);
+    case 'WORKDIR':
+      return yield* changeDirectory(build, state, instruction);
+    case 'COPY':
+    case 'ADD':
+      return yield* copyFiles(build, state, instruction);
+    case 'RUN':
+      return yield* runCommand(build, state, instruction);
+    default:
+      return yield* applyMetadata(build, state, changeMetadata(state, instruction, scopeOf(state, build.plan.escape)));
+  }
+}
+
+/** A change of the config alone is a step too: its time is kept, so that a cached build gives the same image. */
+export async function* applyMetadata(build: BuildRun, state: StageState, change: MetadataChange): Building<StageState> {
+  const { author, isCommandSet } = change;
+  const next = {
+    ...state,
+    config: change.config ?? state.config,
+    ...(author === undefined ? {} : { author }),
+    ...(isCommandSet === undefined ? {} : { isCommandSet }),
+  };
+  return yield* takeStep(build, next, { inputs: ['config', change.createdBy], createdBy: change.createdBy });
+}
+
+/** ARG makes no step of the cache: what is declared counts where it is used. */
+function declareArgs(build: BuildRun, state: StageState, { declarations }: InstructionOf<'ARG'>): StageState {
+  let next = state;
+  for (const { name, value } of declarations) {
+    const given =
+      build.request.buildArgs[name] ??
+      (value === undefined ? build.plan.globalArgs.get(name) : expand(value, scopeOf(next, build.plan.escape)));
+    const args = new Map(next.args);
+    if (given !== undefined) args.set(name, given);
+    next = {
+      ...next,
+      args,
+      history: [...next.history, entryOf(next.createdAt, `ARG ${name}${given === undefined ? '' : `=${given}`}`)],
+    };
+  }
+  return next;
+}
+
+async function* changeDirectory(
+  build: BuildRun,
+  state: StageState,
+  { text }: InstructionOf<'WORKDIR'>,
+): Building<StageState> {
+  const wanted = expand(text, scopeOf(state, build.plan.escape));
+  const path = isAbsolute(wanted) ? wanted : join('/', state.config.WorkingDir ?? '/', wanted);
+  const WorkingDir = normalize(path).replace(/(.)\/+$/, '$1');
+  const next = { ...state, config: { ...state.config, WorkingDir } };
+  return yield* takeStep(build, next, {
+    inputs: ['WORKDIR', WorkingDir],
+    createdBy: `WORKDIR ${WorkingDir}`,
+    // oxlint-disable-next-line require-yield -- a step may report while it works; this one has nothing to say
+    make: async function* () {
+      return makeWorkingDirectory(build, state, WorkingDir);
+    },
+  });
+}
+
+/** A layer with the directory, or none if the image has it. */
+async function makeWorkingDirectory(build: BuildRun, state: StageState, path: string): Promise<Layer | undefined> {
+  const { internals } = build.parts;
+  const { snapshots } = internals;
+  await using view = await snapshots.openView(state.chainId);
+  const resolved = resolveBeneath(view.path, path);
+  if (resolved === '' || statOf(join(view.path, resolved))?.isDirectory()) return undefined;
+  await using cleanup = new AsyncDisposableStack();
+  const upper = await snapshots.makeTemporary();
+  cleanup.defer(() => snapshots.discard(upper));
+  const writer = new UpperWriter(upper, view.path, { madeAtNs: BigInt(build.parts.clock.now()) * 1_000_000n });
+  writer.makeDirectory(resolved);
+  writer.finish();
+  return internals.commitUpper({ parent: state.chainId, upper, signal: build.request.signal });
+}
+
+async function* copyFiles(
+  build: BuildRun,
+  state: StageState,
+  copy: InstructionOf<'COPY' | 'ADD'>,
+): Building<StageState> {
+  await using step = await prepareCopy(build, state, copy);
+  return yield* takeStep(build, state, {
+    inputs: [step.digest],
+    createdBy: step.display,
+    // oxlint-disable-next-line require-yield -- as above
+    make: async function* () {
+      return executeCopy(build, state, step, build.parts.clock.now());
+    },
+  });
+}
+
+async function* runCommand(build: BuildRun, state: StageState, run: InstructionOf<'RUN'>): Building<StageState> {
+  const step = prepareRun(build, state, run);
+  await using opened = new AsyncDisposableStack();
+  const { mounts, inputs } = await openRunMounts(build, state, run, opened);
+  const args = step.buildArgs.length === 0 ? '' : `|${step.buildArgs.length} ${step.buildArgs.join(' ')} `;
+  return yield* takeStep(build, state, {
+    inputs: ['RUN', step.args, step.buildArgs, step.network, inputs],
+    createdBy: `RUN ${args}${step.display} # buildkit`,
+    make: () => executeRun(build, state, step, mounts),
+  });
+}
+
+interface Step {
+  /** What decides the result, besides the stage so far. */
+  readonly inputs: readonly unknown[];
+  readonly createdBy: string;
+  /** Makes the layer, if the step may have one. */
+  readonly make?: () => AsyncGenerator<BuildEvent, Layer | undefined>;
+}
+
+/** Takes a step's result from the cache or makes it, and adds it to the stage. */
+async function* takeStep(build: BuildRun, state: StageState, { inputs, createdBy, make }: Step): Building<StageState> {
+  const cacheKey = stepKey(state.cacheKey, inputs);
+  const cached = await findCached(build, cacheKey);
+  if (cached) yield { kind: 'cached' };
+  const layer = cached ? cached.layer : make ? yield* make() : undefined;
+  const createdAt = cached?.createdAt ?? build.parts.clock.now();
+  if (!cached) {
+    const kept = layer ? { layer: { chainId: layer.chainId, diffId: layer.diffId } } : {};
+    await build.cache.write(cacheKey, { createdAt, ...kept });
+  }
+  if (layer) yield { kind: 'layer', id: layer.chainId };
+  const entry = entryOf(createdAt, createdBy);
+  if (!layer) return { ...state, cacheKey, createdAt, history: [...state.history, entry] };
+  const { empty_layer: _, ...full } = entry;
+  return {
+    ...state,
+    cacheKey,
+    createdAt,
+    chainId: layer.chainId,
+    diffIds: [...state.diffIds, layer.diffId],
+    history: [...state.history, full],
+  };
+}
+
+async function findCached({ request, cache, parts }: BuildRun, key: string) {
+  if (request.isCacheDisabled) return undefined;
+  const step = await cache.read(key);
+  if (!step?.layer) return step;
+  return (await parts.internals.findLayer(step.layer.chainId)) ? step : undefined;
+}
+
+const entryOf = (createdAt: number, createdBy: string) => ({
+  created: new Date(createdAt).toISOString(),
+  created_by: createdBy,
+  empty_layer: true,
+  comment: historyComment,
+});
