@@ -1,0 +1,124 @@
+import { chmod, lstat, mkdir, readdir, rmdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { type Clock, DabbaError, type Digest, type Logger, type Random, systemCode } from '#base';
+import { unmount, UnmountFlag } from '#kernel';
+import type { MountRequest, Snapshots, View } from '../image/internals.ts';
+import { LayerStore } from './layers.ts';
+import { checkMountable, mountOverlay } from './overlay.ts';
+import { Trash } from './trash.ts';
+
+export interface SnapshotsOptions {
+  /** Made when absent; holds `layers/ l/ empty/ views/ temporary/ trash/`. One process at a time uses it. */
+  readonly directory: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+/** Opens the unpacked layers below a directory. Unmounts views and moves away temporary directories that a dead process left. */
+export async function openSnapshots(options: SnapshotsOptions): Promise<OverlaySnapshots> {
+  checkMountable(options.directory);
+  const snapshots = new OverlaySnapshots(options);
+  await snapshots.start();
+  return snapshots;
+}
+
+/** `Snapshots` over overlayfs. */
+export class OverlaySnapshots implements Snapshots, AsyncDisposable {
+  readonly #directory: string;
+  readonly #random: Random;
+  readonly #trash: Trash;
+  readonly layers: LayerStore;
+
+  constructor({ directory, clock, random, logger }: SnapshotsOptions) {
+    this.#directory = directory;
+    this.#random = random;
+    this.#trash = new Trash(join(directory, 'trash'), { clock, random, logger });
+    this.layers = new LayerStore(directory, { trash: this.#trash, logger });
+  }
+
+  async start(): Promise<void> {
+    await mkdir(this.#directory, { recursive: true });
+    await this.#trash.start();
+    await this.layers.start();
+    for (const name of ['empty/0', 'empty/1', 'views', 'temporary'])
+      await mkdir(join(this.#directory, name), { recursive: true, mode: 0o755 });
+    for (const name of await readdir(this.#path('views'))) await this.#closeView(this.#path('views', name));
+    for (const name of await readdir(this.#path('temporary'))) await this.discard(this.#path('temporary', name));
+  }
+
+  async mount({ chainId, target, writable }: MountRequest): Promise<void> {
+    const chain = this.layers.chain(chainId);
+    if (!chain) throw new DabbaError('NotFound', `layer ${chainId} or one beneath it is not here`);
+    for (const path of [target, writable?.upper, writable?.work]) if (path !== undefined) checkMountable(path);
+    await mkdir(target, { recursive: true, mode: 0o755 });
+    if (await isMountPoint(target)) return;
+    if (writable) {
+      await makeDirectory(writable.upper, 0o755); // it is the root directory a container sees
+      await makeDirectory(writable.work, 0o700);
+    }
+    const links = chain.map(({ link }) => link);
+    // overlayfs wants something beneath an upper, and at least two directories where there is no upper.
+    const least = writable ? 1 : 2;
+    const lower = [...links, ...['../empty/0', '../empty/1'].slice(0, Math.max(0, least - links.length))];
+    mountOverlay({ target, linkDirectory: this.layers.linkDirectory, lower, writable });
+  }
+
+  async unmount(target: string): Promise<void> {
+    try {
+      unmount(target);
+    } catch (error) {
+      if (systemCode(error) !== 'EBUSY') throw error;
+      unmount(target, UnmountFlag.detach); // somebody still looks at it; it goes when they do
+    }
+  }
+
+  async openView(chainId: Digest | undefined): Promise<View> {
+    const path = this.#path('views', this.#random.hex(16));
+    await this.mount({ chainId, target: path });
+    return { path, [Symbol.asyncDispose]: () => this.#closeView(path) };
+  }
+
+  discard(directory: string): Promise<void> {
+    return this.#trash.discard(directory);
+  }
+
+  async makeTemporary(): Promise<string> {
+    const path = this.#path('temporary', this.#random.hex(16));
+    await makeDirectory(path, 0o755);
+    return path;
+  }
+
+  /** Frees the space of what was discarded, now. */
+  emptyTrash(): Promise<void> {
+    return this.#trash.empty();
+  }
+
+  async #closeView(path: string): Promise<void> {
+    await this.unmount(path);
+    try {
+      await rmdir(path);
+    } catch (error) {
+      if (systemCode(error) !== 'ENOENT') throw error;
+    }
+  }
+
+  #path(...names: readonly string[]): string {
+    return join(this.#directory, ...names);
+  }
+
+  /** Lets go of timers. Mounts and layers stay. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#trash[Symbol.asyncDispose]();
+  }
+}
+
+async function makeDirectory(path: string, mode: number): Promise<void> {
+  if ((await mkdir(path, { recursive: true, mode })) !== undefined) await chmod(path, mode); // whatever the umask
+}
+
+/** True if another file system begins at `path`. */
+async function isMountPoint(path: string): Promise<boolean> {
+  const [here, above] = await Promise.all([lstat(path), lstat(dirname(path))]);
+  return here.dev !== above.dev;
+}
