@@ -77,8 +77,9 @@ export class WatchHub {
           yield batch;
           if (isOver()) return;
         }
+        const isNews = through >= watcher.next;
         watcher.next = through + 1;
-        if (watcher.wantsProgress && batches.at(-1)?.revision !== through) yield { revision: through, events: [] };
+        if (isNews && watcher.wantsProgress) yield { revision: through, events: [] };
         // Reading the log holds up the event loop, so between two steps it gets its turn.
         if (!isFromMemory) await nextTurn();
         if (watcher.next > this.#log.span().revision && !isOver()) await this.#change(watcher);
