@@ -1,3 +1,5 @@
+export type { CachedEntry } from './cache/entry.ts';
+export { type CacheChange, type WatchCache, type WatchCacheOptions, watchCache } from './cache/watch-cache.ts';
 export * from './collection.ts';
 export * from './errors.ts';
 export { memoryStore } from './memory/store.ts';
