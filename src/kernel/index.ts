@@ -7,3 +7,16 @@ export type { NetlinkMessage, NetlinkRequest } from './netlink.ts';
 export * from './rtnetlink.ts';
 export * from './sockets.ts';
 export * from './xattr.ts';
+export { openBeneath } from './beneath.ts';
+export {
+  identifyProcess,
+  isProcessAlive,
+  processEnded,
+  signalProcess,
+  type ChildProcess,
+  type ExitStatus,
+  type ProcessIdentity,
+} from './process.ts';
+export { readAll, run, standardEnvironment, type RunOptions, type RunResult } from './run.ts';
+export { connectSeqpacket, longestSocketPath, type SeqpacketConnection } from './seqpacket.ts';
+export { pipe, spawn, type SpawnRequest } from './spawn.ts';

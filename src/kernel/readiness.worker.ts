@@ -1,0 +1,27 @@
+/** The body of the one thread that sleeps in `epoll_wait` for the whole process; see `readiness.ts`. It owns no descriptor. */
+import { arch } from 'node:process';
+import { parentPort, workerData } from 'node:worker_threads';
+import { libcFunction } from './libc.ts';
+
+const { epollFd, stopToken } = workerData as { readonly epollFd: number; readonly stopToken: number };
+const epollWait = libcFunction<(fd: number, events: Buffer, count: number, timeoutMs: number) => number>(
+  'int epoll_wait(int, void *, int, int)',
+);
+
+// struct epoll_event is packed on x86-64 alone (linux/eventpoll.h).
+const eventBytes = arch === 'x64' ? 12 : 16;
+const dataOffset = arch === 'x64' ? 4 : 8;
+const capacity = 64;
+const events = Buffer.alloc(eventBytes * capacity);
+
+for (let isRunning = true; isRunning;) {
+  const count = epollWait(epollFd, events, capacity, -1);
+  // A negative count is EINTR: the wait is simply repeated.
+  const ready: number[] = [];
+  for (let index = 0; index < count; index++) {
+    const token = events.readUInt32LE(index * eventBytes + dataOffset);
+    if (token === stopToken) isRunning = false;
+    else ready.push(token, events.readUInt32LE(index * eventBytes));
+  }
+  if (ready.length) parentPort?.postMessage(ready);
+}
