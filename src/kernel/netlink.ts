@@ -83,6 +83,20 @@ export class NetlinkSocket implements Disposable {
     if (failure) throw failure;
   }
 
+  /** The one object a request asks for. Throws `KernelError`, e.g. `ENODEV`, when there is none. */
+  get(request: NetlinkRequest): NetlinkMessage {
+    const sequence = this.#sequence + 1;
+    this.#send([this.#encode(request, NLM_F_ACK)]);
+    let found: NetlinkMessage | undefined;
+    for (;;)
+      for (const message of this.#receive()) {
+        if (message.sequence !== sequence) continue;
+        if (message.type !== NLMSG_ERROR) found = { type: message.type, body: Buffer.from(message.body) };
+        else if (found) return found;
+        else throw failureOf(message, request) ?? new Error(`rtnetlink ${request.subject}: no answer`);
+      }
+  }
+
   /** Every object of a kind, e.g. every link of the namespace. Starts again when the table changed under the dump. */
   dump(request: NetlinkRequest): NetlinkMessage[] {
     for (let attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {

@@ -1,5 +1,5 @@
 import { isIPv4 } from 'node:net';
-import { DabbaError } from '#base';
+import { DabbaError, systemCode } from '#base';
 import { attribute, NetlinkFlag, readAttributes, readText, text, uint32 } from './netlink.ts';
 import type { NetlinkMessage, NetlinkRequest, NetlinkSocket } from './netlink.ts';
 
@@ -137,6 +137,17 @@ export function setNeighbour(index: number, address: string, macAddress: string)
 /** Every link of the socket's namespace. */
 export function listLinks(socket: NetlinkSocket): Link[] {
   return socket.dump({ type: RTM_GETLINK, flags: 0, body: linkHeader(0), subject: 'list links' }).map(readLink);
+}
+
+/** The link of that name in the socket's namespace, or undefined. */
+export function findLink(socket: NetlinkSocket, name: string): Link | undefined {
+  const body = Buffer.concat([linkHeader(0), attribute(IFLA_IFNAME, text(name))]);
+  try {
+    return readLink(socket.get({ type: RTM_GETLINK, flags: 0, body, subject: `find link ${name}` }));
+  } catch (error) {
+    if (systemCode(error) === 'ENODEV') return undefined;
+    throw error;
+  }
 }
 
 /** Every IPv4 address of the socket's namespace. */

@@ -2,3 +2,6 @@ export * from './cidr.ts';
 export type * from './model.ts';
 export type * from './network.ts';
 export * from './records.ts';
+export { internalDomain, privateDnsName } from './dns/private-names.ts';
+export type * from './dns/zone.ts';
+export { createLinuxNetworkPlane, type LinuxNetworkPlaneOptions } from './linux/plane.ts';

@@ -49,8 +49,10 @@ export interface AttachedInterface {
 
 /** Networks of the container engine that belong to no VPC. */
 export interface BridgeNetworks {
-  /** Makes the network if it is absent. */
-  ensure(network: { readonly name: string; readonly cidr: string }): Promise<void>;
+  /** Makes the network if it is absent. Without `cidr` it gets a private range that this machine does not route; `list` tells which. */
+  ensure(network: { readonly name: string; readonly cidr?: string }): Promise<void>;
+  /** Removes a network; an absent one succeeds. Throws `FailedPrecondition` while it has endpoints. */
+  remove(name: string): Promise<void>;
   /** Gives `endpointId` (a container or a build step) a namespace with an address in the network, and outbound NAT. Repeatable. */
   attach(name: string, endpointId: string): Promise<AttachedInterface>;
   detach(endpointId: string): Promise<void>;

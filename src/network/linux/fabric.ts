@@ -1,0 +1,102 @@
+import {
+  NetlinkSocket,
+  addAddress,
+  createNetworkNamespace,
+  deleteLink,
+  listLinks,
+  openNetworkNamespace,
+  removeNetworkNamespace,
+  setLinkUp,
+  setRoute,
+  type NetworkNamespace,
+} from '#kernel';
+import { linkAddresses } from '../link-plan.ts';
+import type { Ipv4 } from '../model.ts';
+import { UPLINK } from '../rules/fabric.ts';
+import type { Machine } from './machine.ts';
+import type { FabricRecord } from './state.ts';
+import { writeSysctl } from './sysctl.ts';
+
+/** What a fabric's namespace must be like before its first link appears. Links inherit `default` when they are made. */
+const settings: readonly (readonly [name: string, value: number])[] = [
+  ['ipv4/ip_forward', 1],
+  // The fabric answers ARP for whatever it routes elsewhere, at once: there is no bridge, and nobody else could answer.
+  ['ipv4/conf/all/proxy_arp', 1],
+  ['ipv4/neigh/default/proxy_delay', 0],
+  ['ipv4/conf/all/arp_ignore', 0],
+  // A packet whose source does not belong to the link it came by is dropped; per link, so that an interface can be exempted.
+  ['ipv4/conf/all/rp_filter', 0],
+  ['ipv4/conf/default/rp_filter', 1],
+  ['ipv4/conf/all/send_redirects', 0],
+  ['ipv4/conf/default/send_redirects', 0],
+  ['ipv6/conf/all/disable_ipv6', 1],
+  ['ipv6/conf/default/disable_ipv6', 1],
+];
+
+const LOOPBACK = 1;
+/** Link-local surroundings of the machine, such as its own cloud's metadata service, are nothing for a sandbox. */
+const LINK_LOCAL = '169.254.0.0/16';
+
+/** The open namespace of one VPC or engine network. Making one that exists adopts it. */
+export class Fabric implements Disposable {
+  readonly record: FabricRecord;
+  readonly namespace: NetworkNamespace;
+  readonly netlink: NetlinkSocket;
+  readonly mtu: number;
+  readonly #machine: Machine;
+
+  constructor(record: FabricRecord, path: string, machine: Machine) {
+    this.record = record;
+    this.#machine = machine;
+    this.mtu = machine.mtu();
+    this.namespace = openNetworkNamespace(path) ?? createNetworkNamespace(path);
+    this.netlink = this.namespace.run(() => {
+      for (const [name, value] of settings) writeSysctl(name, value);
+      return new NetlinkSocket();
+    });
+    this.#connect();
+  }
+
+  /** Gives the fabric itself an address that every interface can reach. */
+  addOwnAddress(address: Ipv4): void {
+    this.netlink.execute(addAddress(LOOPBACK, address, 32));
+  }
+
+  /** Removes interfaces' links that are not in `links`. */
+  removeStrayLinks(links: ReadonlySet<string>): void {
+    const strays = listLinks(this.netlink).filter(
+      ({ name, kind }) => kind === 'veth' && name !== UPLINK && !links.has(name),
+    );
+    this.netlink.execute(...strays.map(({ index }) => deleteLink(index)));
+  }
+
+  /** Uplink and routes: what has no interface here is unreachable inside, and everything else leaves by the uplink. */
+  #connect(): void {
+    const hasUplink = listLinks(this.netlink).some(({ name }) => name === UPLINK);
+    this.#machine.ensureUplink(this.record.slot, this.namespace, hasUplink);
+    const uplink = listLinks(this.netlink).find(({ name }) => name === UPLINK)!.index;
+    const { machine, fabric } = linkAddresses(this.#machine.linkCidr, this.record.slot);
+    this.netlink.execute(
+      setLinkUp(LOOPBACK),
+      addAddress(uplink, fabric, 31),
+      setLinkUp(uplink),
+      setRoute({ destination: '0.0.0.0/0', gateway: machine }),
+      setRoute({ kind: 'unreachable', destination: LINK_LOCAL }),
+      setRoute({ kind: 'unreachable', destination: this.record.cidr }),
+    );
+  }
+
+  /** Lets go of the namespace, which stays. */
+  [Symbol.dispose](): void {
+    this.netlink[Symbol.dispose]();
+    this.namespace[Symbol.dispose]();
+  }
+
+  /** Removes the namespace and all that is in it. */
+  remove(): void {
+    this.removeStrayLinks(new Set());
+    this.#machine.removeUplink(this.record.slot);
+    this[Symbol.dispose]();
+    removeNetworkNamespace(this.namespace.path);
+  }
+}

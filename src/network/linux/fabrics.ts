@@ -1,0 +1,206 @@
+import { createHash } from 'node:crypto';
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { DabbaError, messageOf, type Logger } from '#base';
+import { isNetworkNamespace, removeNetworkNamespace } from '#kernel';
+import { freeSlot } from '../link-plan.ts';
+import type { Ipv4 } from '../model.ts';
+import type { Ruleset } from '../rules/ruleset.ts';
+import { Fabric } from './fabric.ts';
+import { ensureInterface, removeInterface, type InterfacePlan } from './interface.ts';
+import { openListeners, type ListenerPlan } from './listeners.ts';
+import type { Machine } from './machine.ts';
+import { AppliedRuleset, type RunNft } from './nft.ts';
+import type { FabricRecord, InterfaceRecord, RecordFolder } from './state.ts';
+
+/** What decides the rules and listeners of one kind of fabric: `Vpcs` and `EngineNetworks`. */
+export interface FabricKind {
+  /** The rules due now, and the public addresses that lead here. */
+  due(record: FabricRecord): { readonly ruleset: Ruleset; readonly publicIps: readonly Ipv4[] };
+  listeners(record: FabricRecord): ListenerPlan;
+}
+
+interface OpenFabric {
+  readonly fabric: Fabric;
+  readonly rules: AppliedRuleset;
+  readonly listeners: AsyncDisposable;
+}
+
+/** A record without the slot, which is ours to choose. */
+type Unslotted<T> = T extends unknown ? Omit<T, 'slot'> : never;
+
+/** Every fabric and interface on this machine, recorded before they are made. Changes to the kernel happen at once; rules follow. */
+export class Fabrics {
+  readonly #machine: Machine;
+  readonly #runNft: RunNft;
+  readonly #logger: Logger;
+  readonly #namespaces: string;
+  readonly #fabricRecords: RecordFolder<FabricRecord>;
+  readonly #interfaceRecords: RecordFolder<InterfaceRecord>;
+  readonly #kinds: (record: FabricRecord) => FabricKind;
+  readonly #open = new Map<string, OpenFabric>();
+
+  constructor(options: {
+    readonly machine: Machine;
+    readonly runNft: RunNft;
+    readonly logger: Logger;
+    /** Directory where namespaces are mounted. */
+    readonly namespaces: string;
+    readonly fabricRecords: RecordFolder<FabricRecord>;
+    readonly interfaceRecords: RecordFolder<InterfaceRecord>;
+    readonly kinds: (record: FabricRecord) => FabricKind;
+  }) {
+    this.#machine = options.machine;
+    this.#runNft = options.runNft;
+    this.#logger = options.logger;
+    this.#namespaces = options.namespaces;
+    this.#fabricRecords = options.fabricRecords;
+    this.#interfaceRecords = options.interfaceRecords;
+    this.#kinds = options.kinds;
+  }
+
+  /** The fabric, made if it is absent. */
+  ensure(wanted: Unslotted<FabricRecord>): Fabric {
+    const existing = this.#open.get(wanted.key);
+    if (existing) return existing.fabric;
+    const slots = new Set(this.#fabricRecords.all().map(({ slot }) => slot));
+    const record: FabricRecord = this.#fabricRecords.get(wanted.key) ?? { ...wanted, slot: freeSlot(slots) };
+    this.#fabricRecords.put(record);
+    return this.#openFabric(record).fabric;
+  }
+
+  records(): readonly FabricRecord[] {
+    return this.#fabricRecords.all();
+  }
+
+  interfacesOf(fabricKey: string): readonly InterfaceRecord[] {
+    return this.#interfaceRecords.all().filter(({ fabric }) => fabric === fabricKey);
+  }
+
+  interface(key: string): InterfaceRecord | undefined {
+    return this.#interfaceRecords.get(key);
+  }
+
+  get(fabricKey: string): Fabric | undefined {
+    return this.#open.get(fabricKey)?.fabric;
+  }
+
+  /** Makes an interface, or mends it, and returns where its namespace is mounted. Its packets flow once the rules were refreshed. */
+  addInterface(record: Omit<InterfaceRecord, 'link'>, plan: Omit<InterfacePlan, 'path' | 'link'>): string {
+    const open = this.#open.get(record.fabric);
+    if (!open) throw new Error(`fabric ${record.fabric} is not open`);
+    const link = linkName(record.key);
+    const path = this.#namespacePath(record.key);
+    this.#interfaceRecords.put({ ...record, link });
+    ensureInterface(open.fabric, { ...plan, path, link });
+    return path;
+  }
+
+  /** Removes an interface, if there is one, and returns its record. */
+  removeInterface(key: string): InterfaceRecord | undefined {
+    const record = this.#interfaceRecords.get(key);
+    if (!record) return undefined;
+    removeInterface(this.get(record.fabric), { link: record.link, path: this.#namespacePath(key) });
+    this.#interfaceRecords.delete(key);
+    return record;
+  }
+
+  /** Brings rules and public routes of a fabric up to date; nothing if it is gone. */
+  async refresh(fabricKey: string): Promise<void> {
+    const open = this.#open.get(fabricKey);
+    if (!open) return;
+    const { fabric, rules } = open;
+    try {
+      await rules.refresh();
+      if (this.#isOpen(fabric))
+        this.#machine.routePublicAddresses(fabric.record.slot, this.#kinds(fabric.record).due(fabric.record).publicIps);
+    } catch (error) {
+      if (this.#isOpen(fabric)) throw error; // otherwise its namespace went away under nft
+    }
+  }
+
+  /** Refreshes every fabric; failures are logged, since whoever changed a record does not wait for it here. */
+  async refreshAll(): Promise<void> {
+    await Promise.all(
+      Array.from(this.#open.keys(), async (key) => {
+        try {
+          await this.refresh(key);
+        } catch (error) {
+          this.#logger.error('network rules could not be applied', { fabric: key, error: messageOf(error) });
+        }
+      }),
+    );
+  }
+
+  /** Removes a fabric that has no interface left. */
+  async remove(fabricKey: string): Promise<void> {
+    const count = this.interfacesOf(fabricKey).length;
+    if (count > 0) throw new DabbaError('FailedPrecondition', `${fabricKey} still has ${count} interfaces`);
+    const open = this.#open.get(fabricKey);
+    this.#open.delete(fabricKey);
+    open?.fabric.remove();
+    this.#fabricRecords.delete(fabricKey);
+    await open?.listeners[Symbol.asyncDispose]();
+  }
+
+  /** Takes over what an earlier process left: opens the fabrics that are recorded, forgets interfaces that are gone, removes what is unknown. */
+  adopt(): void {
+    mkdirSync(this.#namespaces, { recursive: true });
+    for (const { key } of this.#interfaceRecords.all())
+      if (!isNetworkNamespace(this.#namespacePath(key))) this.removeInterface(key);
+    for (const record of this.#fabricRecords.all()) {
+      const { fabric } = this.#openFabric(record);
+      fabric.removeStrayLinks(new Set(this.interfacesOf(record.key).map(({ link }) => link)));
+    }
+    const known = new Set([...this.#fabricRecords.all(), ...this.#interfaceRecords.all()].map(({ key }) => key));
+    for (const name of readdirSync(this.#namespaces))
+      if (!known.has(name)) removeNetworkNamespace(join(this.#namespaces, name));
+    this.#machine.removeStrayUplinks(new Set(this.#fabricRecords.all().map(({ slot }) => slot)));
+  }
+
+  /** Lets go of sockets and namespaces, which stay. */
+  async stop(): Promise<void> {
+    const closing = [...this.#open.values()];
+    this.#open.clear();
+    await Promise.all(closing.map(async ({ listeners }) => await listeners[Symbol.asyncDispose]()));
+    for (const { fabric } of closing) fabric[Symbol.dispose]();
+  }
+
+  /** Removes every namespace under our directory, open or not, and forgets all records. Their links go with them. */
+  async destroy(): Promise<void> {
+    for (const { key } of this.#interfaceRecords.all()) this.removeInterface(key);
+    for (const { key } of this.#fabricRecords.all()) await this.remove(key);
+    mkdirSync(this.#namespaces, { recursive: true });
+    for (const name of readdirSync(this.#namespaces)) removeNetworkNamespace(join(this.#namespaces, name));
+    rmSync(this.#namespaces, { recursive: true });
+  }
+
+  #isOpen(fabric: Fabric): boolean {
+    return this.#open.get(fabric.record.key)?.fabric === fabric;
+  }
+
+  #openFabric(record: FabricRecord): OpenFabric {
+    const path = this.#namespacePath(record.key);
+    const kind = this.#kinds(record);
+    const fabric = new Fabric(record, path, this.#machine);
+    const open = {
+      fabric,
+      rules: new AppliedRuleset(
+        () => kind.due(record).ruleset,
+        async (script) => await this.#runNft(script, path),
+      ),
+      listeners: openListeners(fabric, kind.listeners(record)),
+    };
+    this.#open.set(record.key, open);
+    return open;
+  }
+
+  #namespacePath(key: string): string {
+    return join(this.#namespaces, key);
+  }
+}
+
+/** At most 15 characters, the same for the same interface. */
+function linkName(key: string): string {
+  return `e${createHash('sha256').update(key).digest('hex').slice(0, 14)}`;
+}

@@ -1,0 +1,87 @@
+import {
+  NetlinkSocket,
+  addAddress,
+  addVethPair,
+  createNetworkNamespace,
+  deleteLink,
+  findLink,
+  openNetworkNamespace,
+  removeNetworkNamespace,
+  setLinkUp,
+  setNeighbour,
+  setRoute,
+} from '#kernel';
+import type { Ipv4 } from '../model.ts';
+import type { Fabric } from './fabric.ts';
+import { writeSysctl } from './sysctl.ts';
+
+/** An interface to be made: a link in the fabric and, as `eth0`, its other end in a namespace of its own. */
+export interface InterfacePlan {
+  /** Where the sandbox's namespace is mounted. */
+  readonly path: string;
+  /** Name of the fabric's end. */
+  readonly link: string;
+  readonly macAddress: string;
+  readonly privateIp: Ipv4;
+  readonly prefixLength: number;
+  /** An address of the fabric itself. */
+  readonly gateway: Ipv4;
+}
+
+const LOOPBACK = 1;
+const SANDBOX_LINK = 'eth0';
+
+/**
+ * Makes the interface, or mends what is missing of it. The fabric's end has a route to this one address and knows its hardware address, so
+ * nothing the sandbox says by ARP is believed.
+ */
+export function ensureInterface(fabric: Fabric, plan: InterfacePlan): void {
+  using namespace = openNetworkNamespace(plan.path) ?? createNetworkNamespace(plan.path);
+  using inside = namespace.run(() => {
+    writeSysctl('ipv6/conf/default/disable_ipv6', 1);
+    return new NetlinkSocket();
+  });
+  const near = findLink(fabric.netlink, plan.link);
+  const far = findLink(inside, SANDBOX_LINK);
+  if (near && !far) fabric.netlink.execute(deleteLink(near.index));
+  if (far && !near) inside.execute(deleteLink(far.index));
+  if (!near || !far)
+    fabric.netlink.execute(
+      addVethPair({
+        name: plan.link,
+        peerName: SANDBOX_LINK,
+        peerNamespace: namespace.descriptor,
+        peerMacAddress: plan.macAddress,
+        mtu: fabric.mtu,
+      }),
+    );
+  const link = findLink(fabric.netlink, plan.link)!.index;
+  const eth0 = findLink(inside, SANDBOX_LINK)!.index;
+  fabric.addOwnAddress(plan.gateway);
+  fabric.netlink.execute(
+    setLinkUp(link),
+    setRoute({ destination: `${plan.privateIp}/32`, interfaceIndex: link, preferredSource: plan.gateway }),
+    setNeighbour(link, plan.privateIp, plan.macAddress),
+  );
+  inside.execute(
+    setLinkUp(LOOPBACK),
+    addAddress(eth0, plan.privateIp, plan.prefixLength),
+    setLinkUp(eth0),
+    setRoute({ destination: '0.0.0.0/0', gateway: plan.gateway, interfaceIndex: eth0 }),
+  );
+}
+
+/** Removes the interface and its namespace's name; what still runs inside is alone from then on. Removing an absent one succeeds. */
+export function removeInterface(
+  fabric: Fabric | undefined,
+  { link, path }: { readonly link: string; readonly path: string },
+): void {
+  const near = fabric && findLink(fabric.netlink, link);
+  if (near) fabric.netlink.execute(deleteLink(near.index));
+  removeNetworkNamespace(path);
+}
+
+/** Turns the source check of an interface on or off: off, a sandbox may send for addresses that are not its own (a router, a firewall). */
+export function checkSource(fabric: Fabric, link: string, isChecked: boolean): void {
+  fabric.namespace.run(() => writeSysctl(`ipv4/conf/${link}/rp_filter`, isChecked ? 1 : 0));
+}

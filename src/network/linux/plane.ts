@@ -1,0 +1,135 @@
+import { join } from 'node:path';
+import { DabbaError, messageOf, type Clock, type Logger } from '#base';
+import type { Store } from '#store';
+import { formatCidr, parseCidr } from '../cidr.ts';
+import { createForwarder, resolvConfServers } from '../dns/forwarder.ts';
+import type { DnsZone } from '../dns/zone.ts';
+import type { Cidr } from '../model.ts';
+import type { NetworkPlane } from '../network.ts';
+import { DesiredState } from './desired.ts';
+import { EngineNetworks } from './engine-networks.ts';
+import { Fabrics } from './fabrics.ts';
+import { Machine, type MachineRecord } from './machine.ts';
+import { runNft as spawnNft, type RunNft } from './nft.ts';
+import { RecordFolder, type FabricRecord, type InterfaceRecord } from './state.ts';
+import { Vpcs } from './vpcs.ts';
+
+export interface LinuxNetworkPlaneOptions {
+  readonly store: Store;
+  /** Where records are kept. */
+  readonly stateDirectory: string;
+  /** Where namespaces are mounted. Should not survive a reboot, since they do not. */
+  readonly runtimeDirectory: string;
+  /** The pool of public addresses, which this plane routes on this machine. */
+  readonly publicCidr: Cidr;
+  /** Name of this daemon among those of the machine: one to six lower-case letters and digits. Part of link and table names. */
+  readonly instance: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Names that VPC resolvers answer before their own private ones. */
+  readonly zones?: readonly DnsZone[];
+  /** How nft is run. Default: `nft -f -`, in the namespace by nsenter. */
+  readonly runNft?: RunNft;
+}
+
+/**
+ * The network plane over Linux network namespaces, veth pairs, nftables and routes. It needs root and the programs nft and nsenter.
+ * `start` throws `FailedPrecondition` when the public range is routed elsewhere; `destroy` works in a process that never started too.
+ */
+export function createLinuxNetworkPlane(options: LinuxNetworkPlaneOptions): NetworkPlane {
+  const { store, stateDirectory, runtimeDirectory, instance, clock, logger } = options;
+  if (!/^[a-z0-9]{1,6}$/.test(instance))
+    throw new DabbaError('InvalidArgument', `"${instance}" is not a name of one to six lower-case letters and digits`);
+  const runNft = options.runNft ?? spawnNft;
+  const ending = new AbortController();
+  const machineRecords = new RecordFolder<MachineRecord>(stateDirectory);
+  const fabricRecords = new RecordFolder<FabricRecord>(join(stateDirectory, 'fabrics'));
+  const interfaceRecords = new RecordFolder<InterfaceRecord>(join(stateDirectory, 'interfaces'));
+  const publicCidr = formatCidr(parseCidr(options.publicCidr));
+  const machine = new Machine({ instance, publicCidr, records: machineRecords, runNft });
+  const forward = createForwarder(resolvConfServers(), ending.signal);
+  const desired = new DesiredState({ store, clock, logger, onChange: () => changes.wake() });
+  const vpcs = new Vpcs({ desired, fabrics: () => fabrics, forward, zones: options.zones ?? [] });
+  const bridges = new EngineNetworks({ machine, fabrics: () => fabrics, forward });
+  const fabrics = new Fabrics({
+    machine,
+    runNft,
+    logger,
+    namespaces: join(runtimeDirectory, 'netns'),
+    fabricRecords,
+    interfaceRecords,
+    kinds: ({ kind }) => (kind === 'vpc' ? vpcs : bridges),
+  });
+  const changes = new Coalesced(async () => await vpcs.onChange(), logger);
+  let following: Promise<void> | undefined;
+  const loadRecords = () => {
+    for (const folder of [machineRecords, fabricRecords, interfaceRecords]) folder.load();
+  };
+  const letGo = async () => {
+    ending.abort();
+    await following;
+    await changes.idle();
+    await fabrics.stop();
+  };
+
+  return {
+    bridges,
+    async start() {
+      loadRecords();
+      await machine.start();
+      following = (await desired.start(ending.signal)).ended;
+      fabrics.adopt();
+      await vpcs.onChange();
+    },
+    attach: async (eni) => await vpcs.attach(eni),
+    detach: async (id) => await vpcs.detach(id),
+    attached: () => vpcs.attached(),
+    serveLinkLocal: (address, port, onServer) => vpcs.addEndpoint({ address, port, onServer }),
+    async stop() {
+      await letGo();
+      machine.stop();
+    },
+    async destroy() {
+      await letGo();
+      loadRecords();
+      await fabrics.destroy();
+      await machine.destroy();
+      machine.stop();
+    },
+  };
+}
+
+/** Runs an action after it was asked for, once for many askings, and never twice at a time. */
+class Coalesced {
+  readonly #action: () => Promise<void>;
+  readonly #logger: Logger;
+  #isWanted = false;
+  #running: Promise<void> | undefined;
+
+  constructor(action: () => Promise<void>, logger: Logger) {
+    this.#action = action;
+    this.#logger = logger;
+  }
+
+  wake(): void {
+    this.#isWanted = true;
+    this.#running ??= this.#run();
+  }
+
+  async idle(): Promise<void> {
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    await Promise.resolve();
+    while (this.#isWanted) {
+      this.#isWanted = false;
+      try {
+        await this.#action();
+      } catch (error) {
+        this.#logger.error('a change of the network records could not be applied', { error: messageOf(error) });
+      }
+    }
+    this.#running = undefined;
+  }
+}

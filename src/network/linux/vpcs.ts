@@ -1,0 +1,171 @@
+import { addressAt, macAddressOf, parseCidr } from '../cidr.ts';
+import { internalDomain, privateDnsName, privateNamesZone } from '../dns/private-names.ts';
+import { createResolver, type ForwardQuery } from '../dns/resolver.ts';
+import type { DnsZone } from '../dns/zone.ts';
+import type { NetworkInterface } from '../model.ts';
+import type { AttachedInterface } from '../network.ts';
+import { recordId } from '../records.ts';
+import { internetRanges, routeTableOf } from '../rules/internet-routes.ts';
+import { vpcRuleset, type FilteredInterface } from '../rules/vpc.ts';
+import type { DesiredState } from './desired.ts';
+import type { FabricKind, Fabrics } from './fabrics.ts';
+import { checkSource } from './interface.ts';
+import { servicesOf, type LinkLocalEndpoint, type ListenerPlan } from './listeners.ts';
+import { recordKey, type FabricRecord, type InterfaceRecord } from './state.ts';
+
+/** The resolver's address in every VPC, beside the one at the VPC's base plus two. */
+const LINK_LOCAL_RESOLVER = '169.254.169.253';
+
+type VpcRecord = Extract<FabricRecord, { kind: 'vpc' }>;
+
+/** Makes network interfaces of VPCs real, and keeps the rules of their fabrics as the store's records say. */
+export class Vpcs implements FabricKind {
+  readonly #desired: DesiredState;
+  readonly #fabrics: () => Fabrics;
+  readonly #forward: ForwardQuery;
+  readonly #zones: readonly DnsZone[];
+  readonly #endpoints: LinkLocalEndpoint[] = [];
+  /** Interfaces whose source is not checked, as last told to the kernel. */
+  readonly #unchecked = new Set<string>();
+
+  constructor(options: {
+    readonly desired: DesiredState;
+    readonly fabrics: () => Fabrics;
+    readonly forward: ForwardQuery;
+    readonly zones: readonly DnsZone[];
+  }) {
+    this.#desired = options.desired;
+    this.#fabrics = options.fabrics;
+    this.#forward = options.forward;
+    this.#zones = options.zones;
+  }
+
+  addEndpoint(endpoint: LinkLocalEndpoint): void {
+    this.#endpoints.push(endpoint);
+  }
+
+  async attach(eni: NetworkInterface): Promise<AttachedInterface> {
+    const { vpc, subnet } = await this.#desired.require(eni);
+    const { region, privateIp } = eni;
+    const gateway = addressAt(subnet.cidr, 1);
+    const { prefixLength } = parseCidr(subnet.cidr);
+    const fabrics = this.#fabrics();
+    const key = recordKey('vpc', vpc.id);
+    fabrics.ensure({ kind: 'vpc', key, vpcId: vpc.id, cidr: vpc.cidr, region });
+    const netnsPath = fabrics.addInterface(
+      { key: recordKey('eni', eni.id), fabric: key, id: eni.id, recordId: recordId(eni), privateIp },
+      { privateIp, prefixLength, gateway, macAddress: eni.macAddress || macAddressOf(eni.id) },
+    );
+    this.#applySourceChecks();
+    await fabrics.refresh(key);
+    return {
+      netnsPath,
+      privateIp,
+      prefixLength,
+      gateway,
+      nameservers: [addressAt(vpc.cidr, 2)],
+      searchDomains: [internalDomain(region)],
+      privateDnsName: privateDnsName(privateIp, region),
+    };
+  }
+
+  async detach(networkInterfaceId: string): Promise<void> {
+    const fabrics = this.#fabrics();
+    const removed = fabrics.removeInterface(recordKey('eni', networkInterfaceId));
+    if (!removed) return;
+    this.#unchecked.delete(removed.key);
+    if (fabrics.interfacesOf(removed.fabric).length === 0) await fabrics.remove(removed.fabric);
+    else await fabrics.refresh(removed.fabric);
+  }
+
+  attached(): string[] {
+    return this.#interfaces().map(({ id }) => id);
+  }
+
+  /** Detaches interfaces whose records are gone and applies what else changed. Called after every change of the store's records. */
+  async onChange(): Promise<void> {
+    const orphans = this.#interfaces().filter(({ recordId: id }) => !id || !this.#desired.networkInterfaces.get(id));
+    await Promise.all(orphans.map(async ({ id }) => await this.detach(id)));
+    for (const { key, kind } of this.#fabrics().records())
+      if (kind === 'vpc' && this.#fabrics().interfacesOf(key).length === 0) await this.#fabrics().remove(key);
+    this.#applySourceChecks();
+    await this.#fabrics().refreshAll();
+  }
+
+  due(record: FabricRecord): ReturnType<FabricKind['due']> {
+    const { vpcId } = asVpc(record);
+    const attachedGateways = new Set(
+      this.#desired.internetGateways
+        .values()
+        .filter((gateway) => gateway.vpcId === vpcId)
+        .map(({ id }) => id),
+    );
+    const interfaces = this.#fabrics()
+      .interfacesOf(record.key)
+      .flatMap((entry) => this.#filtered(entry, attachedGateways));
+    const inVpc = this.#desired.networkInterfaces
+      .values()
+      .filter((eni) => eni.vpcId === vpcId)
+      .toArray();
+    const groups = new Map(
+      this.#desired.securityGroups
+        .values()
+        .filter((group) => group.vpcId === vpcId)
+        .map((group) => [group.id, group]),
+    );
+    return {
+      ruleset: vpcRuleset({
+        interfaces,
+        group: (id) => groups.get(id),
+        members: (id) =>
+          inVpc.filter(({ securityGroupIds }) => securityGroupIds.includes(id)).map(({ privateIp }) => privateIp),
+        services: servicesOf(this.listeners(record)),
+      }),
+      publicIps: interfaces.flatMap(({ internet }) => internet?.publicIp ?? []),
+    };
+  }
+
+  listeners(record: FabricRecord): ListenerPlan {
+    const { vpcId, cidr, region } = asVpc(record);
+    const zones = [...this.#zones, privateNamesZone({ cidr, region })];
+    return {
+      dnsAddresses: [addressAt(cidr, 2), LINK_LOCAL_RESOLVER],
+      resolve: createResolver(() => zones, this.#forward),
+      endpoints: this.#endpoints,
+      vpcId,
+    };
+  }
+
+  /** An interface as its rules need it; none when its record is gone, and then nothing passes. */
+  #filtered(entry: InterfaceRecord, attachedGateways: ReadonlySet<string>): FilteredInterface[] {
+    const eni = entry.recordId === undefined ? undefined : this.#desired.networkInterfaces.get(entry.recordId);
+    if (!eni) return [];
+    const { link, privateIp } = entry;
+    const { securityGroupIds, publicIp } = eni;
+    const table = routeTableOf({ id: eni.subnetId, vpcId: eni.vpcId }, this.#desired.routeTables.values());
+    const destinations = table ? internetRanges(table.routes, attachedGateways) : [];
+    const isPublic = publicIp !== undefined && destinations.length > 0;
+    return [{ link, privateIp, securityGroupIds, ...(isPublic ? { internet: { publicIp, destinations } } : {}) }];
+  }
+
+  #applySourceChecks(): void {
+    for (const { key, link, fabric, recordId: id } of this.#interfaces()) {
+      const isUnchecked = id !== undefined && this.#desired.networkInterfaces.get(id)?.sourceDestCheck === false;
+      const open = this.#fabrics().get(fabric);
+      if (!open || isUnchecked === this.#unchecked.has(key)) continue;
+      checkSource(open, link, !isUnchecked);
+      if (isUnchecked) this.#unchecked.add(key);
+      else this.#unchecked.delete(key);
+    }
+  }
+
+  #interfaces(): InterfaceRecord[] {
+    const fabrics = this.#fabrics();
+    return fabrics.records().flatMap(({ key, kind }) => (kind === 'vpc' ? fabrics.interfacesOf(key) : []));
+  }
+}
+
+function asVpc(record: FabricRecord): VpcRecord {
+  if (record.kind !== 'vpc') throw new Error(`${record.key} is not a VPC`);
+  return record;
+}

@@ -1,0 +1,128 @@
+import type { Ipv4, SecurityGroup } from '../model.ts';
+import { mapOf, setOf } from './ruleset.ts';
+import type { Chain, ElementSet, Ruleset } from './ruleset.ts';
+import { combinationChain, compileGroup, groupChain, membersSet, referencedGroups } from './security-groups.ts';
+import type { Direction } from './security-groups.ts';
+import { FABRIC_TABLE, UPLINK, inputChain, servicesSet } from './fabric.ts';
+import type { Service } from './fabric.ts';
+
+/** A network interface as its fabric's rules need it. */
+export interface FilteredInterface {
+  /** Name of its link in the fabric. */
+  readonly link: string;
+  readonly privateIp: Ipv4;
+  readonly securityGroupIds: readonly string[];
+  /** Set when it has a public address and its subnet a way to an internet gateway. */
+  readonly internet?: { readonly publicIp: Ipv4; readonly destinations: readonly string[] };
+}
+
+export interface VpcRulesInput {
+  readonly interfaces: readonly FilteredInterface[];
+  readonly group: (groupId: string) => SecurityGroup | undefined;
+  /** Private addresses of every interface of the VPC that has the group, on whatever machine. */
+  readonly members: (groupId: string) => readonly Ipv4[];
+  readonly services: readonly Service[];
+}
+
+/**
+ * The rules of one VPC's fabric. A packet between two interfaces passes `egress`, then `ingress`: two base chains of the forward hook, because
+ * an accept ends a base chain but not the hook. Each finds the interface in a map and goes to the chain of its combination of groups; whatever
+ * no rule accepts is dropped. Public addresses are translated 1:1 at the uplink, before and after the filters, which see private addresses
+ * of their own side and public ones of the other.
+ */
+export function vpcRuleset({ interfaces, group, members, services }: VpcRulesInput): Ruleset {
+  const combinations = new Map(
+    interfaces.map(({ securityGroupIds }) => [securityGroupIds.toSorted().join(' '), securityGroupIds]),
+  );
+  const groups = [...new Set(interfaces.flatMap(({ securityGroupIds }) => securityGroupIds))]
+    .sort()
+    .map((id) => [id, group(id)] as const);
+  const referenced = [...new Set(groups.flatMap(([, record]) => (record ? referencedGroups(record) : [])))].sort();
+  const chainsOf = (direction: Direction): [string, Chain][] => [
+    ...groups.map(([id, record]): [string, Chain] => [
+      groupChain(direction, id),
+      { base: '', rules: record ? compileGroup(record, direction) : [] },
+    ]),
+    ...Array.from(combinations.values(), (ids): [string, Chain] => [
+      combinationChain(direction, ids),
+      { base: '', rules: ids.toSorted().map((id) => `jump ${groupChain(direction, id)}`) },
+    ]),
+  ];
+  const public_ = interfaces.flatMap((entry) => (entry.internet ? [{ ...entry, ...entry.internet }] : []));
+  return {
+    table: FABRIC_TABLE,
+    sets: new Map<string, ElementSet>([
+      servicesSet(services),
+      ['egress_by_link', dispatch('egress', interfaces)],
+      ['ingress_by_link', dispatch('ingress', interfaces)],
+      [
+        'internet',
+        setOf(
+          'type ifname . ipv4_addr; flags interval;',
+          public_.flatMap(({ link, destinations }) => destinations.map((range) => `"${link}" . ${range}`)),
+        ),
+      ],
+      [
+        'public_by_private',
+        mapOf(
+          ADDRESS_MAP,
+          public_.map(({ privateIp, publicIp }) => [privateIp, publicIp]),
+        ),
+      ],
+      [
+        'private_by_public',
+        mapOf(
+          ADDRESS_MAP,
+          public_.map(({ privateIp, publicIp }) => [publicIp, privateIp]),
+        ),
+      ],
+      ...referenced.map((id): [string, ElementSet] => [membersSet(id), setOf('type ipv4_addr;', members(id))]),
+    ]),
+    chains: new Map<string, Chain>([
+      ...chainsOf('egress'),
+      ...chainsOf('ingress'),
+      ['input', inputChain],
+      ...Object.entries(baseChains),
+    ]),
+  };
+}
+
+const ADDRESS_MAP = 'type ipv4_addr : ipv4_addr;';
+
+const baseChains: { readonly [name: string]: Chain } = {
+  prerouting: {
+    base: 'type nat hook prerouting priority dstnat; policy accept;',
+    rules: [`iifname "${UPLINK}" dnat to ip daddr map @private_by_public`],
+  },
+  egress: {
+    base: 'type filter hook forward priority -10; policy drop;',
+    rules: [
+      'ct state established,related accept',
+      'ct state invalid drop',
+      `iifname "${UPLINK}" accept`,
+      'iifname vmap @egress_by_link',
+    ],
+  },
+  ingress: {
+    base: 'type filter hook forward priority 0; policy drop;',
+    rules: [
+      'ct state established,related accept',
+      `oifname "${UPLINK}" iifname . ip daddr @internet accept`,
+      'oifname vmap @ingress_by_link',
+    ],
+  },
+  postrouting: {
+    base: 'type nat hook postrouting priority srcnat; policy accept;',
+    rules: [`oifname "${UPLINK}" snat to ip saddr map @public_by_private`],
+  },
+};
+
+function dispatch(direction: Direction, interfaces: readonly FilteredInterface[]): ElementSet {
+  return mapOf(
+    'type ifname : verdict;',
+    interfaces.map(({ link, securityGroupIds }) => [
+      `"${link}"`,
+      `goto ${combinationChain(direction, securityGroupIds)}`,
+    ]),
+  );
+}
