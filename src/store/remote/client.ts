@@ -17,16 +17,14 @@ import { Link } from './link.ts';
 import { packTransaction, unpackEntry } from './messages.ts';
 import { RemoteWatch } from './watch.ts';
 
-export interface RemoteStoreOptions {
-  /** Where the store is: a unix socket, or a function that opens some other stream to it. */
-  readonly connect: { readonly socketPath: string } | { readonly open: () => Socket };
-  /** Who we are, and what proves it. */
-  readonly client: { readonly name: string; readonly token?: string };
+export type RemoteStoreOptions = {
+  /** Who we are: the owner of the leases we are granted, over all our connections. */
+  readonly client: string;
   readonly clock: Clock;
   readonly logger?: Logger;
   /** How long calls wait for a store that is away before they fail as `Unavailable`. Default 10 s. Watches wait for ever. */
   readonly patienceMs?: number;
-}
+} & ({ readonly socketPath: string } | { /** Opens some other stream to the server. */ readonly open: () => Socket });
 
 /**
  * A store in another process. Returns at once and connects by itself, again after every loss; calls wait for that. A read that was under way
@@ -34,11 +32,10 @@ export interface RemoteStoreOptions {
  * behind the last revision it delivered.
  */
 export function connectRemoteStore(options: RemoteStoreOptions): Store {
-  const target = options.connect;
   return new RemoteStore(
     new Link({
-      open: 'open' in target ? target.open : () => connect(target.socketPath),
-      hello: { client: options.client.name, token: options.client.token ?? '' },
+      open: 'open' in options ? options.open : () => connect(options.socketPath),
+      hello: { client: options.client },
       clock: options.clock,
       logger: options.logger ?? silentLogger,
       patienceMs: options.patienceMs ?? 10_000,

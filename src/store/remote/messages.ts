@@ -15,19 +15,18 @@ import type { Blobs } from './frames.ts';
 /** Raised when the messages below change in a way that an older peer would misread. */
 export const PROTOCOL_VERSION = 1;
 
-/** First word of a client: who it is, and what proves it (a join token; empty on the machine's own socket). */
+/** First word of a client: who it is. */
 export interface Hello {
   readonly protocol: number;
   readonly client: string;
-  readonly token: string;
 }
 
 /** Throws `InvalidArgument` unless a client's first word is a `Hello`. */
 export function parseHello(head: unknown): Hello {
-  const { protocol, client, token } = (head ?? {}) as Partial<Record<keyof Hello, unknown>>;
-  if (typeof protocol !== 'number' || typeof client !== 'string' || typeof token !== 'string')
-    throw new DabbaError('InvalidArgument', 'a store client begins with its protocol, name and token');
-  return { protocol, client, token };
+  const { protocol, client } = (head ?? {}) as Partial<Record<keyof Hello, unknown>>;
+  if (typeof protocol !== 'number' || typeof client !== 'string')
+    throw new DabbaError('InvalidArgument', 'a store client begins with its protocol and name');
+  return { protocol, client };
 }
 
 /** What a client asks. Every request but `cancel` and `taken` is answered under its `id`. */

@@ -2,31 +2,32 @@ import { rmSync } from 'node:fs';
 import { type Server, type Socket, connect, createServer } from 'node:net';
 import { DabbaError, type Logger, silentLogger, systemCode } from '#base';
 import type { Store } from '../store.ts';
-import type { RemoteClient, StoreRights } from './rights.ts';
+import type { Authorize } from './rights.ts';
 import { Session } from './session.ts';
 
-export interface RemoteStoreServerOptions {
+export type RemoteStoreServerOptions = {
   readonly store: Store;
-  /** Where to listen: a unix socket of this path, made for us alone, or a server (TLS, say) that is given and closed with us. */
-  readonly listen: { readonly socketPath: string } | { readonly server: Server };
-  /** Decides what a client may do. Throws `Unauthenticated` or `PermissionDenied` to turn it away. */
-  readonly authorize: (client: RemoteClient) => StoreRights | Promise<StoreRights>;
+  readonly authorize: Authorize;
   readonly logger?: Logger;
-}
+} & (
+  | { /** A unix socket to listen at, for processes of our own user. */ readonly socketPath: string }
+  | { /** A server that listens already (TLS, say); closed with us. */ readonly server: Server }
+);
 
 /**
  * Serves a store to other processes; resolves when it listens. Throws `FailedPrecondition` when somebody answers at the socket already.
  * Disposal ends every connection, and leaves the store open.
  */
 export async function serveRemoteStore(options: RemoteStoreServerOptions): Promise<AsyncDisposable> {
+  const { store, authorize, logger = silentLogger } = options;
   const sessions = new Set<Session>();
   const leaseOwners = new Map<string, string>();
   const onConnection = (socket: Socket) => {
-    const session = new Session(socket, { ...options, logger: options.logger ?? silentLogger, leaseOwners });
+    const session = new Session(socket, { store, authorize, logger, leaseOwners });
     sessions.add(session);
     socket.once('close', () => sessions.delete(session));
   };
-  const server = 'server' in options.listen ? options.listen.server : await listen(options.listen.socketPath);
+  const server = 'server' in options ? options.server : await listen(options.socketPath);
   // A TLS server tells of connections that have shown their certificate.
   server.on('setSecureContext' in server ? 'secureConnection' : 'connection', onConnection);
   return {

@@ -12,11 +12,11 @@ import {
   parseHello,
   unpackTransaction,
 } from './messages.ts';
-import { type RemoteClient, type StoreRights, checkRead, checkRights, denied } from './rights.ts';
+import { type Authorize, Rights } from './rights.ts';
 
 export interface SessionOptions {
   readonly store: Store;
-  readonly authorize: (client: RemoteClient) => StoreRights | Promise<StoreRights>;
+  readonly authorize: Authorize;
   readonly logger: Logger;
   /** Who was granted which lease, over all sessions of the server. */
   readonly leaseOwners: Map<string, string>;
@@ -41,9 +41,8 @@ export class Session {
   readonly #options: SessionOptions;
   readonly #frames: FrameSocket;
   readonly #watches = new Map<number, OpenWatch>();
-  #peer: { readonly client: RemoteClient; readonly rights: StoreRights } | undefined;
-  /** Requests are looked at in the order they came, but not before the client was let in. */
-  #admitted: Promise<void> | undefined;
+  /** Set when the client has said who it is. */
+  #peer: { readonly name: string; readonly rights: Rights } | undefined;
 
   constructor(socket: Socket, options: SessionOptions) {
     this.#options = options;
@@ -61,29 +60,22 @@ export class Session {
     this.#frames.socket.destroy();
   }
 
-  #receive(frame: Frame): void {
-    if (!this.#admitted) {
-      this.#admitted = this.#admit(frame.head);
-      return;
-    }
+  #receive({ head, blobs }: Frame): void {
     // The client's code wrote the request; its rights are checked, and the store checks the rest as it does for any caller.
-    const request = frame.head as Request;
-    const blobs = frame.blobs;
-    if (this.#peer) void this.#answer(request, blobs);
-    else void this.#admitted.then(() => this.#peer && this.#answer(request, blobs));
+    if (this.#peer) void this.#answer(head as Request, blobs);
+    else this.#admit(head);
   }
 
-  async #admit(head: unknown): Promise<void> {
+  #admit(head: unknown): void {
     const { authorize, logger } = this.#options;
     try {
-      const hello = parseHello(head);
-      const client = { name: hello.client, token: hello.token };
-      if (hello.protocol !== PROTOCOL_VERSION)
+      const { protocol, client: name } = parseHello(head);
+      if (protocol !== PROTOCOL_VERSION)
         throw new DabbaError(
           'FailedPrecondition',
-          `store protocol ${hello.protocol} is spoken, ${PROTOCOL_VERSION} expected`,
+          `store protocol ${protocol} is spoken, ${PROTOCOL_VERSION} expected`,
         );
-      this.#peer = { client, rights: await authorize(client) };
+      this.#peer = { name, rights: new Rights(authorize, { name }) };
       this.#reply({ id: 0, welcome: true });
     } catch (error) {
       logger.warn('a store client was turned away', { error: messageOf(error) });
@@ -104,28 +96,28 @@ export class Session {
 
   async #perform(request: Request, values: readonly Buffer[]): Promise<void> {
     const { store } = this.#options;
-    const { client, rights } = this.#peer!;
+    const { name, rights } = this.#peer!;
     const { id } = request;
     switch (request.call) {
       case 'get': {
-        checkRead(rights, client, request.key);
+        rights.check({ kind: 'read', key: request.key });
         const { revision } = request;
         const entry = await store.get(request.key, revision === undefined ? {} : { revision });
         const blobs = new Blobs();
         return this.#reply({ id, entry: entry ? packEntry(entry, blobs) : null }, blobs);
       }
       case 'list':
-        checkRead(rights, client, request.prefix);
+        rights.check({ kind: 'read', key: request.prefix });
         return this.#list(request);
       case 'txn': {
         const transaction = unpackTransaction(request.transaction, values);
-        checkRights(rights, client, transaction);
+        rights.checkTransaction(transaction);
         for (const operation of [...transaction.success, ...(transaction.failure ?? [])])
           if (operation.kind === 'put' && operation.leaseId !== undefined) this.#checkLease(operation.leaseId);
         return this.#reply({ id, result: await store.txn(transaction) });
       }
       case 'watch':
-        checkRead(rights, client, request.prefix);
+        rights.check({ kind: 'read', key: request.prefix });
         return this.#watch(request);
       case 'cancel':
         return this.#watches.get(id)?.abort.abort();
@@ -133,7 +125,7 @@ export class Session {
         return this.#taken(id, request.count);
       case 'grantLease': {
         const lease = await store.grantLease(request.ttlMs);
-        this.#options.leaseOwners.set(lease.id, client.name);
+        this.#options.leaseOwners.set(lease.id, name);
         return this.#reply({ id, lease });
       }
       case 'keepAlive':
@@ -145,7 +137,7 @@ export class Session {
         this.#options.leaseOwners.delete(request.leaseId);
         return this.#reply({ id, done: true });
       case 'compact':
-        if (!rights.canCompact) throw denied(client, 'compact the store');
+        rights.check({ kind: 'write', key: '' });
         await store.compact(request.revision);
         return this.#reply({ id, done: true });
       case 'revision':
@@ -157,9 +149,9 @@ export class Session {
 
   /** A lease granted before this server started has no known owner, and is whose id it knows. */
   #checkLease(leaseId: string): void {
-    const { client } = this.#peer!;
+    const { name, rights } = this.#peer!;
     const owner = this.#options.leaseOwners.get(leaseId);
-    if (owner !== undefined && owner !== client.name) throw denied(client, `use lease ${leaseId}`);
+    if (owner !== undefined && owner !== name) throw rights.denied(`use lease ${leaseId}`);
   }
 
   /** Sends a list in parts, so that neither side holds it as one message. */
