@@ -1,1 +1,4 @@
+export { createRegistryContent } from './content.ts';
+export { type MissingContent, RegistryError, type RegistryErrorCode } from './errors.ts';
 export type * from './registry.ts';
+export { createRegistry, type RegistryOptions } from './server.ts';
