@@ -1,1 +1,3 @@
+export { KeyedQueue, type KeyedQueueOptions } from './queue.ts';
 export type * from './reconcile.ts';
+export { type RunReconcilersOptions, runReconcilers } from './run.ts';
