@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import { assert as check, oneof, property, string, stringMatching } from 'fast-check';
 import { familiarReference, formatReference, parseReference } from './reference.ts';
 
 const digest = `sha256:${'a'.repeat(64)}`;
@@ -52,8 +52,8 @@ for (const [given, message] of refused)
   });
 
 test('whatever is given, a reference is refused or reads the same again', () => {
-  fc.assert(
-    fc.property(fc.oneof(fc.string(), fc.stringMatching(/^[a-z0-9.:/@-]{1,40}$/)), (text) => {
+  check(
+    property(oneof(string(), stringMatching(/^[a-z0-9.:/@-]{1,40}$/)), (text) => {
       let whole: string;
       try {
         whole = formatReference(parseReference(text));

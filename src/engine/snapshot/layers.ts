@@ -6,14 +6,19 @@ import type { Layer } from '../image/internals.ts';
 import { chainIdOf } from './chain.ts';
 import type { Trash } from './trash.ts';
 
-interface StoredLayer extends Layer {
+/** A layer as its file has it. */
+export interface StoredLayer extends Layer {
   /** Short name of its directory, for mount options. */
   readonly link: string;
+  /** The timestamp its diff ID was made with; needed to make the same tar again. */
+  readonly timestamp?: number;
 }
 
 /**
  * Unpacked layers: `layers/<chain ID>/{diff/, layer.json}`, and `l/<short> → ../layers/<chain ID>/diff`. A layer appears by one rename of
- * a directory that is complete, so what is there is whole. All of them are known in memory; the files are the truth at the next start.
+ * a directory that is complete, so what is there is whole whenever the process dies. (Should the machine lose power within seconds of it,
+ * contents the kernel had not written yet are gone: syncing every file would make unpacking several times slower.) All layers are known
+ * in memory; the files are the truth at the next start.
  */
 export class LayerStore {
   readonly #layers: string;
@@ -40,7 +45,7 @@ export class LayerStore {
     for (const layer of this.#byChain.values()) await this.#makeLink(layer);
   }
 
-  find(chainId: Digest): Layer | undefined {
+  find(chainId: Digest): StoredLayer | undefined {
     return this.#byChain.get(chainId);
   }
 
@@ -66,7 +71,7 @@ export class LayerStore {
   }
 
   /** Takes the directory `staging`, whose `diff/` holds the files, as a layer. If there is one already, `staging` is thrown away. */
-  async commit(staging: string, layer: Omit<Layer, 'chainId'>): Promise<Layer> {
+  async commit(staging: string, layer: Omit<StoredLayer, 'chainId' | 'link'>): Promise<Layer> {
     const chainId = chainIdOf(layer.parent, layer.diffId);
     const existing = this.#byChain.get(chainId);
     if (existing) {
