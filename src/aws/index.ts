@@ -1,4 +1,10 @@
-export type * from './auth/index.ts';
+export * from './auth/index.ts';
+export * from './coverage.ts';
+export * from './edge/index.ts';
 export * from './errors.ts';
+export * from './iam/index.ts';
+export * from './idempotency.ts';
 export * from './page.ts';
 export * from './service.ts';
+export * from './sts/index.ts';
+export * from './tags.ts';

@@ -74,6 +74,13 @@ export interface ServiceDefinition {
   readonly unguarded?: readonly string[];
   /** Error code for input that fails validation, where it differs from the protocol's usual. */
   readonly validationCode?: string;
+  /** Largest request body. Default 4 MiB. */
+  readonly maxBodyBytes?: number;
+  /**
+   * Operations that honour the client token their schema marks: the same token with the same input gets the first answer again, with other
+   * input the error `mismatchCode`. Other operations see the token in their input and may do as they like.
+   */
+  readonly idempotency?: { readonly operations: readonly string[]; readonly mismatchCode: string };
 }
 
 /**

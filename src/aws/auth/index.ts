@@ -1,2 +1,4 @@
 export type * from './ports.ts';
 export type * from './principal.ts';
+export * from './sigv4/index.ts';
+export * from './policy/index.ts';

@@ -13,6 +13,8 @@ export interface AccessQuestion {
   readonly context: ConditionContext;
   /** Account that is acted on, which owns the resource. */
   readonly account: AccountId;
+  /** The resource's own policy, if it has one. A role's trust policy must name the caller; others only add to what identities were given. */
+  readonly resourcePolicy?: { readonly document: string; readonly isTrust: boolean };
 }
 
 /** The answer. `reason` is a whole sentence as AWS words its refusals; it is safe to show to the caller. */
@@ -71,6 +73,8 @@ export interface RoleDescription {
 export interface Identities {
   /** The active key with this id; undefined if it is unknown, inactive or expired. */
   find(accessKeyId: string): Promise<AccessKey | undefined>;
+  /** True for a session that ended lately, so that its holder is told to fetch new credentials rather than that the key is unknown. */
+  hasExpired(accessKeyId: string): boolean;
   /**
    * A session of a role for a service. Throws `AwsError` `AccessDenied` when the role's trust policy does not name the service, or when
    * there is no such role (as AWS does, which does not tell the two apart).
