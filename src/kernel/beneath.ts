@@ -18,7 +18,7 @@ export function openBeneath(root: string, path: string, flags: number = constant
     const how = Buffer.alloc(howBytes);
     how.writeBigUInt64LE(BigInt(flags | constants.O_NONBLOCK | 0o2000000), 0);
     how.writeBigUInt64LE(BigInt(inRoot | noMagicLinks), 16);
-    return check(Number(openat2Call(openat2Number, rootFd, path, how, howBytes)), 'openat2', `${path} beneath ${root}`);
+    return check(openat2Call(openat2Number, rootFd, path, how, howBytes), 'openat2', `${path} beneath ${root}`);
   } finally {
     closeSync(rootFd);
   }

@@ -92,7 +92,7 @@ export async function processEnded(identity: ProcessIdentity, signal: AbortSigna
 }
 
 function openPidfd(pid: number): number {
-  return check(Number(syscallThree(pidfdOpenCall, pid, 0)), 'pidfd_open', `process ${pid}`);
+  return check(syscallThree(pidfdOpenCall, pid, 0), 'pidfd_open', `process ${pid}`);
 }
 
 function tryOpenPidfd(pid: number): number | undefined {
@@ -115,7 +115,7 @@ async function untilReadable(fd: number, signal?: AbortSignal): Promise<void> {
 }
 
 function signalPidfd(fd: number, signal: number, pid: number): boolean {
-  if (Number(pidfdSignal(pidfdSendSignalCall, fd, signal, null, 0)) === 0) return true;
+  if (pidfdSignal(pidfdSendSignalCall, fd, signal, null, 0) === 0) return true;
   const code = lastErrorCode();
   if (code === 'ESRCH') return false;
   throw new KernelError('pidfd_send_signal', code, `process ${pid}`);

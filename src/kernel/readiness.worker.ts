@@ -23,5 +23,6 @@ for (let isRunning = true; isRunning;) {
     if (token === stopToken) isRunning = false;
     else ready.push(token, events.readUInt32LE(index * eventBytes));
   }
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker's port, not a window
   if (ready.length) parentPort?.postMessage(ready);
 }

@@ -70,7 +70,7 @@ class Connection implements SeqpacketConnection {
   async *packets(): AsyncGenerator<Buffer> {
     const buffer = Buffer.allocUnsafe(longestPacketBytes);
     while (!this.#isClosed) {
-      const size = Number(receive(this.#fd, buffer, buffer.length, withoutWaiting));
+      const size = receive(this.#fd, buffer, buffer.length, withoutWaiting);
       if (size > 0) yield Buffer.from(buffer.subarray(0, size));
       else if (size === 0 || this.#failedFor('recv', ['ECONNRESET'])) return;
       else await this.#watch.readable();
@@ -79,7 +79,7 @@ class Connection implements SeqpacketConnection {
 
   async send(packet: Uint8Array): Promise<void> {
     while (!this.#isClosed) {
-      if (Number(sendTo(this.#fd, packet, packet.length, withoutWaiting | withoutSignal)) >= 0) return;
+      if (sendTo(this.#fd, packet, packet.length, withoutWaiting | withoutSignal) >= 0) return;
       if (this.#failedFor('send', [])) return;
       await this.#watch.writable();
     }

@@ -1,0 +1,279 @@
+import { readdir } from 'node:fs/promises';
+import { DabbaError, systemCode, type Digest } from '#base';
+import type { StepContainers } from '../build/index.ts';
+import type {
+  AttachOptions,
+  Attachment,
+  Container,
+  ContainerCreate,
+  Containers,
+  Exec,
+  ExecCreate,
+  LogEntry,
+  LogOptions,
+  TerminalSize,
+} from '../engine.ts';
+import type { ImageUsers, ResolvedImage } from '../image/internals.ts';
+import { execIn, resizeTerminal } from './exec.ts';
+import { HealthMonitor } from './health.ts';
+import { Instance } from './instance.ts';
+import { Lifecycle } from './lifecycle.ts';
+import { readLogs } from './logs.ts';
+import { recordMounts } from './mount-places.ts';
+import { generateName, parseName } from './names.ts';
+import { ContainerFolder, initialState, type ContainerRecord } from './record.ts';
+import { startsWithEngine } from './restart.ts';
+import type { Runtime } from './runtime.ts';
+import { signalNumber } from './signals.ts';
+import { joinProcess, shortId } from './spec/process.ts';
+import { specWarnings } from './spec/spec.ts';
+import { sweep } from './sweep.ts';
+import { findMonitors } from './monitors.ts';
+import { listProcesses, type ProcessTable } from './top.ts';
+
+const defaultStopSignal = 'SIGTERM';
+/** How long containers have to end by themselves when the engine is destroyed. */
+const shutDownTimeoutMs = 3_000;
+
+/** The containers of one engine, found by id and by name. What happens to them is in `lifecycle.ts`. */
+export class ContainerSet implements Containers, StepContainers, ImageUsers {
+  readonly #runtime: Runtime;
+  readonly #lifecycle: Lifecycle;
+  readonly #health: HealthMonitor;
+  readonly #instances = new Map<string, Instance>();
+  /** Names in use, those of containers being made included. */
+  readonly #idsByName = new Map<string, string>();
+
+  constructor(runtime: Runtime) {
+    this.#runtime = runtime;
+    this.#health = new HealthMonitor(runtime.clock, (instance, request) => execIn(runtime, instance, request));
+    this.#lifecycle = new Lifecycle(runtime, this.#health, (instance) => this.#forget(instance));
+  }
+
+  async create(request: ContainerCreate): Promise<Container> {
+    return await this.createFrom(await this.#runtime.images.resolveForRun(request.image), request);
+  }
+
+  async createFrom({ image, chainId }: ResolvedImage, request: ContainerCreate): Promise<Container> {
+    const { random, clock, limits, volumes, containersDirectory, bundlesDirectory } = this.#runtime;
+    const id = random.hex(64);
+    const hostname = request.hostname ?? shortId(id);
+    const record = {
+      id,
+      createdAt: clock.now(),
+      create: request,
+      imageId: image.id,
+      ...(chainId && { chainId }),
+      process: joinProcess({ ...request, hostname }, image.config, id),
+      hostname,
+      stopSignal: request.stopSignal || image.config.StopSignal || defaultStopSignal,
+      ...healthCheckOf(request, image.config),
+      warnings: specWarnings(request, limits),
+    };
+    signalNumber(record.stopSignal);
+    const name = this.#reserveName(request.name, id);
+    try {
+      const mounts = await recordMounts(volumes, request, image.config);
+      const folder = new ContainerFolder(containersDirectory, bundlesDirectory, id);
+      await folder.make();
+      await folder.writeState(initialState);
+      // The container exists once its config does: without one, a restarted engine removes the folder.
+      const whole: ContainerRecord = { ...record, name, mounts };
+      await folder.writeConfig(whole);
+      const instance = new Instance(this.#runtime, whole, initialState);
+      this.#instances.set(id, instance);
+      instance.publish('create');
+      return instance.view();
+    } catch (error) {
+      this.#idsByName.delete(name);
+      throw error;
+    }
+  }
+
+  async start(id: string): Promise<void> {
+    await this.#lifecycle.start(this.#get(id));
+  }
+
+  async stop(id: string, options?: { readonly timeoutMs?: number; readonly signal?: string }): Promise<void> {
+    await this.#lifecycle.stop(this.#get(id), options);
+  }
+
+  async kill(id: string, signal: string): Promise<void> {
+    await this.#lifecycle.kill(this.#get(id), signal);
+  }
+
+  async remove(id: string, options?: { readonly force?: boolean; readonly removeVolumes?: boolean }): Promise<void> {
+    await this.#lifecycle.remove(this.#get(id), options);
+  }
+
+  find(idOrName: string): Promise<Container | undefined> {
+    return Promise.resolve(this.#find(idOrName)?.view());
+  }
+
+  list(): Promise<readonly Container[]> {
+    return Promise.resolve([...this.#instances.values()].map((instance) => instance.view()));
+  }
+
+  async rename(id: string, newName: string): Promise<void> {
+    const instance = this.#get(id);
+    await instance.turns.run(async () => {
+      const oldName = instance.record.name;
+      const name = this.#reserveName(newName, instance.id);
+      try {
+        await instance.rename(name);
+      } catch (error) {
+        this.#idsByName.delete(name);
+        throw error;
+      }
+      this.#idsByName.delete(oldName);
+      instance.publish('rename', { oldName: `/${oldName}` });
+    });
+  }
+
+  async wait(
+    id: string,
+    condition: 'not-running' | 'next-exit' | 'removed',
+    signal: AbortSignal,
+  ): Promise<{ readonly exitCode: number }> {
+    return await this.#get(id).wait(condition, signal);
+  }
+
+  logs(id: string, options: LogOptions): AsyncIterable<LogEntry> {
+    const instance = this.#get(id);
+    const isComplete = () => instance.isRemoved || instance.state.phase === 'exited';
+    return readLogs(
+      { path: instance.folder.log, isComplete, onChange: (listener) => instance.onChange(listener) },
+      options,
+    );
+  }
+
+  attach(id: string, options: AttachOptions): Promise<Attachment> {
+    const instance = this.#get(id);
+    const attachment = instance.attach(options);
+    instance.publish('attach');
+    return Promise.resolve(attachment);
+  }
+
+  async resize(id: string, size: TerminalSize): Promise<void> {
+    await resizeTerminal(this.#get(id).folder.control, size);
+  }
+
+  async exec(id: string, request: ExecCreate): Promise<Exec> {
+    return await execIn(this.#runtime, this.#get(id), request);
+  }
+
+  async top(id: string, psArguments: readonly string[]): Promise<ProcessTable> {
+    const instance = this.#get(id);
+    if (!instance.isRunning) throw new DabbaError('Conflict', `container ${instance.id} is not running`);
+    return await listProcesses(this.#runtime.cgroups.processes(instance.cgroupPath), psArguments);
+  }
+
+  async takeUpper(containerId: string): Promise<string> {
+    const instance = this.#get(containerId);
+    return await instance.turns.run(async () => {
+      if (instance.isRunning) throw new DabbaError('Conflict', `container ${instance.id} is running`);
+      await instance.clearing;
+      await this.#runtime.images.snapshots.unmount(instance.folder.merged);
+      return instance.folder.upper;
+    });
+  }
+
+  containersOf(imageId: Digest): Promise<readonly { readonly id: string; readonly isRunning: boolean }[]> {
+    const users = [...this.#instances.values()].filter((instance) => instance.record.imageId === imageId);
+    return Promise.resolve(users.map(({ id, isRunning }) => ({ id, isRunning })));
+  }
+
+  chainsInUse(): Promise<readonly Digest[]> {
+    return Promise.resolve([...this.#instances.values()].flatMap(({ record }) => record.chainId ?? []));
+  }
+
+  /** Reads every container from disk, adopts what runs, settles what ended, removes what was half made, then starts what policies ask for. */
+  async load(): Promise<void> {
+    const { containersDirectory, monitor } = this.#runtime;
+    const monitors = new Map(findMonitors(monitor.runcRoot).map((found) => [found.bundle, found.identity]));
+    const ids = await readdir(containersDirectory).catch((error: unknown) => {
+      if (systemCode(error) === 'ENOENT') return [];
+      throw error;
+    });
+    for (const id of ids) await this.#read(id);
+    const adopted = [...this.#instances.values()];
+    await Promise.all(adopted.map((each) => this.#lifecycle.adopt(each, monitors.get(each.folder.bundle))));
+    await sweep(this.#runtime, adopted);
+    for (const instance of adopted) await this.#startByPolicy(instance);
+  }
+
+  /** Lets go: containers run on. */
+  async close(): Promise<void> {
+    for (const instance of this.#instances.values()) {
+      instance.endAttachments();
+      this.#health.end(instance);
+    }
+    for (const attachment of this.#runtime.openAttachments) await attachment[Symbol.asyncDispose]();
+    await this.#lifecycle.letGo();
+    await this.#health.idle();
+  }
+
+  /** Ends every container, keeping its files and its restart policy for the next start of the engine. */
+  async shutDown(): Promise<void> {
+    this.#lifecycle.close();
+    await Promise.all([...this.#instances.values()].map((each) => this.#lifecycle.shutDown(each, shutDownTimeoutMs)));
+  }
+
+  async #read(id: string): Promise<void> {
+    const folder = new ContainerFolder(this.#runtime.containersDirectory, this.#runtime.bundlesDirectory, id);
+    const record = await folder.readConfig();
+    if (!record) return await this.#runtime.images.snapshots.discard(folder.path);
+    this.#instances.set(id, new Instance(this.#runtime, record, (await folder.readState()) ?? initialState));
+    this.#idsByName.set(record.name, id);
+  }
+
+  async #startByPolicy(instance: Instance): Promise<void> {
+    const { phase, isStoppedByHand, runs } = instance.state;
+    if (phase !== 'exited' || runs === 0 || !startsWithEngine(instance.record.create.restartPolicy, isStoppedByHand))
+      return;
+    await this.#lifecycle.start(instance).catch((error: unknown) => {
+      this.#runtime.logger.warn('container not started', { containerId: instance.id, reason: String(error) });
+    });
+  }
+
+  #find(idOrName: string): Instance | undefined {
+    const name = idOrName.replace(/^\//, '');
+    const exact = this.#instances.get(name) ?? this.#instances.get(this.#idsByName.get(name) ?? '');
+    if (exact || !/^[0-9a-f]+$/.test(name)) return exact;
+    const matches = [...this.#instances.values()].filter(({ id }) => id.startsWith(name));
+    if (matches.length > 1) throw new DabbaError('InvalidArgument', `Multiple IDs found with provided prefix: ${name}`);
+    return matches[0];
+  }
+
+  #get(idOrName: string): Instance {
+    const instance = this.#find(idOrName);
+    if (!instance) throw new DabbaError('NotFound', `No such container: ${idOrName}`);
+    return instance;
+  }
+
+  #reserveName(wanted: string | undefined, id: string): string {
+    const name = wanted ? parseName(wanted) : generateName(this.#runtime.random, (each) => this.#idsByName.has(each));
+    const owner = this.#idsByName.get(name);
+    if (owner !== undefined)
+      throw new DabbaError(
+        'AlreadyExists',
+        `Conflict. The container name "/${name}" is already in use by container "${owner}". You have to remove (or rename) that container to be able to reuse that name.`,
+      );
+    this.#idsByName.set(name, id);
+    return name;
+  }
+
+  #forget(instance: Instance): void {
+    this.#instances.delete(instance.id);
+    this.#idsByName.delete(instance.record.name);
+  }
+}
+
+/** The request's health check with what it leaves out taken from the image's (Docker's merge). */
+function healthCheckOf(
+  request: ContainerCreate,
+  image: ResolvedImage['image']['config'],
+): { healthCheck?: NonNullable<ContainerRecord['healthCheck']> } {
+  const healthCheck = { ...image.Healthcheck, ...request.healthCheck };
+  return healthCheck.Test?.length ? { healthCheck } : {};
+}

@@ -1,0 +1,138 @@
+import { constants } from 'node:fs';
+import { mkdir, open, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DabbaError, messageOf, systemCode } from '#base';
+import type { Exec, ExecCreate, TerminalSize } from '../engine.ts';
+import { readAccounts } from './accounts.ts';
+import { ProcessAttachment } from './attachment.ts';
+import { execMonitored, type MonitoredExec } from './conmon.ts';
+import type { Instance } from './instance.ts';
+import { notRunning } from './lifecycle.ts';
+import type { Runtime } from './runtime.ts';
+import { joinEnvironment } from './spec/process.ts';
+import { buildProcess, writeSpec } from './spec/spec.ts';
+import { resolveUser } from './spec/user.ts';
+import { startFailure } from './start-failure.ts';
+
+/** Adds a process to a running container, attached before it starts. Throws `Conflict` unless it runs. */
+export async function execIn(runtime: Runtime, instance: Instance, request: ExecCreate): Promise<Exec> {
+  if (!instance.isRunning) throw new DabbaError('Conflict', `container ${instance.id} is not running`);
+  if (request.args.length === 0) throw new DabbaError('InvalidArgument', 'No exec command specified');
+  const id = runtime.random.hex(64);
+  const bundle = join(runtime.execsDirectory, id.slice(0, 16));
+  const attachment = new ProcessAttachment(
+    { stdin: request.stdin, stdout: true, stderr: true },
+    runtime.openAttachments,
+  );
+  const discard = () => rm(bundle, { recursive: true, force: true });
+  try {
+    await mkdir(bundle, { recursive: true, mode: 0o700 });
+    const processSpec = join(bundle, 'process.json');
+    await writeFile(processSpec, processText(runtime, instance, request), { mode: 0o600 });
+    const monitored = await execMonitored(
+      runtime.monitor,
+      {
+        containerId: instance.id,
+        execId: id,
+        bundle,
+        processSpec,
+        isTty: request.isTty ?? false,
+        isStdinOpen: request.stdin,
+      },
+      () => attachment.connect(join(bundle, 'attach')),
+    );
+    const attributes = { execID: id };
+    instance.publish(`exec_start: ${request.args.join(' ')}`, attributes);
+    return new RunningExec(id, monitored, attachment, bundle, (exitCode) =>
+      instance.publish('exec_die', { ...attributes, exitCode: String(exitCode) }),
+    );
+  } catch (cause) {
+    await attachment[Symbol.asyncDispose]();
+    await discard();
+    if (!instance.isRunning) throw notRunning('exec in', instance);
+    throw cause instanceof DabbaError && cause.kind === 'FailedPrecondition' ? execFailure(cause) : cause;
+  }
+}
+
+/** Sets a terminal's size through conmon's control fifo. Throws `Conflict` when nobody reads it. */
+export async function resizeTerminal(control: string, { rows, columns }: TerminalSize): Promise<void> {
+  try {
+    await using fifo = await open(control, constants.O_WRONLY | constants.O_NONBLOCK);
+    await fifo.write(`1 ${rows} ${columns}\n`);
+  } catch (error) {
+    if (['ENOENT', 'ENXIO'].includes(systemCode(error) ?? ''))
+      throw new DabbaError('Conflict', `cannot resize ${control}: the process has no terminal any more`);
+    throw error;
+  }
+}
+
+class RunningExec implements Exec {
+  readonly id: string;
+  readonly pid: number;
+  readonly attachment: ProcessAttachment;
+  readonly #bundle: string;
+  readonly #ended: Promise<{ readonly exitCode: number }>;
+
+  constructor(
+    id: string,
+    monitored: MonitoredExec,
+    attachment: ProcessAttachment,
+    bundle: string,
+    onEnd: (exitCode: number) => void,
+  ) {
+    this.id = id;
+    this.pid = monitored.pid;
+    this.attachment = attachment;
+    this.#bundle = bundle;
+    this.#ended = this.#awaitEnd(monitored, onEnd);
+    // Whoever wants to know asks by `wait`; until then a failure is no unhandled rejection.
+    this.#ended.catch(() => undefined);
+  }
+
+  resize(size: TerminalSize): Promise<void> {
+    return resizeTerminal(join(this.#bundle, 'ctl'), size);
+  }
+
+  async wait(signal: AbortSignal): Promise<{ readonly exitCode: number }> {
+    signal.throwIfAborted();
+    const { promise: aborted, reject } = Promise.withResolvers<never>();
+    const onAbort = () => reject(signal.reason as Error);
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      return await Promise.race([this.#ended, aborted]);
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  async #awaitEnd(monitored: MonitoredExec, onEnd: (exitCode: number) => void): Promise<{ readonly exitCode: number }> {
+    try {
+      const exitCode = await monitored.exitCode;
+      onEnd(exitCode);
+      return { exitCode };
+    } finally {
+      monitored[Symbol.dispose]();
+      await rm(this.#bundle, { recursive: true, force: true });
+    }
+  }
+}
+
+function processText(runtime: Runtime, { record, folder }: Instance, request: ExecCreate): string {
+  const user = resolveUser(request.user || record.process.user, readAccounts(folder.merged));
+  const terminal = request.isTty ? ['TERM=xterm'] : [];
+  const process = {
+    args: request.args,
+    environment: joinEnvironment(terminal, record.process.environment, request.environment ?? []),
+    workingDirectory: request.workingDirectory || record.process.workingDirectory,
+    isTty: request.isTty ?? false,
+  };
+  const create = request.isPrivileged ? { ...record.create, isPrivileged: true } : record.create;
+  return writeSpec(buildProcess(process, user, { create, limits: runtime.limits }));
+}
+
+/** A failed exec in Docker's words; its client takes 126 and 127 from them. */
+function execFailure(cause: DabbaError): DabbaError {
+  const { exitCode } = startFailure(cause);
+  const text = `OCI runtime exec failed: ${messageOf(cause)}: unknown`;
+  return new DabbaError(exitCode === 128 ? 'FailedPrecondition' : 'InvalidArgument', text, { cause });
+}

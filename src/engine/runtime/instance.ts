@@ -1,0 +1,173 @@
+import { posix } from 'node:path';
+import { DabbaError } from '#base';
+import type { AttachOptions, Container, ContainerState } from '../engine.ts';
+import { ProcessAttachment } from './attachment.ts';
+import type { HealthState } from './health.ts';
+import { ContainerFolder, type ContainerRecord, type StateRecord } from './record.ts';
+import { RestartBackoff } from './restart.ts';
+import type { Runtime } from './runtime.ts';
+import { Turns } from './turns.ts';
+
+/**
+ * One container in memory: what its files say, who waits for it, and who is attached. It knows how to be read and recorded; what happens to
+ * it is decided in `lifecycle.ts`.
+ */
+export class Instance {
+  readonly id: string;
+  readonly folder: ContainerFolder;
+  /** Every change of the container takes its turn here. */
+  readonly turns = new Turns();
+  readonly backoff = new RestartBackoff();
+  readonly #runtime: Runtime;
+  readonly #listeners = new Set<() => void>();
+  readonly #pendingAttachments = new Set<ProcessAttachment>();
+  #record: ContainerRecord;
+  #state: StateRecord;
+  #exits = 0;
+  #isRemoved = false;
+  health: HealthState | undefined;
+  /** Ends the pause before a restart. */
+  restartPause: AbortController | undefined;
+  /** Ends the health checks of the present run. */
+  healthChecks: AbortController | undefined;
+  /** What is left of the last run is being cleared away, behind the answers of those who waited for its end. */
+  clearing: Promise<void> = Promise.resolve();
+
+  constructor(runtime: Runtime, record: ContainerRecord, state: StateRecord) {
+    this.id = record.id;
+    this.folder = new ContainerFolder(runtime.containersDirectory, runtime.bundlesDirectory, record.id);
+    this.#runtime = runtime;
+    this.#record = record;
+    this.#state = state;
+  }
+
+  get record(): ContainerRecord {
+    return this.#record;
+  }
+  get state(): StateRecord {
+    return this.#state;
+  }
+  get isRunning(): boolean {
+    return this.#state.phase === 'running';
+  }
+  get isRemoved(): boolean {
+    return this.#isRemoved;
+  }
+  get cgroupPath(): string {
+    return posix.join('/', this.#record.create.cgroupParent ?? this.#runtime.cgroupParent, this.id);
+  }
+
+  /** Records the next state, on disk first, then tells those who wait. */
+  async advance(state: StateRecord): Promise<void> {
+    await this.folder.writeState(state);
+    this.#state = state;
+    this.changed();
+  }
+
+  async rename(name: string): Promise<void> {
+    const record = { ...this.#record, name };
+    await this.folder.writeConfig(record);
+    this.#record = record;
+  }
+
+  /** Counts an end of its process and tells those who wait for the next. */
+  ended(): void {
+    this.#exits++;
+    this.changed();
+  }
+
+  markRemoved(): void {
+    this.#isRemoved = true;
+    for (const attachment of this.#pendingAttachments) attachment.end();
+    this.changed();
+  }
+
+  changed(): void {
+    for (const listener of this.#listeners) listener();
+  }
+
+  /** Calls back after every change; returns what unsubscribes. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async wait(condition: 'not-running' | 'next-exit' | 'removed', signal: AbortSignal): Promise<{ exitCode: number }> {
+    const exitsBefore = this.#exits;
+    const isMet = () =>
+      this.#isRemoved ||
+      (condition === 'not-running' && ['created', 'exited'].includes(this.#state.phase)) ||
+      (condition === 'next-exit' && this.#exits > exitsBefore);
+    await this.until(isMet, signal);
+    return { exitCode: this.#state.exitCode ?? 0 };
+  }
+
+  /** Resolves once `isMet` answers true after a change, or at once. Rejects when aborted. */
+  async until(isMet: () => boolean, signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
+    if (isMet()) return;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const unsubscribe = this.onChange(() => void (isMet() && resolve()));
+    const onAbort = () => reject(signal?.reason as Error);
+    signal?.addEventListener('abort', onAbort, { once: true });
+    try {
+      await promise;
+    } finally {
+      unsubscribe();
+      signal?.removeEventListener('abort', onAbort);
+    }
+  }
+
+  attach(options: AttachOptions): ProcessAttachment {
+    if (this.#isRemoved) throw new DabbaError('NotFound', `No such container: ${this.id}`);
+    const attachment = new ProcessAttachment(options, this.#runtime.openAttachments);
+    if (this.isRunning) attachment.connect(this.folder.attachSocket);
+    else this.#pendingAttachments.add(attachment);
+    return attachment;
+  }
+
+  /** Connects those who attached before the start; called between the making of the process and its start. */
+  connectAttachments(): void {
+    for (const attachment of this.#pendingAttachments) attachment.connect(this.folder.attachSocket);
+    this.#pendingAttachments.clear();
+  }
+
+  endAttachments(): void {
+    for (const attachment of this.#pendingAttachments) attachment.end();
+    this.#pendingAttachments.clear();
+  }
+
+  /** The container as the port shows it. */
+  view(): Container {
+    const { id, name, create, imageId, process, createdAt, warnings } = this.#record;
+    const { restartCount, address } = this.#state;
+    const shown = { id, name, create, imageId, process, createdAt, warnings, restartCount, state: this.#viewState() };
+    return address ? { ...shown, address } : shown;
+  }
+
+  #viewState(): ContainerState {
+    const { phase, process, exitCode, isOutOfMemory, error, startedAt, finishedAt, runs } = this.#state;
+    const status = phase === 'starting' ? (runs > 1 ? 'exited' : 'created') : phase;
+    return {
+      status,
+      isOutOfMemory,
+      ...(phase === 'running' && process && { pid: process.pid }),
+      ...(exitCode !== undefined && { exitCode }),
+      ...(error !== undefined && { error }),
+      ...(startedAt !== undefined && { startedAt }),
+      ...(finishedAt !== undefined && { finishedAt }),
+      ...(this.health && phase === 'running' && { health: this.health }),
+    };
+  }
+
+  /** Tells the world what happened, in Docker's words. */
+  publish(action: string, attributes: { readonly [name: string]: string } = {}): void {
+    const { name, create } = this.#record;
+    this.#runtime.events.publish({
+      type: 'container',
+      action,
+      id: this.id,
+      attributes: { ...create.labels, image: create.image, name, ...attributes },
+    });
+  }
+}

@@ -1,0 +1,125 @@
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DabbaError, systemCode } from '#base';
+import { identifyProcess, type ProcessIdentity } from '#kernel';
+import { readAccounts } from './accounts.ts';
+import { createMonitored } from './conmon.ts';
+import type { Instance } from './instance.ts';
+import { placeMounts } from './mount-places.ts';
+import { prepareNetwork, releaseNetwork, type PreparedNetwork } from './network.ts';
+import type { ContainerFolder } from './record.ts';
+import type { Runtime } from './runtime.ts';
+import { buildSpec, writeSpec } from './spec/spec.ts';
+import { resolveUser } from './spec/user.ts';
+
+/** A run that has begun. */
+export interface Launched {
+  readonly monitor: ProcessIdentity;
+  readonly process: ProcessIdentity;
+  readonly address?: NonNullable<PreparedNetwork['address']>;
+}
+
+/**
+ * The start of a container, step by step: root, network, bundle, conmon with `runc create`, attachments, `runc start`. Everything it makes is
+ * named after the container, so `clear` undoes any part of it, also after a crash.
+ */
+export async function launch(runtime: Runtime, instance: Instance): Promise<Launched> {
+  const { folder } = instance;
+  await rm(folder.run, { recursive: true, force: true });
+  await Promise.all([mkdir(folder.run), mkdir(folder.bundle, { recursive: true, mode: 0o711 })]);
+  await mountRoot(runtime, instance);
+  const network = await prepareNetwork(instance.record, folder, runtime.networks);
+  await writeBundle(runtime, instance, network);
+  const pid = await createMonitored(runtime.monitor, monitorRequest(instance));
+  const process = identify(pid, 'container process');
+  const monitor = identify(Number(await readFile(monitorPidFile(folder), 'utf8')), 'conmon');
+  instance.connectAttachments();
+  await runtime.runc.start(instance.id);
+  return { monitor, process, ...(network.address && { address: network.address }) };
+}
+
+/** Removes what a run leaves: runc's record and cgroup, the mounted root, the network, last the bundle. May be repeated. */
+export async function clear(runtime: Runtime, instance: Instance): Promise<void> {
+  await Promise.all([runtime.runc.delete(instance.id), release(runtime, instance)]);
+  // The bundle goes last: where there is one, a restarted engine clears again.
+  await rm(instance.folder.bundle, { recursive: true, force: true });
+}
+
+/** The part of `clear` that holds the container's own files and address. */
+export async function release(runtime: Runtime, instance: Instance): Promise<void> {
+  await Promise.all([
+    runtime.images.snapshots.unmount(instance.folder.merged),
+    releaseNetwork(instance.record, runtime.networks),
+  ]);
+}
+
+/** Exit code and OOM mark of a run whose monitor is gone; undefined if it left none. */
+export async function readExit(
+  runtime: Runtime,
+  instance: Instance,
+): Promise<{ readonly exitCode: number; readonly isOutOfMemory: boolean } | undefined> {
+  const { run } = instance.folder;
+  const [exit, oom] = await Promise.all([readOptional(join(run, 'exit')), readOptional(join(run, 'oom'))]);
+  if (exit === undefined) return undefined;
+  const isOutOfMemory = oom !== undefined || runtime.cgroups.outOfMemoryKills(instance.cgroupPath) > 0;
+  return { exitCode: Number(exit), isOutOfMemory };
+}
+
+async function mountRoot({ images }: Runtime, { record, folder }: Instance): Promise<void> {
+  const writable = { upper: folder.upper, work: folder.work };
+  await images.snapshots.mount({ chainId: record.chainId, target: folder.merged, writable });
+}
+
+async function writeBundle(runtime: Runtime, instance: Instance, network: PreparedNetwork): Promise<void> {
+  const { record, folder } = instance;
+  const user = resolveUser(record.process.user, readAccounts(folder.merged));
+  const spec = buildSpec({
+    create: record.create,
+    process: { ...record.process, isTty: record.create.isTty ?? false },
+    user,
+    hostname: record.hostname,
+    rootPath: folder.merged,
+    mounts: await placeMounts(runtime.volumes, record.mounts, folder.merged),
+    files: folder.files,
+    cgroupPath: instance.cgroupPath,
+    networkNamespace: network.namespace,
+    isCgroup2: runtime.cgroups.isVersion2,
+    architecture: process.arch,
+    limits: runtime.limits,
+  });
+  await writeFile(join(folder.bundle, 'config.json'), writeSpec(spec), { mode: 0o600 });
+}
+
+function monitorRequest({ id, record, folder }: Instance) {
+  const { isTty = false, isStdinOpen = false, isStdinOnce = false } = record.create;
+  return {
+    containerId: id,
+    name: record.name,
+    bundle: folder.bundle,
+    runDirectory: folder.run,
+    monitorPidFile: monitorPidFile(folder),
+    log: folder.log,
+    isTty,
+    isStdinOpen,
+    isStdinKept: isStdinOpen && !isStdinOnce,
+  };
+}
+
+function monitorPidFile(folder: ContainerFolder): string {
+  return join(folder.run, 'conmon.pid');
+}
+
+function identify(pid: number, role: string): ProcessIdentity {
+  const identity = identifyProcess(pid);
+  if (!identity) throw new DabbaError('Unavailable', `the ${role} (process ${pid}) ended at once`);
+  return identity;
+}
+
+async function readOptional(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}

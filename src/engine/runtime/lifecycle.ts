@@ -1,0 +1,309 @@
+import { DabbaError, messageOf } from '#base';
+import { isProcessAlive, processEnded, signalProcess, type ProcessIdentity } from '#kernel';
+import { HealthMonitor } from './health.ts';
+import type { Instance } from './instance.ts';
+import { clear, launch, readExit, release } from './launch.ts';
+import type { Runtime } from './runtime.ts';
+import { restarts } from './restart.ts';
+import { signalNumber } from './signals.ts';
+import { startFailure } from './start-failure.ts';
+
+const defaultStopTimeoutMs = 10_000;
+/** Exit code of a run whose monitor died without writing one, as containerd reports an unknown exit. */
+const unknownExitCode = 255;
+const [killSignal] = [9] as const;
+
+/** What happens to containers: started, ended, brought back, removed. Each change is one turn of its container, recorded before it is made. */
+export class Lifecycle {
+  readonly #runtime: Runtime;
+  readonly #health: HealthMonitor;
+  readonly #onRemoved: (instance: Instance) => void;
+  readonly #closing = new AbortController();
+  /** Work that nobody awaits but us: watching ends, pauses, clearing away. */
+  readonly #tasks = new Set<Promise<void>>();
+  #isClosed = false;
+
+  constructor(runtime: Runtime, health: HealthMonitor, onRemoved: (instance: Instance) => void) {
+    this.#runtime = runtime;
+    this.#health = health;
+    this.#onRemoved = onRemoved;
+  }
+
+  start(instance: Instance): Promise<void> {
+    return instance.turns.run(async () => {
+      this.#assertOpen();
+      if (instance.isRemoved || instance.state.phase === 'removing')
+        throw new DabbaError('Conflict', `container ${instance.id} is marked for removal and cannot be started`);
+      instance.restartPause?.abort();
+      if (instance.isRunning) return;
+      await this.#begin(instance, 0);
+    });
+  }
+
+  async stop(
+    instance: Instance,
+    options: { readonly timeoutMs?: number; readonly signal?: string } = {},
+  ): Promise<void> {
+    const { record } = instance;
+    const signal = signalNumber(options.signal ?? record.stopSignal);
+    const isStopping = await instance.turns.run(async () => {
+      instance.restartPause?.abort();
+      if (instance.state.phase === 'restarting') {
+        await instance.advance({ ...instance.state, phase: 'exited', isStoppedByHand: true });
+        return false;
+      }
+      if (!instance.isRunning) return false;
+      await instance.advance({ ...instance.state, isStoppedByHand: true });
+      return true;
+    });
+    if (!isStopping) return;
+    await this.#end(instance, signal, options.timeoutMs ?? record.create.stopTimeoutMs ?? defaultStopTimeoutMs);
+    instance.publish('stop');
+  }
+
+  async kill(instance: Instance, signalText: string): Promise<void> {
+    const signal = signalNumber(signalText);
+    await instance.turns.run(async () => {
+      if (!instance.isRunning) throw notRunning('kill', instance);
+      // As in Docker, a signal that is meant to end it keeps the restart policy from bringing it back.
+      if (signal === killSignal || signal === signalNumber(instance.record.stopSignal))
+        await instance.advance({ ...instance.state, isStoppedByHand: true });
+      this.#signal(instance, signal);
+    });
+  }
+
+  remove(
+    instance: Instance,
+    options: { readonly force?: boolean; readonly removeVolumes?: boolean } = {},
+  ): Promise<void> {
+    return instance.turns.run(async () => {
+      if (instance.isRemoved) return;
+      instance.restartPause?.abort();
+      if (['running', 'restarting'].includes(instance.state.phase) && !options.force)
+        throw new DabbaError(
+          'Conflict',
+          `cannot remove container "/${instance.record.name}": container is ${instance.state.phase}: stop the container before removing or force remove`,
+        );
+      await this.#remove(instance, options.removeVolumes ?? false);
+    });
+  }
+
+  /** Takes charge of a container found on disk. `monitor` is its conmon, if one lives. */
+  adopt(instance: Instance, monitor: ProcessIdentity | undefined): Promise<void> {
+    return instance.turns.run(async () => {
+      const { state } = instance;
+      switch (state.phase) {
+        case 'removing':
+          return await this.#remove(instance, false);
+        case 'starting':
+          if (monitor) signalProcess(monitor, killSignal);
+          await clear(this.#runtime, instance);
+          return await this.#finish(
+            instance,
+            { exitCode: 128, isOutOfMemory: false },
+            'the engine ended while the container was starting',
+          );
+        case 'running':
+          if (!state.monitor || !isProcessAlive(state.monitor)) return await this.#settle(instance);
+          this.#watch(instance, state.monitor);
+          return this.#health.begin(instance);
+        case 'restarting':
+          await clear(this.#runtime, instance);
+          return this.#scheduleRestart(instance, 0);
+        case 'created':
+        case 'exited':
+          return await clear(this.#runtime, instance);
+      }
+    });
+  }
+
+  /** Ends a container because the engine goes away: its restart policy stays in force for the next start of the engine. */
+  async shutDown(instance: Instance, timeoutMs: number): Promise<void> {
+    if (instance.isRunning) await this.#end(instance, signalNumber(instance.record.stopSignal), timeoutMs);
+    await instance.turns.run(async () => {
+      if (instance.state.phase === 'restarting') await instance.advance({ ...instance.state, phase: 'exited' });
+      await instance.clearing;
+    });
+  }
+
+  /** From now on nothing is started, also not by restart policies. */
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  /** Lets go of every container; they run on. Resolves when no work of ours is under way. */
+  async letGo(): Promise<void> {
+    this.close();
+    this.#closing.abort(new DabbaError('Unavailable', 'the engine is stopping'));
+    while (this.#tasks.size > 0) await Promise.allSettled(this.#tasks);
+  }
+
+  async #begin(instance: Instance, restartCount: number): Promise<void> {
+    await instance.clearing;
+    const { runs, finishedAt } = instance.state;
+    const base = { restartCount, isStoppedByHand: false, isOutOfMemory: false, runs: runs + 1 };
+    const starting = { ...base, phase: 'starting' as const, ...(finishedAt !== undefined && { finishedAt }) };
+    await instance.advance(starting);
+    try {
+      const launched = await this.#runtime.starts.run(() => launch(this.#runtime, instance));
+      await instance.advance({ ...starting, ...launched, phase: 'running', startedAt: this.#runtime.clock.now() });
+    } catch (cause) {
+      await this.#fail(instance, cause);
+    }
+    instance.publish('start');
+    this.#watch(instance, instance.state.monitor!);
+    this.#health.begin(instance);
+  }
+
+  async #fail(instance: Instance, cause: unknown): Promise<never> {
+    const { exitCode, error } = startFailure(cause);
+    instance.endAttachments();
+    await clear(this.#runtime, instance);
+    const phase = instance.state.runs === 1 ? 'created' : 'exited';
+    await instance.advance({ ...instance.state, phase, exitCode, error: error.message });
+    if (instance.record.create.isRemovedOnExit) await this.#remove(instance, true);
+    throw error;
+  }
+
+  /** Awaits the end of conmon, which comes right behind the exit file it writes: one event for a sound end and for a dead monitor. */
+  #watch(instance: Instance, monitor: ProcessIdentity): void {
+    void this.#own(instance, async () => {
+      await processEnded(monitor, this.#closing.signal);
+      if (this.#closing.signal.aborted) return;
+      await instance.turns.run(async () => {
+        if (instance.isRunning && instance.state.monitor?.startTicks === monitor.startTicks)
+          await this.#settle(instance);
+      });
+    });
+  }
+
+  /** Its run is over: record how, tell those who wait, clear away behind their backs. */
+  async #settle(instance: Instance): Promise<void> {
+    const exit = await readExit(this.#runtime, instance);
+    await this.#finish(
+      instance,
+      exit ?? { exitCode: unknownExitCode, isOutOfMemory: false },
+      exit ? undefined : 'its monitor (conmon) died',
+    );
+  }
+
+  async #finish(
+    instance: Instance,
+    { exitCode, isOutOfMemory }: { readonly exitCode: number; readonly isOutOfMemory: boolean },
+    error: string | undefined,
+  ): Promise<void> {
+    const { create } = instance.record;
+    const { monitor: _, process: __, address: ___, ...kept } = instance.state;
+    const finishedAt = this.#runtime.clock.now();
+    const ranForMs = finishedAt - (kept.startedAt ?? finishedAt);
+    const isRestarting = !this.#isClosed && restarts(create.restartPolicy, { ...kept, exitCode });
+    this.#health.end(instance);
+    const phase = isRestarting ? 'restarting' : 'exited';
+    await instance.advance({
+      ...kept,
+      phase,
+      exitCode,
+      isOutOfMemory,
+      finishedAt,
+      ...(error !== undefined && { error }),
+    });
+    if (isOutOfMemory) instance.publish('oom');
+    instance.publish('die', { exitCode: String(exitCode) });
+    instance.ended();
+    if (create.isRemovedOnExit && !isRestarting) return await this.#remove(instance, true);
+    instance.clearing = this.#own(instance, () => clear(this.#runtime, instance));
+    if (isRestarting) this.#scheduleRestart(instance, ranForMs);
+  }
+
+  #scheduleRestart(instance: Instance, ranForMs: number): void {
+    const pause = new AbortController();
+    instance.restartPause = pause;
+    const signal = AbortSignal.any([pause.signal, this.#closing.signal]);
+    void this.#own(instance, async () => {
+      const isCancelled = await this.#runtime.clock.sleep(instance.backoff.next(ranForMs), signal).then(
+        () => false,
+        () => true,
+      );
+      if (isCancelled) return;
+      await instance.turns.run(async () => {
+        if (this.#isClosed || pause.signal.aborted || instance.state.phase !== 'restarting') return;
+        await this.#begin(instance, instance.state.restartCount + 1);
+      });
+    });
+  }
+
+  /** Signals its process and awaits the end of this run; SIGKILL after the timeout. A negative timeout waits for ever. */
+  async #end(instance: Instance, signal: number, timeoutMs: number): Promise<void> {
+    const { runs } = instance.state;
+    const hasEnded = () => !instance.isRunning || instance.state.runs !== runs;
+    this.#signal(instance, signal);
+    const giveUp = new AbortController();
+    const overdue = async () => {
+      if (timeoutMs < 0) return;
+      const isEarly = await this.#runtime.clock.sleep(timeoutMs, giveUp.signal).then(
+        () => false,
+        () => true,
+      );
+      if (!isEarly && !hasEnded()) this.#signal(instance, killSignal);
+    };
+    const watchdog = overdue();
+    await instance.until(hasEnded);
+    giveUp.abort();
+    await watchdog;
+  }
+
+  #signal(instance: Instance, signal: number): void {
+    const { process } = instance.state;
+    if (process) signalProcess(process, signal);
+    instance.publish('kill', { signal: String(signal) });
+  }
+
+  async #remove(instance: Instance, areVolumesRemoved: boolean): Promise<void> {
+    const { state, folder } = instance;
+    this.#health.end(instance);
+    await instance.advance({ ...state, phase: 'removing', isStoppedByHand: true });
+    if (state.monitor) await this.#killForRemoval(instance, state.monitor);
+    await instance.clearing;
+    await release(this.#runtime, instance);
+    if (areVolumesRemoved) await this.#removeVolumes(instance);
+    await this.#runtime.images.snapshots.discard(folder.path);
+    this.#onRemoved(instance);
+    instance.publish('destroy');
+    instance.markRemoved();
+    if (state.runs > 0) void this.#own(instance, () => clear(this.#runtime, instance));
+  }
+
+  async #killForRemoval(instance: Instance, monitor: ProcessIdentity): Promise<void> {
+    if (instance.state.process) signalProcess(instance.state.process, killSignal);
+    await processEnded(monitor, this.#closing.signal);
+    const exit = await readExit(this.#runtime, instance);
+    const exitCode = exit?.exitCode ?? unknownExitCode;
+    const { monitor: _, process: __, ...kept } = instance.state;
+    await instance.advance({ ...kept, exitCode });
+    instance.publish('die', { exitCode: String(exitCode) });
+    instance.ended();
+  }
+
+  async #removeVolumes({ record }: Instance): Promise<void> {
+    for (const mount of record.mounts)
+      if (mount.kind === 'volume' && mount.isAnonymous) await this.#runtime.volumes.remove(mount.name);
+  }
+
+  /** Runs work in nobody's name; its failure is logged, and the next start of the engine mends what it left. */
+  #own(instance: Instance, work: () => Promise<void>): Promise<void> {
+    const task = work().catch((error: unknown) => {
+      this.#runtime.logger.error('container work failed', { containerId: instance.id, reason: messageOf(error) });
+    });
+    this.#tasks.add(task);
+    return task.finally(() => this.#tasks.delete(task));
+  }
+
+  #assertOpen(): void {
+    if (this.#isClosed) throw new DabbaError('Unavailable', 'the engine is stopping');
+  }
+}
+
+/** Docker's words for an act that needs a running container. */
+export function notRunning(act: string, { id }: Instance): DabbaError {
+  return new DabbaError('Conflict', `Cannot ${act} container: ${id}: container ${id} is not running`);
+}

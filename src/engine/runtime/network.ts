@@ -1,0 +1,103 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { isIPv4 } from 'node:net';
+import type { Container } from '../engine.ts';
+import type { ContainerNetworks } from '../ports.ts';
+import type { ContainerFolder, ContainerRecord } from './record.ts';
+import type { SpecInput } from './spec/spec.ts';
+
+/** A container's place in a network: where runc puts it, and what others see of it. */
+export interface PreparedNetwork {
+  readonly namespace: SpecInput['networkNamespace'];
+  readonly address?: NonNullable<Container['address']>;
+}
+
+interface Resolution {
+  readonly nameservers: readonly string[];
+  readonly searchDomains: readonly string[];
+  readonly hosts: readonly { readonly address: string; readonly names: readonly string[] }[];
+}
+
+/** Attaches the container to its network and writes the files that name its neighbours. May be repeated. */
+export async function prepareNetwork(
+  record: ContainerRecord,
+  folder: ContainerFolder,
+  networks: ContainerNetworks,
+): Promise<PreparedNetwork> {
+  const { network } = record.create;
+  if (network.mode === 'bridge')
+    return await joinBridge(record, folder, networks.attach(network.network, record.id), network.network);
+  if (network.mode === 'namespace') {
+    await writeFiles(folder, record.hostname, network);
+    return { namespace: { path: network.path } };
+  }
+  if (network.mode === 'none') {
+    await writeFiles(folder, record.hostname, { nameservers: [], searchDomains: [], hosts: [] });
+    return { namespace: 'own' };
+  }
+  await copyHostFiles(record, folder);
+  return { namespace: 'host' };
+}
+
+/** Undoes `prepareNetwork`. May be repeated. */
+export async function releaseNetwork(record: ContainerRecord, networks: ContainerNetworks): Promise<void> {
+  if (record.create.network.mode === 'bridge') await networks.detach(record.id);
+}
+
+/** In the machine's own network its names are the machine's. */
+async function copyHostFiles({ hostname }: ContainerRecord, folder: ContainerFolder): Promise<void> {
+  const [hosts, resolvConf] = await Promise.all([readFile('/etc/hosts', 'utf8'), readFile('/etc/resolv.conf', 'utf8')]);
+  await writeTexts(folder, { hosts, resolvConf, hostname: `${hostname}\n` });
+}
+
+async function joinBridge(
+  { hostname }: ContainerRecord,
+  folder: ContainerFolder,
+  attaching: ReturnType<ContainerNetworks['attach']>,
+  network: string,
+): Promise<PreparedNetwork> {
+  const { netnsPath, privateIp, prefixLength, gateway, ...resolution } = await attaching;
+  await writeFiles(folder, hostname, { ...resolution, hosts: [{ address: privateIp, names: [hostname] }] });
+  return { namespace: { path: netnsPath }, address: { network, ip: privateIp, prefixLength, gateway } };
+}
+
+async function writeFiles(folder: ContainerFolder, hostname: string, resolution: Resolution): Promise<void> {
+  await writeTexts(folder, {
+    hosts: hostsText(hostname, resolution.hosts),
+    resolvConf: resolvConfText(resolution),
+    hostname: `${hostname}\n`,
+  });
+}
+
+async function writeTexts(
+  { files }: ContainerFolder,
+  texts: { readonly hosts: string; readonly resolvConf: string; readonly hostname: string },
+): Promise<void> {
+  await Promise.all([
+    writeFile(files.hosts, texts.hosts),
+    writeFile(files.resolvConf, texts.resolvConf),
+    writeFile(files.hostname, texts.hostname),
+  ]);
+}
+
+/** hosts(5): loopback as Docker writes it, then the container's own name and its neighbours. */
+export function hostsText(hostname: string, hosts: Resolution['hosts']): string {
+  const ownName = hosts.some(({ names }) => names.includes(hostname)) ? [] : [`127.0.0.1\t${hostname}`];
+  return [
+    '127.0.0.1\tlocalhost',
+    '::1\tlocalhost ip6-localhost ip6-loopback',
+    'fe00::0\tip6-localnet',
+    'ff00::0\tip6-mcastprefix',
+    'ff02::1\tip6-allnodes',
+    'ff02::2\tip6-allrouters',
+    ...hosts.map(({ address, names }) => `${address}\t${names.join(' ')}`),
+    ...ownName,
+    '',
+  ].join('\n');
+}
+
+/** resolv.conf(5). */
+function resolvConfText({ nameservers, searchDomains }: Resolution): string {
+  const search = searchDomains.length ? [`search ${searchDomains.join(' ')}`] : [];
+  const servers = nameservers.map((server) => `nameserver ${isIPv4(server) ? server : server.replace(/^\[|\]$/g, '')}`);
+  return [...search, ...servers, ''].join('\n');
+}

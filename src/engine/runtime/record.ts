@@ -1,0 +1,145 @@
+import { mkdir, open, readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { systemCode, type Digest } from '#base';
+import type { ProcessIdentity } from '#kernel';
+import { replaceFile } from '../durable.ts';
+import type { Container, ContainerCreate, ImageConfig, Mount } from '../engine.ts';
+
+/** What a container is: `config.json`. It changes by renaming alone. */
+export interface ContainerRecord {
+  readonly id: string;
+  readonly name: string;
+  readonly createdAt: number;
+  readonly create: ContainerCreate;
+  readonly imageId: Digest;
+  /** Layers beneath its own; absent for an image without any. */
+  readonly chainId?: Digest;
+  readonly process: Container['process'];
+  readonly hostname: string;
+  readonly stopSignal: string;
+  readonly healthCheck?: NonNullable<ImageConfig['Healthcheck']>;
+  readonly mounts: readonly RecordedMount[];
+  readonly warnings: readonly string[];
+}
+
+/** A mount with its volume named, be it anonymous. */
+export type RecordedMount =
+  | Exclude<Mount, { readonly kind: 'volume' }>
+  | {
+      readonly kind: 'volume';
+      readonly name: string;
+      readonly target: string;
+      readonly isReadOnly?: boolean;
+      readonly isAnonymous: boolean;
+    };
+
+/**
+ * Where a container stands: `state.json`, written before each step is taken. `starting` and `removing` found at start-up mean that the step
+ * was cut off: the first is undone, the second finished.
+ */
+export interface StateRecord {
+  readonly phase: 'created' | 'starting' | 'running' | 'restarting' | 'exited' | 'removing';
+  /** How often it was started. */
+  readonly runs: number;
+  readonly restartCount: number;
+  /** Stopped by a person, so that no restart policy brings it back. */
+  readonly isStoppedByHand: boolean;
+  readonly isOutOfMemory: boolean;
+  /** conmon, and the container's first process. */
+  readonly monitor?: ProcessIdentity;
+  readonly process?: ProcessIdentity;
+  readonly address?: NonNullable<Container['address']>;
+  readonly exitCode?: number;
+  readonly error?: string;
+  readonly startedAt?: number;
+  readonly finishedAt?: number;
+}
+
+export const initialState: StateRecord = {
+  phase: 'created',
+  runs: 0,
+  restartCount: 0,
+  isStoppedByHand: false,
+  isOutOfMemory: false,
+};
+
+/** The places of one container: what must last under the data directory, and under /run what must have a short path. */
+export class ContainerFolder {
+  readonly path: string;
+  /** The OCI bundle: config.json for runc, conmon's sockets. */
+  readonly bundle: string;
+
+  constructor(containers: string, bundles: string, id: string) {
+    this.path = join(containers, id);
+    // Socket paths are short (unix(7)); sixteen digits of the id are as good as unique on one machine.
+    this.bundle = join(bundles, id.slice(0, 16));
+  }
+
+  get upper(): string {
+    return join(this.path, 'upper');
+  }
+  get work(): string {
+    return join(this.path, 'work');
+  }
+  get merged(): string {
+    return join(this.path, 'merged');
+  }
+  get log(): string {
+    return join(this.path, 'container.log');
+  }
+  /** What conmon leaves of the present run: `exit`, `oom`. */
+  get run(): string {
+    return join(this.path, 'run');
+  }
+  get files() {
+    const file = (name: string) => join(this.path, name);
+    return { hosts: file('hosts'), hostname: file('hostname'), resolvConf: file('resolv.conf') };
+  }
+  get attachSocket(): string {
+    return join(this.bundle, 'attach');
+  }
+  get control(): string {
+    return join(this.bundle, 'ctl');
+  }
+
+  async make(): Promise<void> {
+    await mkdir(this.path, { recursive: true, mode: 0o710 });
+    for (const directory of [this.merged, this.run]) await mkdir(directory, { recursive: true });
+    // Followers watch the log from before the first start on.
+    await (await open(this.log, 'a', 0o640)).close();
+  }
+
+  readConfig(): Promise<ContainerRecord | undefined> {
+    return readJson<ContainerRecord>(join(this.path, 'config.json'));
+  }
+
+  writeConfig(record: ContainerRecord): Promise<void> {
+    return replaceFile(join(this.path, 'config.json'), JSON.stringify(record));
+  }
+
+  readState(): Promise<StateRecord | undefined> {
+    return readJson<StateRecord>(join(this.path, 'state.json'));
+  }
+
+  /**
+   * A run survives us but not the machine, so its own marks need only be atomic; what was answered to somebody (an exit code, a removal)
+   * must outlast a power cut too.
+   */
+  async writeState(state: StateRecord): Promise<void> {
+    const path = join(this.path, 'state.json');
+    if (state.phase !== 'starting' && state.phase !== 'running') return await replaceFile(path, JSON.stringify(state));
+    await writeFile(`${path}.new`, JSON.stringify(state), { mode: 0o600 });
+    await rename(`${path}.new`, path);
+  }
+}
+
+/** Undefined for a file that is absent, or that a power cut left empty. */
+async function readJson<Value>(path: string): Promise<Value | undefined> {
+  try {
+    const text = await readFile(path, 'utf8');
+    return text === '' ? undefined : (JSON.parse(text) as Value);
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,32 @@
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { systemCode } from '#base';
+import type { Instance } from './instance.ts';
+import { findMonitors } from './monitors.ts';
+import type { Runtime } from './runtime.ts';
+
+/** Removes what no container accounts for: runc's records, bundles, and the leavings of execs whose conmon is gone. */
+export async function sweep(runtime: Runtime, instances: readonly Instance[]): Promise<void> {
+  const { runc, bundlesDirectory, execsDirectory } = runtime;
+  const known = new Set(instances.map(({ id }) => id));
+  for (const id of await list(runc.root)) if (!known.has(id)) await runc.delete(id);
+  const bundles = new Set(instances.map(({ folder }) => folder.bundle));
+  for (const name of await list(bundlesDirectory)) {
+    const bundle = join(bundlesDirectory, name);
+    if (!bundles.has(bundle)) await rm(bundle, { recursive: true, force: true });
+  }
+  const living = new Set(findMonitors(runc.root).map(({ bundle }) => bundle));
+  for (const name of await list(execsDirectory)) {
+    const bundle = join(execsDirectory, name);
+    if (!living.has(bundle)) await rm(bundle, { recursive: true, force: true });
+  }
+}
+
+async function list(directory: string): Promise<readonly string[]> {
+  try {
+    return await readdir(directory);
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return [];
+    throw error;
+  }
+}
