@@ -74,7 +74,8 @@ export function changeMetadata(state: StageState, instruction: MetadataInstructi
         check.type === 'none' ? { Test: ['NONE'] } : { Test: healthTest(check.command), ...check.timing };
       return { config: { ...config, Healthcheck }, createdBy: instruction.source };
     }
-    case 'ONBUILD': {
+    case 'ONBUILD':
+    default: {
       const OnBuild = [...(config.OnBuild ?? []), instruction.trigger];
       return { config: { ...config, OnBuild }, createdBy: `ONBUILD ${instruction.trigger}` };
     }

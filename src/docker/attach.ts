@@ -1,0 +1,75 @@
+import type { Duplex, Readable } from 'node:stream';
+import { systemCode } from '#base';
+import type { Attachment } from '#engine';
+import type { Exchange } from './exchange.ts';
+import { frame, mediaType } from './frames.ts';
+import { write } from './writable.ts';
+
+/** The client's end of an attached process. */
+export interface ClientStreams {
+  readonly input: Readable;
+  readonly output: Duplex | Exchange['response'];
+}
+
+/**
+ * Takes over the connection: `101 UPGRADED` when the client asked for that, else `200` with the request's body as input. From here on bytes
+ * are the process's own, and no error can be told any more but by closing.
+ */
+export function takeConnection({ request, response, upgrade }: Exchange, isTty: boolean): ClientStreams {
+  const type = isTty ? mediaType.raw : mediaType.multiplexed;
+  if (!upgrade) {
+    response.writeHead(200, { 'content-type': type });
+    response.flushHeaders();
+    return { input: request, output: response };
+  }
+  upgrade.write(`HTTP/1.1 101 UPGRADED\r\nContent-Type: ${type}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n`);
+  return { input: upgrade, output: upgrade };
+}
+
+export interface RelayOptions {
+  readonly isTty: boolean;
+  /** Whether the client's bytes go to the process. */
+  readonly hasInput: boolean;
+  /** Done before the client sees the end of the output: it asks for the exit code then. */
+  readonly beforeEnd?: Promise<void>;
+}
+
+/** Carries bytes both ways until the process closes its output. The client closing its half ends the process's input, not its output. */
+export async function relay(
+  attachment: Attachment,
+  { input, output }: ClientStreams,
+  options: RelayOptions,
+): Promise<void> {
+  const feeding = options.hasInput ? feed(input, attachment) : drain(input);
+  for await (const { stream, data } of attachment.output)
+    await write(output, options.isTty ? data : frame(stream, data));
+  await options.beforeEnd;
+  output.end();
+  input.destroy();
+  await feeding;
+}
+
+async function feed(input: Readable, attachment: Attachment): Promise<void> {
+  try {
+    for await (const data of input as AsyncIterable<Buffer>) await attachment.write(data);
+    await attachment.closeInput();
+  } catch (error) {
+    if (!isGone(error)) throw error;
+  }
+}
+
+/** Reads and drops, so that the client's end of stream is seen. */
+async function drain(input: Readable): Promise<void> {
+  try {
+    for await (const _ of input as AsyncIterable<Buffer>);
+  } catch (error) {
+    if (!isGone(error)) throw error;
+  }
+}
+
+/** The other side went away first, or the process ended before it read everything: both are ordinary ends. */
+function isGone(error: unknown): boolean {
+  return ['ERR_STREAM_PREMATURE_CLOSE', 'ERR_STREAM_DESTROYED', 'ECONNRESET', 'EPIPE', 'ABORT_ERR'].includes(
+    systemCode(error) ?? '',
+  );
+}

@@ -1,0 +1,294 @@
+import type { Container, ContainerCreate, Image } from '#engine';
+import { humanDuration } from './duration.ts';
+import { configJson, familiarName } from './image-json.ts';
+
+const zeroTime = '0001-01-01T00:00:00Z';
+const timeOf = (at: number | undefined) => (at === undefined ? zeroTime : new Date(at).toISOString());
+
+/** GET /containers/{id}/json. */
+export function containerJson(container: Container, image: Image | undefined): object {
+  const { create, process } = container;
+  const { args, environment, workingDirectory, user } = process;
+  return {
+    Id: container.id,
+    Created: timeOf(container.createdAt),
+    Path: args[0] ?? '',
+    Args: args.slice(1),
+    State: stateJson(container),
+    Image: container.imageId,
+    ResolvConfPath: '',
+    HostnamePath: '',
+    HostsPath: '',
+    LogPath: '',
+    Name: `/${container.name}`,
+    RestartCount: container.restartCount,
+    Driver: 'overlay',
+    Platform: 'linux',
+    MountLabel: '',
+    ProcessLabel: '',
+    AppArmorProfile: '',
+    ExecIDs: null,
+    HostConfig: hostConfigJson(create),
+    GraphDriver: { Name: 'overlay', Data: null },
+    Mounts: (create.mounts ?? []).flatMap(mountJson),
+    Config: {
+      ...(image ? configJson(image.config) : {}),
+      Hostname: create.hostname ?? container.id.slice(0, 12),
+      Domainname: '',
+      User: user,
+      AttachStdin: create.isStdinOpen ?? false,
+      AttachStdout: true,
+      AttachStderr: true,
+      Tty: create.isTty ?? false,
+      OpenStdin: create.isStdinOpen ?? false,
+      StdinOnce: create.isStdinOnce ?? false,
+      Env: environment,
+      Cmd: create.command ?? image?.config.Cmd ?? null,
+      Entrypoint: create.entrypoint ?? image?.config.Entrypoint ?? null,
+      Image: familiarName(create.image),
+      WorkingDir: workingDirectory,
+      Labels: { ...image?.config.Labels, ...create.labels },
+      ...(create.healthCheck ? { Healthcheck: create.healthCheck } : {}),
+      ...(create.stopSignal === undefined ? {} : { StopSignal: create.stopSignal }),
+      ...(create.stopTimeoutMs === undefined ? {} : { StopTimeout: Math.round(create.stopTimeoutMs / 1000) }),
+    },
+    NetworkSettings: networkJson(container),
+  };
+}
+
+function stateJson({ state }: Container): object {
+  return {
+    Status: state.status,
+    Running: ['running', 'paused', 'restarting'].includes(state.status),
+    Paused: state.status === 'paused',
+    Restarting: state.status === 'restarting',
+    OOMKilled: state.isOutOfMemory,
+    Dead: state.status === 'dead',
+    Pid: state.pid ?? 0,
+    ExitCode: state.exitCode ?? 0,
+    Error: state.error ?? '',
+    StartedAt: timeOf(state.startedAt),
+    FinishedAt: timeOf(state.finishedAt),
+    ...(state.health
+      ? {
+          Health: {
+            Status: state.health.status,
+            FailingStreak: state.health.failingStreak,
+            Log: state.health.log.map(({ startAt, endAt, exitCode, output }) => ({
+              Start: timeOf(startAt),
+              End: timeOf(endAt),
+              ExitCode: exitCode,
+              Output: output,
+            })),
+          },
+        }
+      : {}),
+  };
+}
+
+function hostConfigJson(create: ContainerCreate): object {
+  const { resources = {}, restartPolicy } = create;
+  return {
+    Binds: bindsOf(create),
+    ContainerIDFile: '',
+    LogConfig: { Type: 'json-file', Config: {} },
+    NetworkMode: networkModeOf(create),
+    PortBindings: {},
+    RestartPolicy: { Name: restartPolicy?.name ?? 'no', MaximumRetryCount: restartPolicy?.maximumRetryCount ?? 0 },
+    AutoRemove: create.isRemovedOnExit ?? false,
+    VolumeDriver: '',
+    VolumesFrom: null,
+    ConsoleSize: [0, 0],
+    CapAdd: create.capabilities?.add ?? null,
+    CapDrop: create.capabilities?.drop ?? null,
+    CgroupnsMode: 'host',
+    Dns: [],
+    DnsOptions: [],
+    DnsSearch: [],
+    ExtraHosts: null,
+    GroupAdd: null,
+    IpcMode: 'private',
+    Cgroup: '',
+    Links: null,
+    OomScoreAdj: create.oomScoreAdj ?? 0,
+    PidMode: '',
+    Privileged: create.isPrivileged ?? false,
+    PublishAllPorts: false,
+    ReadonlyRootfs: create.isReadOnlyRoot ?? false,
+    SecurityOpt: null,
+    UTSMode: '',
+    UsernsMode: '',
+    ShmSize: 67108864,
+    Runtime: 'runc',
+    Isolation: '',
+    CpuShares: resources.cpuShares ?? 0,
+    Memory: resources.memoryBytes ?? 0,
+    NanoCpus: (resources.cpuMillis ?? 0) * 1_000_000,
+    CgroupParent: create.cgroupParent ?? '',
+    BlkioWeight: 0,
+    BlkioWeightDevice: [],
+    BlkioDeviceReadBps: [],
+    BlkioDeviceWriteBps: [],
+    BlkioDeviceReadIOps: [],
+    BlkioDeviceWriteIOps: [],
+    CpuPeriod: 0,
+    CpuQuota: 0,
+    CpuRealtimePeriod: 0,
+    CpuRealtimeRuntime: 0,
+    CpusetCpus: resources.cpusetCpus ?? '',
+    CpusetMems: '',
+    Devices: [],
+    DeviceCgroupRules: null,
+    DeviceRequests: null,
+    MemoryReservation: resources.memoryReservationBytes ?? 0,
+    MemorySwap: resources.memorySwapBytes ?? 0,
+    MemorySwappiness: null,
+    OomKillDisable: null,
+    PidsLimit: resources.pidsLimit ?? null,
+    Ulimits: (create.ulimits ?? []).map(({ name, soft, hard }) => ({ Name: name, Soft: soft, Hard: hard })),
+    CpuCount: 0,
+    CpuPercent: 0,
+    IOMaximumIOps: 0,
+    IOMaximumBandwidth: 0,
+    ...(create.sysctls ? { Sysctls: create.sysctls } : {}),
+    ...(create.isInitEnabled === undefined ? {} : { Init: create.isInitEnabled }),
+    ...tmpfsOf(create),
+    MaskedPaths: null,
+    ReadonlyPaths: null,
+  };
+}
+
+function bindsOf({ mounts = [] }: ContainerCreate): readonly string[] | null {
+  const binds = mounts.flatMap((mount) => {
+    if (mount.kind === 'tmpfs') return [];
+    const source = mount.kind === 'bind' ? mount.source : mount.name;
+    return [`${source}:${mount.target}${mount.isReadOnly ? ':ro' : ''}`];
+  });
+  return binds.length === 0 ? null : binds;
+}
+
+function tmpfsOf({ mounts = [] }: ContainerCreate): { readonly Tmpfs?: object } {
+  const entries = mounts.flatMap((mount) => {
+    if (mount.kind !== 'tmpfs') return [];
+    const options = [
+      ...(mount.sizeBytes === undefined ? [] : [`size=${mount.sizeBytes}`]),
+      ...(mount.mode === undefined ? [] : [`mode=${mount.mode.toString(8)}`]),
+    ];
+    return [[mount.target, options.join(',')] as const];
+  });
+  return entries.length === 0 ? {} : { Tmpfs: Object.fromEntries(entries) };
+}
+
+function mountJson(mount: NonNullable<ContainerCreate['mounts']>[number]): object[] {
+  if (mount.kind === 'tmpfs')
+    return [{ Type: 'tmpfs', Source: '', Destination: mount.target, Mode: '', RW: true, Propagation: '' }];
+  const RW = mount.isReadOnly !== true;
+  if (mount.kind === 'bind')
+    return [{ Type: 'bind', Source: mount.source, Destination: mount.target, Mode: '', RW, Propagation: 'rprivate' }];
+  return [
+    {
+      Type: 'volume',
+      Name: mount.name,
+      Source: '',
+      Destination: mount.target,
+      Driver: 'local',
+      Mode: 'z',
+      RW,
+      Propagation: '',
+    },
+  ];
+}
+
+const networkModeOf = ({ network }: ContainerCreate) => {
+  if (network.mode === 'bridge') return network.network;
+  return network.mode === 'namespace' ? `ns:${network.path}` : network.mode;
+};
+
+const networkNameOf = (create: ContainerCreate) =>
+  create.network.mode === 'namespace' ? undefined : networkModeOf(create);
+
+function networkJson(container: Container): object {
+  const name = networkNameOf(container.create);
+  const { address } = container;
+  const endpoint = {
+    IPAMConfig: null,
+    Links: null,
+    Aliases: null,
+    MacAddress: '',
+    DriverOpts: null,
+    GwPriority: 0,
+    NetworkID: '',
+    EndpointID: '',
+    Gateway: address?.gateway ?? '',
+    IPAddress: address?.ip ?? '',
+    IPPrefixLen: address?.prefixLength ?? 0,
+    IPv6Gateway: '',
+    GlobalIPv6Address: '',
+    GlobalIPv6PrefixLen: 0,
+    DNSNames: null,
+  };
+  return {
+    Bridge: '',
+    SandboxID: '',
+    SandboxKey: '',
+    Ports: {},
+    EndpointID: '',
+    Gateway: endpoint.Gateway,
+    IPAddress: endpoint.IPAddress,
+    IPPrefixLen: endpoint.IPPrefixLen,
+    MacAddress: '',
+    Networks: name === undefined ? {} : { [name]: endpoint },
+  };
+}
+
+/** One entry of GET /containers/json. */
+export function containerSummary(container: Container, now: number): object {
+  const { create, state } = container;
+  const name = networkNameOf(create);
+  return {
+    Id: container.id,
+    Names: [`/${container.name}`],
+    Image: familiarName(create.image),
+    ImageID: container.imageId,
+    Command: container.process.args.join(' '),
+    Created: Math.floor(container.createdAt / 1000),
+    Ports: [],
+    Labels: create.labels ?? {},
+    State: state.status,
+    Status: statusText(container, now),
+    HostConfig: { NetworkMode: networkModeOf(create) },
+    NetworkSettings: {
+      Networks: name === undefined ? {} : { [name]: { IPAddress: container.address?.ip ?? '', NetworkID: '' } },
+    },
+    Mounts: (create.mounts ?? []).flatMap(mountJson),
+  };
+}
+
+/** The STATUS column: `Up 5 seconds (healthy)`, `Exited (0) 2 minutes ago`, `Created`. */
+export function statusText({ state }: Container, now: number): string {
+  const since = (at: number | undefined) => humanDuration(now - (at ?? now));
+  const exitCode = state.exitCode ?? 0;
+  switch (state.status) {
+    case 'running':
+    case 'paused': {
+      const health = state.health
+        ? state.health.status === 'starting'
+          ? 'health: starting'
+          : state.health.status
+        : undefined;
+      const note = state.status === 'paused' ? 'Paused' : health;
+      return `Up ${since(state.startedAt)}${note === undefined ? '' : ` (${note})`}`;
+    }
+    case 'restarting':
+      return `Restarting (${exitCode}) ${since(state.finishedAt)} ago`;
+    case 'exited':
+      return `Exited (${exitCode}) ${since(state.finishedAt)} ago`;
+    case 'created':
+      return 'Created';
+    case 'removing':
+      return 'Removal In Progress';
+    case 'dead':
+    default:
+      return 'Dead';
+  }
+}

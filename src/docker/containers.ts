@@ -1,0 +1,187 @@
+import { DabbaError, isDabbaError } from '#base';
+import type { Container } from '#engine';
+import type { Api } from './api.ts';
+import { relay, takeConnection } from './attach.ts';
+import { readCreate } from './container-create.ts';
+import { containerFilter } from './container-filter.ts';
+import { containerJson, containerSummary } from './container-json.ts';
+import { queryFilters, queryFlag, queryNumber, readBody, sendJson, sendStatus, type Exchange } from './exchange.ts';
+
+/** The container a path names. Throws `NotFound`. */
+export async function findContainer({ engine }: Api, { params }: Exchange): Promise<Container> {
+  const name = params['id']!;
+  const container = await engine.containers.find(name);
+  if (!container) throw new DabbaError('NotFound', `No such container: ${name}`);
+  return container;
+}
+
+/** POST /containers/create. */
+export async function createContainer({ engine, info }: Api, exchange: Exchange): Promise<void> {
+  const { query } = exchange;
+  const platform = query.get('platform');
+  if (platform && platform !== `linux/${info.architecture}`)
+    throw new DabbaError('Unimplemented', `platform "${platform}" cannot run on this machine`);
+  const name = query.get('name') || undefined;
+  const container = await engine.containers.create(readCreate(await readBody(exchange), name?.replace(/^\//, '')));
+  sendJson(exchange, 201, { Id: container.id, Warnings: container.warnings });
+}
+
+/** GET /containers/json. */
+export async function listContainers(api: Api, exchange: Exchange): Promise<void> {
+  const filters = queryFilters(exchange);
+  const limit = queryNumber(exchange, 'limit') ?? 0;
+  const isWanted = await containerFilter(api, filters);
+  const isAll = queryFlag(exchange, 'all') || limit > 0 || filters.has('status') || filters.has('exited');
+  const containers = (await api.engine.containers.list())
+    .filter(
+      (container) =>
+        isWanted(container) && (isAll || ['running', 'paused', 'restarting'].includes(container.state.status)),
+    )
+    .sort((a, b) => b.createdAt - a.createdAt);
+  const shown = limit > 0 ? containers.slice(0, limit) : containers;
+  sendJson(
+    exchange,
+    200,
+    shown.map((container) => containerSummary(container, api.clock.now())),
+  );
+}
+
+/** GET /containers/{id}/json. */
+export async function inspectContainer(api: Api, exchange: Exchange): Promise<void> {
+  const container = await findContainer(api, exchange);
+  sendJson(exchange, 200, containerJson(container, await api.engine.images.find(container.imageId)));
+}
+
+/** POST /containers/{id}/start. 304 if it runs. */
+export async function startContainer(api: Api, exchange: Exchange): Promise<void> {
+  const { id, state } = await findContainer(api, exchange);
+  if (state.status === 'running') return sendStatus(exchange, 304);
+  await api.engine.containers.start(id);
+  sendStatus(exchange, 204);
+}
+
+/** POST /containers/{id}/stop. 304 if it does not run. */
+export async function stopContainer(api: Api, exchange: Exchange): Promise<void> {
+  const { id, state } = await findContainer(api, exchange);
+  if (!['running', 'paused', 'restarting'].includes(state.status)) return sendStatus(exchange, 304);
+  await api.engine.containers.stop(id, stopOptions(exchange));
+  sendStatus(exchange, 204);
+}
+
+/** POST /containers/{id}/restart. */
+export async function restartContainer(api: Api, exchange: Exchange): Promise<void> {
+  const { id } = await findContainer(api, exchange);
+  await api.engine.containers.stop(id, stopOptions(exchange));
+  await api.engine.containers.start(id);
+  sendStatus(exchange, 204);
+}
+
+function stopOptions(exchange: Exchange): { readonly timeoutMs?: number; readonly signal?: string } {
+  const seconds = queryNumber(exchange, 't');
+  const signal = exchange.query.get('signal');
+  return {
+    // A negative time means to wait for ever; a day is as good.
+    ...(seconds === undefined ? {} : { timeoutMs: seconds < 0 ? 86_400_000 : seconds * 1000 }),
+    ...(signal ? { signal } : {}),
+  };
+}
+
+/** POST /containers/{id}/kill. */
+export async function killContainer(api: Api, exchange: Exchange): Promise<void> {
+  const { id } = await findContainer(api, exchange);
+  await api.engine.containers.kill(id, exchange.query.get('signal') || 'SIGKILL');
+  sendStatus(exchange, 204);
+}
+
+/** POST /containers/{id}/rename. */
+export async function renameContainer(api: Api, exchange: Exchange): Promise<void> {
+  const { id } = await findContainer(api, exchange);
+  const name = exchange.query.get('name')?.replace(/^\//, '');
+  if (!name) throw new DabbaError('InvalidArgument', 'Neither old nor new names may be empty');
+  await api.engine.containers.rename(id, name);
+  sendStatus(exchange, 204);
+}
+
+/** DELETE /containers/{id}. */
+export async function removeContainer(api: Api, exchange: Exchange): Promise<void> {
+  const { id } = await findContainer(api, exchange);
+  if (queryFlag(exchange, 'link')) throw new DabbaError('Unimplemented', 'removing links is not supported');
+  await api.engine.containers.remove(id, {
+    force: queryFlag(exchange, 'force'),
+    removeVolumes: queryFlag(exchange, 'v'),
+  });
+  sendStatus(exchange, 204);
+}
+
+/** POST /containers/prune. */
+export async function pruneContainers({ engine }: Api, exchange: Exchange): Promise<void> {
+  const unknown = [...queryFilters(exchange).keys()][0];
+  if (unknown !== undefined) throw new DabbaError('Unimplemented', `prune filter "${unknown}" is not supported yet`);
+  const ended = (await engine.containers.list()).filter(({ state }) =>
+    ['created', 'exited', 'dead'].includes(state.status),
+  );
+  for (const { id } of ended) await engine.containers.remove(id);
+  sendJson(exchange, 200, {
+    ContainersDeleted: ended.length === 0 ? null : ended.map(({ id }) => id),
+    SpaceReclaimed: 0,
+  });
+}
+
+/** POST /containers/{id}/resize. */
+export async function resizeContainer(api: Api, exchange: Exchange): Promise<void> {
+  const { id } = await findContainer(api, exchange);
+  await api.engine.containers.resize(id, terminalSize(exchange));
+  sendStatus(exchange, 200);
+}
+
+/** `h` and `w` of a query. */
+export function terminalSize(exchange: Exchange): { readonly rows: number; readonly columns: number } {
+  return { rows: queryNumber(exchange, 'h') ?? 0, columns: queryNumber(exchange, 'w') ?? 0 };
+}
+
+/** GET /containers/{id}/top. */
+export async function topContainer(api: Api, exchange: Exchange): Promise<void> {
+  const { id } = await findContainer(api, exchange);
+  const psArguments = (exchange.query.get('ps_args') || '-ef').split(/\s+/).filter(Boolean);
+  const { titles, processes } = await api.engine.containers.top(id, psArguments);
+  sendJson(exchange, 200, { Titles: titles, Processes: processes });
+}
+
+const conditions = ['not-running', 'next-exit', 'removed'] as const;
+
+/**
+ * POST /containers/{id}/wait. The headers go out at once: `docker run` waits for them before it starts the container. A failure after
+ * that is told in the body.
+ */
+export async function waitContainer(api: Api, exchange: Exchange): Promise<void> {
+  const { id } = await findContainer(api, exchange);
+  const text = exchange.query.get('condition') || 'not-running';
+  const condition = conditions.find((known) => known === text);
+  if (condition === undefined) throw new DabbaError('InvalidArgument', `invalid condition: "${text}"`);
+  const waiting = api.engine.containers.wait(id, condition, exchange.signal);
+  const { response } = exchange;
+  response.writeHead(200, { 'content-type': 'application/json' });
+  response.flushHeaders();
+  try {
+    const { exitCode } = await waiting;
+    response.end(JSON.stringify({ StatusCode: exitCode }));
+  } catch (error) {
+    if (!isDabbaError(error)) throw error;
+    response.end(JSON.stringify({ StatusCode: -1, Error: { Message: error.message } }));
+  }
+}
+
+/** POST /containers/{id}/attach. */
+export async function attachContainer(api: Api, exchange: Exchange): Promise<void> {
+  const container = await findContainer(api, exchange);
+  const isTty = container.create.isTty ?? false;
+  if (queryFlag(exchange, 'logs')) throw new DabbaError('Unimplemented', 'attach with logs=1 is not supported yet');
+  const isStream = queryFlag(exchange, 'stream');
+  const stdin = isStream && queryFlag(exchange, 'stdin') && (container.create.isStdinOpen ?? false);
+  await using attachment = await api.engine.containers.attach(container.id, {
+    stdin,
+    stdout: isStream && queryFlag(exchange, 'stdout'),
+    stderr: isStream && queryFlag(exchange, 'stderr'),
+  });
+  await relay(attachment, takeConnection(exchange, isTty), { isTty, hasInput: stdin });
+}

@@ -1,0 +1,145 @@
+import { DabbaError, type Clock, type Random } from '#base';
+import type { Exec, ExecCreate } from '#engine';
+import type { Api } from './api.ts';
+import { relay, takeConnection } from './attach.ts';
+import { findContainer, terminalSize } from './containers.ts';
+import { readBody, sendJson, sendStatus, type Exchange } from './exchange.ts';
+
+interface ExecSession {
+  readonly id: string;
+  readonly containerId: string;
+  readonly request: ExecCreate;
+  /** Streams the client attaches. */
+  readonly isOutputAttached: boolean;
+  exec?: Exec;
+  isStarting: boolean;
+  exitCode?: number;
+  endedAt?: number;
+}
+
+const keepEndedMs = 5 * 60_000;
+const keepAtMost = 10_000;
+
+/** The execs clients have created. Docker's API makes one and starts it in two calls; the engine knows it from its start alone. */
+export class ExecSessions {
+  readonly #sessions = new Map<string, ExecSession>();
+  readonly #clock: Clock;
+  readonly #random: Random;
+
+  constructor(clock: Clock, random: Random) {
+    this.#clock = clock;
+    this.#random = random;
+  }
+
+  create(containerId: string, request: ExecCreate, isOutputAttached: boolean): ExecSession {
+    this.#forgetOld();
+    const session = { id: this.#random.hex(64), containerId, request, isOutputAttached, isStarting: false };
+    this.#sessions.set(session.id, session);
+    return session;
+  }
+
+  find(id: string): ExecSession {
+    const session = this.#sessions.get(id);
+    if (!session) throw new DabbaError('NotFound', `No such exec instance: ${id}`);
+    return session;
+  }
+
+  /** Remembers how it ended. */
+  async follow(session: ExecSession, exec: Exec): Promise<void> {
+    const { exitCode } = await exec.wait(new AbortController().signal);
+    session.exitCode = exitCode;
+    session.endedAt = this.#clock.now();
+  }
+
+  #forgetOld(): void {
+    const now = this.#clock.now();
+    for (const [id, { endedAt }] of this.#sessions) {
+      const isOld = endedAt !== undefined && endedAt < now - keepEndedMs;
+      if (isOld || this.#sessions.size > keepAtMost) this.#sessions.delete(id);
+    }
+  }
+}
+
+/** POST /containers/{id}/exec. */
+export async function createExec(api: Api, exchange: Exchange): Promise<void> {
+  const container = await findContainer(api, exchange);
+  const body = await readBody(exchange);
+  const args = body.texts('Cmd') ?? [];
+  if (args.length === 0) throw new DabbaError('InvalidArgument', 'No exec command specified');
+  if (container.state.status === 'paused')
+    throw new DabbaError('Conflict', `Container ${container.name} is paused, unpause the container before exec`);
+  if (container.state.status !== 'running')
+    throw new DabbaError('Conflict', `container ${container.id} is not running`);
+  const workingDirectory = body.word('WorkingDir');
+  const user = body.word('User');
+  const session = api.execs.create(
+    container.id,
+    {
+      args,
+      environment: body.texts('Env') ?? [],
+      isTty: body.flag('Tty'),
+      isPrivileged: body.flag('Privileged'),
+      stdin: body.flag('AttachStdin'),
+      ...(workingDirectory === undefined ? {} : { workingDirectory }),
+      ...(user === undefined ? {} : { user }),
+    },
+    body.flag('AttachStdout') || body.flag('AttachStderr'),
+  );
+  sendJson(exchange, 201, { Id: session.id });
+}
+
+/** POST /exec/{id}/start. Attached unless the body says `Detach`. */
+export async function startExec(api: Api, exchange: Exchange): Promise<void> {
+  const session = api.execs.find(exchange.params['id']!);
+  const body = await readBody(exchange);
+  if (session.isStarting) throw new DabbaError('Conflict', `exec ${session.id} has already been started`);
+  session.isStarting = true;
+  const exec = await api.engine.containers.exec(session.containerId, session.request);
+  session.exec = exec;
+  const following = api.execs.follow(session, exec);
+  if (body.flag('Detach')) {
+    api.keep(followDetached(following, exec));
+    return sendStatus(exchange, 200);
+  }
+  const isTty = session.request.isTty ?? false;
+  await using attachment = exec.attachment;
+  const { input, output } = takeConnection(exchange, isTty);
+  await relay(attachment, { input, output }, { isTty, hasInput: session.request.stdin, beforeEnd: following });
+}
+
+async function followDetached(following: Promise<void>, { attachment }: Exec): Promise<void> {
+  await using _held = attachment;
+  await following;
+}
+
+/** POST /exec/{id}/resize. */
+export async function resizeExec(api: Api, exchange: Exchange): Promise<void> {
+  const { exec, id } = api.execs.find(exchange.params['id']!);
+  if (!exec) throw new DabbaError('Conflict', `exec ${id} is not running`);
+  await exec.resize(terminalSize(exchange));
+  sendStatus(exchange, 200);
+}
+
+/** GET /exec/{id}/json. */
+export function inspectExec(api: Api, exchange: Exchange): void {
+  const { id, containerId, request, exec, exitCode, isOutputAttached } = api.execs.find(exchange.params['id']!);
+  sendJson(exchange, 200, {
+    ID: id,
+    Running: exec !== undefined && exitCode === undefined,
+    ExitCode: exitCode ?? null,
+    ProcessConfig: {
+      tty: request.isTty ?? false,
+      entrypoint: request.args[0],
+      arguments: request.args.slice(1),
+      privileged: request.isPrivileged ?? false,
+      ...(request.user === undefined ? {} : { user: request.user }),
+    },
+    OpenStdin: request.stdin,
+    OpenStderr: isOutputAttached,
+    OpenStdout: isOutputAttached,
+    CanRemove: exitCode !== undefined,
+    ContainerID: containerId,
+    DetachKeys: '',
+    Pid: exec?.pid ?? 0,
+  });
+}

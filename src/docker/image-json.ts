@@ -1,0 +1,78 @@
+import type { Image, ImageConfig } from '#engine';
+
+/** A reference as Docker shows it: without `docker.io/` and `library/`. */
+export function familiarName(reference: string): string {
+  return reference.replace(/^docker\.io\/(?:library\/)?/, '');
+}
+
+/** The `Config` member of images and containers: absent lists are null, as Go writes them. */
+export function configJson(config: ImageConfig): { readonly [name: string]: unknown } {
+  return {
+    ExposedPorts: config.ExposedPorts,
+    Env: config.Env ?? null,
+    Cmd: config.Cmd ?? null,
+    Healthcheck: config.Healthcheck,
+    Image: '',
+    Volumes: config.Volumes ?? null,
+    WorkingDir: config.WorkingDir ?? '',
+    Entrypoint: config.Entrypoint ?? null,
+    User: config.User ?? '',
+    OnBuild: config.OnBuild ?? null,
+    Labels: config.Labels ?? null,
+    StopSignal: config.StopSignal,
+    Shell: config.Shell,
+  };
+}
+
+/** GET /images/{name}/json. */
+export function imageJson(image: Image): object {
+  return {
+    Id: image.id,
+    RepoTags: image.references.filter((reference) => !reference.includes('@')).map(familiarName),
+    RepoDigests: image.repoDigests.map(familiarName),
+    Parent: '',
+    Comment: image.history.at(-1)?.comment ?? '',
+    Created: new Date(image.createdAt).toISOString(),
+    DockerVersion: '',
+    Author: image.author ?? '',
+    Config: configJson(image.config),
+    Architecture: image.architecture,
+    Os: image.os,
+    Size: image.sizeBytes,
+    GraphDriver: { Name: 'overlay', Data: null },
+    RootFS: { Type: 'layers', Layers: image.diffIds },
+    Metadata: { LastTagTime: '0001-01-01T00:00:00Z' },
+  };
+}
+
+/** One entry of GET /images/json. */
+export function imageSummary(image: Image, containers: number): object {
+  return {
+    Id: image.id,
+    ParentId: '',
+    RepoTags: image.references.filter((reference) => !reference.includes('@')).map(familiarName),
+    RepoDigests: image.repoDigests.map(familiarName),
+    Created: Math.floor(image.createdAt / 1000),
+    Size: image.sizeBytes,
+    SharedSize: -1,
+    Labels: image.config.Labels ?? null,
+    Containers: containers,
+  };
+}
+
+/** GET /images/{name}/history, newest first. Sizes of single layers are not recorded: -1, Docker's word for "not calculated". */
+export function historyJson(image: Image): readonly object[] {
+  const layers = image.history.filter(({ empty_layer: isEmpty }) => isEmpty !== true).length;
+  const sizeOf = (isEmpty: boolean | undefined) => (isEmpty === true ? 0 : layers === 1 ? image.sizeBytes : -1);
+  return image.history
+    .map((entry, index) => ({
+      Id: index === image.history.length - 1 ? image.id : '<missing>',
+      Created: entry.created === undefined ? 0 : Math.floor(Date.parse(entry.created) / 1000),
+      CreatedBy: entry.created_by ?? '',
+      Tags:
+        index === image.history.length - 1 && image.references.length > 0 ? image.references.map(familiarName) : null,
+      Size: sizeOf(entry.empty_layer),
+      Comment: entry.comment ?? '',
+    }))
+    .reverse();
+}

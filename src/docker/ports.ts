@@ -1,0 +1,41 @@
+import type { Clock, Logger, Random } from '#base';
+import type { Engine } from '#engine';
+
+/** What the Docker API is made from. */
+export interface DockerApiParts {
+  readonly engine: Engine;
+  readonly info: MachineInfo;
+  /** The networks containers may join. Default: `bridge`, `host` and `none` by name alone. */
+  readonly networks?: DockerNetworks;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+/** What the machine says of itself. */
+export interface MachineInfo {
+  readonly id: string;
+  readonly hostName: string;
+  readonly version: string;
+  /** The engine's directory. */
+  readonly rootDirectory: string;
+  readonly operatingSystem: string;
+  readonly kernelVersion: string;
+  /** As Go names it: `amd64`. */
+  readonly architecture: string;
+  readonly cpus: number;
+  readonly memoryBytes: number;
+  readonly cgroupVersion: '1' | '2';
+}
+
+export interface DockerNetworks {
+  list(): Promise<readonly DockerNetwork[]>;
+}
+
+export interface DockerNetwork {
+  readonly name: string;
+  readonly id: string;
+  readonly driver: 'bridge' | 'host' | 'null';
+  readonly subnet?: string;
+  readonly gateway?: string;
+}

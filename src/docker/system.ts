@@ -1,0 +1,190 @@
+import { createHash } from 'node:crypto';
+import { DabbaError } from '#base';
+import type { Api } from './api.ts';
+import { readBody, sendJson, type Exchange } from './exchange.ts';
+import { registryHostOf } from './credentials.ts';
+import { apiVersion } from './router.ts';
+
+const newest = `1.${apiVersion.newest}`;
+const oldest = `1.${apiVersion.oldest}`;
+
+/** GET and HEAD /_ping. `Builder-Version: 1` makes the CLI send whole contexts to /build instead of asking for BuildKit. */
+export function ping(_api: Api, { request, response }: Exchange): void {
+  response
+    .writeHead(200, {
+      'api-version': newest,
+      'builder-version': '1',
+      'docker-experimental': 'false',
+      ostype: 'linux',
+      swarm: 'inactive',
+      'cache-control': 'no-cache, no-store, must-revalidate',
+      pragma: 'no-cache',
+      'content-type': 'text/plain; charset=utf-8',
+    })
+    .end(request.method === 'HEAD' ? undefined : 'OK');
+}
+
+/** GET /version. */
+export function version({ info }: Api, exchange: Exchange): void {
+  const about = {
+    Version: info.version,
+    ApiVersion: newest,
+    MinAPIVersion: oldest,
+    Os: 'linux',
+    Arch: info.architecture,
+    KernelVersion: info.kernelVersion,
+  };
+  const { Version, ...Details } = about;
+  sendJson(exchange, 200, {
+    Platform: { Name: 'dabba' },
+    Components: [{ Name: 'Engine', Version, Details: { ...Details, Experimental: 'false' } }],
+    ...about,
+    GitCommit: '',
+    GoVersion: '',
+    BuildTime: '',
+  });
+}
+
+/** GET /info. */
+export async function info(api: Api, exchange: Exchange): Promise<void> {
+  const machine = api.info;
+  const [containers, images] = await Promise.all([api.engine.containers.list(), api.engine.images.list()]);
+  const count = (...statuses: readonly string[]) =>
+    containers.filter(({ state }) => statuses.includes(state.status)).length;
+  sendJson(exchange, 200, {
+    ID: machine.id,
+    Name: machine.hostName,
+    ServerVersion: machine.version,
+    Containers: containers.length,
+    ContainersRunning: count('running', 'restarting'),
+    ContainersPaused: count('paused'),
+    ContainersStopped: count('created', 'exited', 'dead', 'removing'),
+    Images: images.length,
+    Driver: 'overlay',
+    DriverStatus: [],
+    Plugins: { Volume: ['local'], Network: ['bridge', 'host', 'null'], Authorization: null, Log: ['json-file'] },
+    MemoryLimit: true,
+    SwapLimit: true,
+    CpuCfsPeriod: true,
+    CpuCfsQuota: true,
+    CPUShares: true,
+    CPUSet: true,
+    PidsLimit: true,
+    IPv4Forwarding: true,
+    OomKillDisable: false,
+    Debug: false,
+    NFd: 0,
+    NGoroutines: 0,
+    SystemTime: new Date(api.clock.now()).toISOString(),
+    LoggingDriver: 'json-file',
+    CgroupDriver: 'cgroupfs',
+    CgroupVersion: machine.cgroupVersion,
+    NEventsListener: 0,
+    KernelVersion: machine.kernelVersion,
+    OperatingSystem: machine.operatingSystem,
+    OSType: 'linux',
+    OSVersion: '',
+    Architecture: machineArchitectures[machine.architecture] ?? machine.architecture,
+    NCPU: machine.cpus,
+    MemTotal: machine.memoryBytes,
+    IndexServerAddress: 'https://index.docker.io/v1/',
+    RegistryConfig: { InsecureRegistryCIDRs: ['127.0.0.0/8'], IndexConfigs: {}, Mirrors: [] },
+    GenericResources: null,
+    DockerRootDir: machine.rootDirectory,
+    HttpProxy: '',
+    HttpsProxy: '',
+    NoProxy: '',
+    Labels: [],
+    ExperimentalBuild: false,
+    Swarm: {
+      NodeID: '',
+      NodeAddr: '',
+      LocalNodeState: 'inactive',
+      ControlAvailable: false,
+      Error: '',
+      RemoteManagers: null,
+    },
+    Runtimes: { runc: { path: 'runc' } },
+    DefaultRuntime: 'runc',
+    LiveRestoreEnabled: true,
+    Isolation: '',
+    InitBinary: '',
+    ContainerdCommit: { ID: '' },
+    RuncCommit: { ID: '' },
+    InitCommit: { ID: '' },
+    SecurityOptions: ['name=seccomp,profile=builtin'],
+    Warnings: null,
+  });
+}
+
+/** uname(1)'s names, which /info uses where the rest of the API uses Go's. */
+const machineArchitectures: { readonly [name: string]: string } = { amd64: 'x86_64', arm64: 'aarch64' };
+
+/** POST /auth: asks the registry whether the credentials are good. */
+export async function authenticate({ engine }: Api, exchange: Exchange): Promise<void> {
+  const body = await readBody(exchange);
+  const username = body.word('username');
+  const password = body.word('password');
+  if (username === undefined || password === undefined)
+    throw new DabbaError('InvalidArgument', 'username and password are required');
+  const host = registryHostOf(body.text('serveraddress') ?? '');
+  const Status = await engine.images.login(host, { username, password }, exchange.signal);
+  sendJson(exchange, 200, { Status, IdentityToken: '' });
+}
+
+/** GET /networks: what containers may join. */
+export async function listNetworks(api: Api, exchange: Exchange): Promise<void> {
+  sendJson(exchange, 200, (await networksOf(api)).map(networkJson));
+}
+
+/** GET /networks/{id}, by name, id or the beginning of an id. */
+export async function inspectNetwork(api: Api, exchange: Exchange): Promise<void> {
+  const wanted = exchange.params['id']!;
+  const networks = await networksOf(api);
+  const network =
+    networks.find(({ name, id }) => name === wanted || id === wanted) ??
+    networks.find(({ id }) => id.startsWith(wanted));
+  if (!network) throw new DabbaError('NotFound', `network ${wanted} not found`);
+  sendJson(exchange, 200, networkJson(network));
+}
+
+const idOf = (name: string) => createHash('sha256').update(`network ${name}`).digest('hex');
+
+async function networksOf({ networks }: Api) {
+  return (
+    (await networks?.list()) ??
+    (['bridge', 'host', 'none'] as const).map((name) => ({
+      name,
+      id: idOf(name),
+      driver: name === 'none' ? ('null' as const) : name,
+    }))
+  );
+}
+
+type Network = Awaited<ReturnType<typeof networksOf>>[number];
+
+function networkJson(network: Network & { readonly subnet?: string; readonly gateway?: string }): object {
+  const { subnet, gateway } = network;
+  return {
+    Name: network.name,
+    Id: network.id,
+    Created: '0001-01-01T00:00:00Z',
+    Scope: 'local',
+    Driver: network.driver,
+    EnableIPv4: true,
+    EnableIPv6: false,
+    IPAM: {
+      Driver: 'default',
+      Options: null,
+      Config: subnet === undefined ? [] : [{ Subnet: subnet, ...(gateway === undefined ? {} : { Gateway: gateway }) }],
+    },
+    Internal: false,
+    Attachable: false,
+    Ingress: false,
+    ConfigFrom: { Network: '' },
+    ConfigOnly: false,
+    Containers: {},
+    Options: {},
+    Labels: {},
+  };
+}
