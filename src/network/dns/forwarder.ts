@@ -15,7 +15,7 @@ const MAX_RESPONSE_BYTES = 65_535;
  * Forwards to the machine's resolvers in turn, each with a time limit. At most 256 queries are under way at once; more are refused, so that
  * a sandbox which asks without end holds no more than that. An aborted signal ends them all.
  */
-export function createForwarder(servers: () => readonly string[], signal: AbortSignal): ForwardQuery {
+export function createForwarder(servers: () => readonly string[], signal: AbortSignal, port = DNS_PORT): ForwardQuery {
   let underWay = 0;
   return async (query, transport) => {
     if (underWay >= MAX_QUERIES) return undefined;
@@ -23,7 +23,7 @@ export function createForwarder(servers: () => readonly string[], signal: AbortS
     try {
       for (const server of servers().slice(0, MAX_SERVERS)) {
         const limit = AbortSignal.any([signal, AbortSignal.timeout(SERVER_TIMEOUT_MS)]);
-        const response = await ask(server, query, transport, limit);
+        const response = await ask({ host: server, port }, query, transport, limit);
         if (response) return response;
         if (signal.aborted) return undefined;
       }
@@ -51,9 +51,14 @@ function nameserversIn(text: string): string[] {
   return [...text.matchAll(/^\s*nameserver\s+(\S+)/gm)].map((match) => match[1]!).filter((server) => isIP(server) > 0);
 }
 
+interface Server {
+  readonly host: string;
+  readonly port: number;
+}
+
 /** The query goes out under an id of our own: what a sandbox chose is no secret to it. Both the id and the sender must match. */
 async function ask(
-  server: string,
+  server: Server,
   query: Buffer,
   transport: DnsTransport,
   signal: AbortSignal,
@@ -69,7 +74,7 @@ async function ask(
 }
 
 type Ask = (
-  server: string,
+  server: Server,
   query: Buffer,
   isAnswer: (response: Buffer) => boolean,
   signal: AbortSignal,
@@ -77,7 +82,7 @@ type Ask = (
 
 const askByUdp: Ask = (server, query, isAnswer, signal) => {
   const { promise, resolve } = Promise.withResolvers<Buffer | undefined>();
-  const socket = createSocket(isIPv6(server) ? 'udp6' : 'udp4');
+  const socket = createSocket(isIPv6(server.host) ? 'udp6' : 'udp4');
   let isOpen = true;
   const finish = (response?: Buffer) => {
     if (!isOpen) return;
@@ -94,7 +99,7 @@ const askByUdp: Ask = (server, query, isAnswer, signal) => {
   socket.on('message', (message) => {
     if (isAnswer(message)) finish(message);
   });
-  socket.connect(DNS_PORT, server, () => {
+  socket.connect(server.port, server.host, () => {
     if (isOpen) socket.send(query);
   });
   return promise;
@@ -103,7 +108,7 @@ const askByUdp: Ask = (server, query, isAnswer, signal) => {
 const askByTcp: Ask = async (server, query, isAnswer, signal) => {
   const length = Buffer.alloc(2);
   length.writeUInt16BE(query.length);
-  const socket = connect({ host: server, port: DNS_PORT, signal });
+  const socket = connect({ ...server, signal });
   let received = Buffer.alloc(0);
   try {
     socket.write(Buffer.concat([length, query]));

@@ -20,9 +20,8 @@ import { writeSysctl } from './sysctl.ts';
 /** What a fabric's namespace must be like before its first link appears. Links inherit `default` when they are made. */
 const settings: readonly (readonly [name: string, value: number])[] = [
   ['ipv4/ip_forward', 1],
-  // The fabric answers ARP for whatever it routes elsewhere, at once: there is no bridge, and nobody else could answer.
+  // The fabric answers ARP for whatever it routes elsewhere: there is no bridge, and nobody else could answer.
   ['ipv4/conf/all/proxy_arp', 1],
-  ['ipv4/neigh/default/proxy_delay', 0],
   ['ipv4/conf/all/arp_ignore', 0],
   // A packet whose source does not belong to the link it came by is dropped; per link, so that an interface can be exempted.
   ['ipv4/conf/all/rp_filter', 0],

@@ -57,6 +57,8 @@ export function ensureInterface(fabric: Fabric, plan: InterfacePlan): void {
     );
   const link = findLink(fabric.netlink, plan.link)!.index;
   const eth0 = findLink(inside, SANDBOX_LINK)!.index;
+  // Proxy ARP waits up to 0.8 s by default, for the sake of a broadcast domain that is not there.
+  fabric.namespace.run(() => writeSysctl(`ipv4/neigh/${plan.link}/proxy_delay`, 0));
   fabric.addOwnAddress(plan.gateway);
   fabric.netlink.execute(
     setLinkUp(link),

@@ -8,7 +8,7 @@ export function bridgeRuleset(services: readonly Service[]): Ruleset {
     table: FABRIC_TABLE,
     sets: new Map([servicesSet(services)]),
     chains: new Map([
-      ['input', inputChain],
+      ['input', inputChain()],
       [
         'forward',
         {

@@ -20,14 +20,17 @@ export function servicesSet(services: readonly Service[]): [name: string, set: E
   return ['services', setOf('type ipv4_addr . inet_proto . inet_service;', keys)];
 }
 
-/** Interfaces reach the services and may ping their gateway; from the uplink only answers come in. */
-export const inputChain: Chain = {
-  base: 'type filter hook input priority filter; policy drop;',
-  rules: [
-    'iifname "lo" accept',
-    'ct state established,related accept',
-    `iifname "${UPLINK}" drop`,
-    'ip daddr . meta l4proto . th dport @services accept',
-    'icmp type echo-request accept',
-  ],
-};
+/** Interfaces reach the services and may ping their gateway; from the uplink only answers come in. `checks` come before what is let in. */
+export function inputChain(...checks: readonly string[]): Chain {
+  return {
+    base: 'type filter hook input priority filter; policy drop;',
+    rules: [
+      'iifname "lo" accept',
+      'ct state established,related accept',
+      `iifname "${UPLINK}" drop`,
+      ...checks,
+      'ip daddr . meta l4proto . th dport @services accept',
+      'icmp type echo-request accept',
+    ],
+  };
+}

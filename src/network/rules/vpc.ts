@@ -56,10 +56,19 @@ export function vpcRuleset({ interfaces, group, members, services }: VpcRulesInp
       ['egress_by_link', dispatch('egress', interfaces)],
       ['ingress_by_link', dispatch('ingress', interfaces)],
       [
+        'own_addresses',
+        setOf(
+          'type ifname . ipv4_addr;',
+          interfaces.map(({ link, privateIp }) => `"${link}" . ${privateIp}`),
+        ),
+      ],
+      [
         'internet',
         setOf(
-          'type ifname . ipv4_addr; flags interval;',
-          public_.flatMap(({ link, destinations }) => destinations.map((range) => `"${link}" . ${range}`)),
+          'type ifname . ipv4_addr . ipv4_addr; flags interval;',
+          public_.flatMap(({ link, privateIp, destinations }) =>
+            destinations.map((range) => `"${link}" . ${privateIp} . ${range}`),
+          ),
         ),
       ],
       [
@@ -81,7 +90,8 @@ export function vpcRuleset({ interfaces, group, members, services }: VpcRulesInp
     chains: new Map<string, Chain>([
       ...chainsOf('egress'),
       ...chainsOf('ingress'),
-      ['input', inputChain],
+      // What a service answers may depend on who asks, so an interface without source check cannot ask for another.
+      ['input', inputChain('iifname . ip saddr != @own_addresses drop')],
       ...Object.entries(baseChains),
     ]),
   };
@@ -107,7 +117,7 @@ const baseChains: { readonly [name: string]: Chain } = {
     base: 'type filter hook forward priority 0; policy drop;',
     rules: [
       'ct state established,related accept',
-      `oifname "${UPLINK}" iifname . ip daddr @internet accept`,
+      `oifname "${UPLINK}" iifname . ip saddr . ip daddr @internet accept`,
       'oifname vmap @ingress_by_link',
     ],
   },
