@@ -36,7 +36,7 @@ export async function openIam(options: IamOptions): Promise<Iam> {
   const { clock, random } = options;
   const directory = await Directory.open(options);
   const authorizer = createAuthorizer({ policies: createPolicySource(directory), clock });
-  const sessions = createSessionMaker({ directory, clock, random });
+  const sessions = createSessionMaker({ store: options.store, directory, clock, random });
   const identities = createIdentities({
     directory,
     authorizer,

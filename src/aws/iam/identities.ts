@@ -40,7 +40,7 @@ export function createIdentities(options: {
     (accessKeyId.startsWith('ASIA') ? sessionKey(accessKeyId) : userKey(accessKeyId));
 
   const userKey = (accessKeyId: string): AccessKey | undefined => {
-    const key = directory.accessKeys.find(accessKeyId);
+    const key = directory.findAccessKey(accessKeyId);
     const user = key?.status === 'Active' ? directory.users.get(key.account, key.userName) : undefined;
     if (!key || !user) return undefined;
     const { account, name: userName, id: principalId } = user;
@@ -51,7 +51,7 @@ export function createIdentities(options: {
   };
 
   const sessionKey = (accessKeyId: string): AccessKey | undefined => {
-    const session = directory.sessions.find(accessKeyId);
+    const session = directory.findSession(accessKeyId);
     if (!session || session.expiresAt <= clock.now()) return undefined;
     return {
       secretAccessKey: session.secretAccessKey,
@@ -64,7 +64,7 @@ export function createIdentities(options: {
     find: (accessKeyId) => Promise.resolve(find(accessKeyId)),
 
     hasExpired(accessKeyId) {
-      const session = directory.sessions.find(accessKeyId);
+      const session = directory.findSession(accessKeyId);
       return session !== undefined && session.expiresAt <= clock.now();
     },
 

@@ -1,4 +1,5 @@
 import type { Clock, Random } from '#base';
+import type { Store } from '#store';
 import type { Principal, SessionCredentials } from '../auth/index.ts';
 import type { Directory } from './directory.ts';
 import { newId, newSecret } from './names.ts';
@@ -16,11 +17,12 @@ export interface SessionMaker {
 
 /** Makes temporary credentials and records them. */
 export function createSessionMaker(options: {
+  readonly store: Store;
   readonly directory: Directory;
   readonly clock: Clock;
   readonly random: Random;
 }): SessionMaker {
-  const { directory, clock, random } = options;
+  const { store, directory, clock, random } = options;
   return {
     async create(principal, durationMs) {
       const accessKeyId = newId(random, 'ASIA');
@@ -32,7 +34,7 @@ export function createSessionMaker(options: {
         sessionToken: sessionToken(random),
         expiresAt,
       };
-      const lease = await directory.store.grantLease(durationMs + REMEMBERED_MS);
+      const lease = await store.grantLease(durationMs + REMEMBERED_MS);
       await directory.sessions.create(
         {
           account: principal.account,
