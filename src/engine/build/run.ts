@@ -124,13 +124,17 @@ export async function* executeRun(
   }
 }
 
-/** The image a container would be made from now. It is recorded nowhere; its ID only has to be a digest of its own. */
+/**
+ * The image a container would be made from now. It is recorded nowhere; its ID only has to be a digest of its own. What RUN writes below a
+ * VOLUME stays in the image, as with BuildKit, so the step has no volumes.
+ */
 function imageOf(build: BuildRun, state: StageState): Image {
+  const { Volumes: _, ...config } = state.config;
   return {
     id: digestOf(state.cacheKey),
     references: [],
     repoDigests: [],
-    config: state.config,
+    config,
     architecture: build.platform.architecture,
     os: build.platform.os,
     createdAt: state.createdAt,
