@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DockerfileParser } from 'dockerfile-ast';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import type { Instruction } from './instruction.ts';
 import { parseDockerfile } from './parse.ts';
 
 const parse = (...lines: readonly string[]) => parseDockerfile(lines.join('\n'));
-const bare = ({ at: _, source: __, ...rest }: Instruction) => rest;
+const bare = ({ at: _at, source: _source, ...rest }: Instruction) => rest;
 const only = (line: string) => bare(parse('FROM scratch', line).instructions[1]!);
 
 test('instructions are understood', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expand, expandText, expandToWords, splitRaw, type WordScope } from './words.ts';
 
 const values: { readonly [name: string]: string } = { v: 'value', empty: '', path: '/a/b/c.tar.gz', list: 'one two' };
