@@ -67,11 +67,15 @@ export class RepositoryClient {
 
   /** Size of a blob, or undefined if the repository lacks it. */
   async statBlob(digest: Digest, signal: AbortSignal): Promise<number | undefined> {
-    const response = await this.#ask({ method: 'HEAD', target: `blobs/${digest}`, signal });
+    const target = `blobs/${digest}`;
+    const response = await this.#ask({ method: 'HEAD', target, signal });
     response.resume();
     if (response.statusCode === 404) return undefined;
-    if (response.statusCode !== 200) throw refusalOf(response.statusCode ?? 0, response.statusMessage ?? '', '');
-    return Number(response.headers['content-length'] ?? 0);
+    if (response.statusCode === 200) return Number(response.headers['content-length'] ?? 0);
+    // The answer to HEAD has no words; that to GET says why.
+    const body = await this.#expect([200], { method: 'GET', target, signal });
+    body.destroy();
+    return Number(body.headers['content-length'] ?? 0);
   }
 
   /** The bytes of a blob from `start` on, not verified. */
@@ -145,12 +149,15 @@ export class RepositoryClient {
 
   /** Asks, answering a challenge once. */
   async #ask(ask: Ask): Promise<IncomingMessage> {
+    const refused = this.#authorization.header;
     const response = await this.#follow(ask);
     if (response.statusCode !== 401) return response;
-    const challenge = response.headers['www-authenticate'];
-    const body = (await readBody(response, 1024 ** 2)).toString();
-    if (await this.#authorization.answer(challenge, ask.signal)) return this.#follow(ask);
-    throw refusalOf(401, response.statusMessage ?? '', body);
+    // Another request may have learned better meanwhile.
+    const isLearned = this.#authorization.header !== refused;
+    if (!isLearned && !(await this.#authorization.answer(response.headers['www-authenticate'], ask.signal)))
+      return response;
+    response.resume();
+    return this.#follow(ask);
   }
 
   /** Follows redirects of reads. Neither credentials nor our Host header go to another origin. */

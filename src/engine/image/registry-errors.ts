@@ -24,9 +24,15 @@ export class RegistryUnreachable extends DabbaError {
 /** Words a refusal as Docker does: `manifest unknown: Requested image not found` (distribution specification, "Error Codes"). */
 export function refusalOf(status: number, statusText: string, body: string): RegistryRefusal {
   const { code, message } = firstError(body);
-  if (code === '') return new RegistryRefusal(status, '', `${status} ${statusText}`.trim());
+  if (code === '') return new RegistryRefusal(status, '', wordless[status] ?? `${status} ${statusText}`.trim());
   return new RegistryRefusal(status, code, `${code.toLowerCase().replaceAll('_', ' ')}: ${message || 'unknown error'}`);
 }
+
+/** What distribution says where it says something. */
+const wordless: { readonly [status: number]: string } = {
+  401: 'unauthorized: authentication required',
+  403: 'denied: requested access to the resource is denied',
+};
 
 function firstError(body: string): { readonly code: string; readonly message: string } {
   const none = { code: '', message: '' };
