@@ -117,7 +117,7 @@ async function pull(run: BuildRun, at: Location, reference: string): Promise<Ima
   try {
     return await parts.images.pull(reference, { signal: request.signal, ...(credentials ? { credentials } : {}) });
   } catch (error) {
-    if (error instanceof DabbaError) throw stepFault(error.kind, at, error.message, error);
+    if (error instanceof DabbaError) throw stepFault(error.kind, at, `${reference}: ${error.message}`, error);
     throw error;
   }
 }

@@ -167,7 +167,7 @@ export async function executeCopy(build: BuildRun, state: StageState, step: Copy
   }
   for (const { name, text } of step.inline) writer.writeText(inside(name), text);
   writer.finish();
-  return internals.commitUpper({ parent: state.chainId, upper, signal: build.request.signal });
+  return await internals.commitUpper({ parent: state.chainId, upper, signal: build.request.signal });
 }
 
 async function extract(build: BuildRun, archive: string, upper: string, directory: string): Promise<void> {

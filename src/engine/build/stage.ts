@@ -100,7 +100,7 @@ async function makeWorkingDirectory(build: BuildRun, state: StageState, path: st
   const writer = new UpperWriter(upper, view.path, { madeAtNs: BigInt(build.parts.clock.now()) * 1_000_000n });
   writer.makeDirectory(resolved);
   writer.finish();
-  return internals.commitUpper({ parent: state.chainId, upper, signal: build.request.signal });
+  return await internals.commitUpper({ parent: state.chainId, upper, signal: build.request.signal });
 }
 
 async function* copyFiles(
