@@ -1,4 +1,5 @@
 export { createRegistryContent } from './content.ts';
 export { type MissingContent, RegistryError, type RegistryErrorCode } from './errors.ts';
+export { idOf as repositoryKey } from './records.ts';
 export type * from './registry.ts';
 export { createRegistry, type RegistryOptions } from './server.ts';

@@ -4,7 +4,7 @@ import { RegistryError } from './errors.ts';
 /** OCI distribution specification, "Pulling manifests": the forms of `<name>` and of a tag. */
 const name = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$/;
 const tag = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/;
-const NAME_LENGTH = 255;
+const NAME_LENGTH = 256;
 
 /** Throws `NAME_INVALID` unless `text` may name a repository. */
 export function parseName(text: string): string {

@@ -1,0 +1,2 @@
+export { createEcrPublic } from './service.ts';
+export { authorizeGallery, GALLERY, isGalleryHost, PUBLISHER, requireGalleryRepository } from './gallery.ts';

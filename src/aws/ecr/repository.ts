@@ -1,0 +1,100 @@
+import { formatArn, type Arn, type Clock } from '#base';
+import { repositoryKey, type RegistryContent, type RepositoryName } from '#registry';
+import { Collection, type Store, type Versioned } from '#store';
+import type { Repository } from '@aws-sdk/client-ecr';
+import type { Authorizer } from '../auth/index.ts';
+import { AwsError } from '../errors.ts';
+import { registryHost, repositoryIn, scopeOf, type RegistryScope } from './hosts.ts';
+import type { Tokens } from './tokens.ts';
+
+export type TagMutability = 'MUTABLE' | 'IMMUTABLE' | 'IMMUTABLE_WITH_EXCLUSION' | 'MUTABLE_WITH_EXCLUSION';
+
+/** What ECR keeps of a repository; its images are the registry's. */
+export interface RepositoryRecord {
+  readonly name: string;
+  readonly createdAt: number;
+  readonly tagMutability: TagMutability;
+  /** Patterns of the tags that `tagMutability` does not hold for; `*` stands for any characters. */
+  readonly exclusions: readonly string[];
+  readonly scanOnPush: boolean;
+  readonly tags: { readonly [key: string]: string };
+  /** The repository's own policy, a JSON document. */
+  readonly policy?: string;
+}
+
+/** What every operation works on. */
+export interface EcrState {
+  readonly records: Collection<RepositoryRecord>;
+  readonly content: RegistryContent;
+  readonly authorizer: Authorizer;
+  readonly tokens: Tokens;
+  readonly clock: Clock;
+}
+
+export function repositoryRecords(store: Store): Collection<RepositoryRecord> {
+  return new Collection(store, 'ecr/repositories/');
+}
+
+/** The record, or undefined. */
+export async function findRepository(
+  { records }: Pick<EcrState, 'records'>,
+  repository: RepositoryName,
+): Promise<Versioned<RepositoryRecord> | undefined> {
+  return await records.get(repositoryKey(repository));
+}
+
+export function repositoryArn(repository: RepositoryName): Arn {
+  return formatArn({ service: 'ecr', ...scopeOf(repository), resource: `repository/${repository.name}` });
+}
+
+/** True if a tag that exists may be made to point elsewhere (ECR User Guide, "Preventing image tags from being overwritten"). */
+export function isTagMutable({ tagMutability, exclusions }: RepositoryRecord, tag: string): boolean {
+  const isExcluded = exclusions.some((pattern) => wildcard(pattern).test(tag));
+  switch (tagMutability) {
+    case 'MUTABLE':
+      return true;
+    case 'IMMUTABLE':
+      return false;
+    case 'IMMUTABLE_WITH_EXCLUSION':
+      return isExcluded;
+    default:
+      return !isExcluded;
+  }
+}
+
+function wildcard(pattern: string): RegExp {
+  return new RegExp(
+    `^${pattern
+      .split('*')
+      .map((text) => RegExp.escape(text))
+      .join('.*')}$`,
+  );
+}
+
+export function describeRepository(scope: RegistryScope, record: RepositoryRecord): Repository {
+  return {
+    repositoryArn: repositoryArn(repositoryIn(scope, record.name)),
+    registryId: scope.account,
+    repositoryName: record.name,
+    repositoryUri: `${registryHost(scope)}/${record.name}`,
+    createdAt: new Date(record.createdAt),
+    imageTagMutability: record.tagMutability,
+    ...(record.exclusions.length > 0 && { imageTagMutabilityExclusionFilters: exclusionFilters(record) }),
+    imageScanningConfiguration: { scanOnPush: record.scanOnPush },
+    encryptionConfiguration: { encryptionType: 'AES256' },
+  };
+}
+
+export function exclusionFilters({ exclusions }: RepositoryRecord) {
+  return exclusions.map((filter) => ({ filterType: 'WILDCARD' as const, filter }));
+}
+
+/** ECR's words for an absent repository, also said over the distribution protocol. */
+export function repositoryMissing(repository: RepositoryName): string {
+  const { account } = scopeOf(repository);
+  return `The repository with name '${repository.name}' does not exist in the registry with id '${account}'`;
+}
+
+export function repositoryNotFound(repository: RepositoryName): AwsError {
+  return new AwsError('RepositoryNotFoundException', repositoryMissing(repository));
+}
