@@ -1,2 +1,3 @@
+export { createEngine, type EngineOptions } from './create.ts';
 export type * from './engine.ts';
 export type * from './ports.ts';

@@ -31,7 +31,7 @@ export interface MonitorCreate {
 
 /** Has conmon create the container with runc; resolves with the pid of its first process, which waits for `runc start`. */
 export async function createMonitored(settings: MonitorSettings, request: MonitorCreate): Promise<number> {
-  using report = startMonitor(settings, [
+  using report = startMonitor(settings, request.runDirectory, [
     `--cid=${request.containerId}`,
     `--cuuid=${request.containerId}`,
     `--name=${request.name}`,
@@ -39,6 +39,7 @@ export async function createMonitored(settings: MonitorSettings, request: Monito
     `--persist-dir=${request.runDirectory}`,
     `--exit-dir=${request.runDirectory}`,
     `--conmon-pidfile=${request.monitorPidFile}`,
+    '--container-pidfile=pid',
     `--log-path=k8s-file:${request.log}`,
     '--no-sync-log',
     ...(request.isTty ? ['--terminal'] : []),
@@ -84,6 +85,7 @@ export async function execMonitored(
   const reports = report.use(
     startMonitor(
       settings,
+      request.bundle,
       [
         `--cid=${request.containerId}`,
         `--cuuid=${request.execId}`,
@@ -94,6 +96,7 @@ export async function execMonitored(
         '--exec',
         '--exec-attach',
         `--exec-process-spec=${request.processSpec}`,
+        '--container-pidfile=pid',
         ...(request.isTty ? ['--terminal'] : []),
         ...(request.isStdinOpen ? ['--stdin'] : []),
       ],
@@ -111,8 +114,10 @@ export async function execMonitored(
   return { pid, exitCode: reports.next().then((last) => last.data), [Symbol.dispose]: () => held.dispose() };
 }
 
+/** `workingDirectory` is where conmon drops what it gives no path, its mark of an OOM among it. */
 function startMonitor(
   { conmon, runc, runcRoot }: MonitorSettings,
+  workingDirectory: string,
   args: readonly string[],
   handedOver: { readonly [childFd: number]: number } = {},
   environment: { readonly [name: string]: string } = {},
@@ -127,6 +132,7 @@ function startMonitor(
       args: [...common, toRunc, ...args],
       environment: { ...standardEnvironment, ...environment, _OCI_SYNCPIPE: '3' },
       descriptors: { 3: theirs, ...handedOver },
+      workingDirectory,
       isSessionLeader: true,
     });
     // The first process only forks the monitor and ends; what counts comes on the pipe.

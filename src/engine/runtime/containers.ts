@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { DabbaError, systemCode, type Digest } from '#base';
-import type { StepContainers } from '../build/index.ts';
+import { buildLabel, type StepContainers } from '../build/index.ts';
 import type {
   AttachOptions,
   Attachment,
@@ -51,43 +51,11 @@ export class ContainerSet implements Containers, StepContainers, ImageUsers {
   }
 
   async create(request: ContainerCreate): Promise<Container> {
-    return await this.createFrom(await this.#runtime.images.resolveForRun(request.image), request);
+    return await this.#make(await this.#runtime.images.resolveForRun(request.image), request);
   }
 
-  async createFrom({ image, chainId }: ResolvedImage, request: ContainerCreate): Promise<Container> {
-    const { random, clock, limits, volumes, containersDirectory, bundlesDirectory } = this.#runtime;
-    const id = random.hex(64);
-    const hostname = request.hostname ?? shortId(id);
-    const record = {
-      id,
-      createdAt: clock.now(),
-      create: request,
-      imageId: image.id,
-      ...(chainId && { chainId }),
-      process: joinProcess({ ...request, hostname }, image.config, id),
-      hostname,
-      stopSignal: request.stopSignal || image.config.StopSignal || defaultStopSignal,
-      ...healthCheckOf(request, image.config),
-      warnings: specWarnings(request, limits),
-    };
-    signalNumber(record.stopSignal);
-    const name = this.#reserveName(request.name, id);
-    try {
-      const mounts = await recordMounts(volumes, request, image.config);
-      const folder = new ContainerFolder(containersDirectory, bundlesDirectory, id);
-      await folder.make();
-      await folder.writeState(initialState);
-      // The container exists once its config does: without one, a restarted engine removes the folder.
-      const whole: ContainerRecord = { ...record, name, mounts };
-      await folder.writeConfig(whole);
-      const instance = new Instance(this.#runtime, whole, initialState);
-      this.#instances.set(id, instance);
-      instance.publish('create');
-      return instance.view();
-    } catch (error) {
-      this.#idsByName.delete(name);
-      throw error;
-    }
+  async createFrom(image: ResolvedImage, request: ContainerCreate): Promise<Container> {
+    return await this.#make(image, { ...request, labels: { ...request.labels, [buildLabel]: '' } });
   }
 
   async start(id: string): Promise<void> {
@@ -187,7 +155,7 @@ export class ContainerSet implements Containers, StepContainers, ImageUsers {
     return Promise.resolve([...this.#instances.values()].flatMap(({ record }) => record.chainId ?? []));
   }
 
-  /** Reads every container from disk, adopts what runs, settles what ended, removes what was half made, then starts what policies ask for. */
+  /** Reads every container from disk, adopts what runs, settles what ended, removes what was half made. Once. */
   async load(): Promise<void> {
     const { containersDirectory, monitor } = this.#runtime;
     const monitors = new Map(findMonitors(monitor.runcRoot).map((found) => [found.bundle, found.identity]));
@@ -199,7 +167,11 @@ export class ContainerSet implements Containers, StepContainers, ImageUsers {
     const adopted = [...this.#instances.values()];
     await Promise.all(adopted.map((each) => this.#lifecycle.adopt(each, monitors.get(each.folder.bundle))));
     await sweep(this.#runtime, adopted);
-    for (const instance of adopted) await this.#startByPolicy(instance);
+  }
+
+  /** Starts what did not run and what its policy wants running. A container that cannot be started is logged. */
+  async startByPolicy(): Promise<void> {
+    for (const instance of this.#instances.values()) await this.#startByPolicy(instance);
   }
 
   /** Lets go: containers run on. */
@@ -213,10 +185,50 @@ export class ContainerSet implements Containers, StepContainers, ImageUsers {
     await this.#health.idle();
   }
 
+  /** From now on nothing is started, also not by restart policies. */
+  closeForStarts(): void {
+    this.#lifecycle.close();
+  }
+
   /** Ends every container, keeping its files and its restart policy for the next start of the engine. */
   async shutDown(): Promise<void> {
-    this.#lifecycle.close();
     await Promise.all([...this.#instances.values()].map((each) => this.#lifecycle.shutDown(each, shutDownTimeoutMs)));
+  }
+
+  async #make({ image, chainId }: ResolvedImage, request: ContainerCreate): Promise<Container> {
+    const { random, clock, limits, volumes, containersDirectory, bundlesDirectory } = this.#runtime;
+    const id = random.hex(64);
+    const hostname = request.hostname ?? shortId(id);
+    const record = {
+      id,
+      createdAt: clock.now(),
+      create: request,
+      imageId: image.id,
+      ...(chainId && { chainId }),
+      process: joinProcess({ ...request, hostname }, image.config, id),
+      hostname,
+      stopSignal: request.stopSignal || image.config.StopSignal || defaultStopSignal,
+      ...healthCheckOf(request, image.config),
+      warnings: specWarnings(request, limits),
+    };
+    signalNumber(record.stopSignal);
+    const name = this.#reserveName(request.name, id);
+    try {
+      const mounts = await recordMounts(volumes, request, image.config);
+      const folder = new ContainerFolder(containersDirectory, bundlesDirectory, id);
+      await folder.make();
+      await folder.writeState(initialState);
+      // The container exists once its config does: without one, a restarted engine removes the folder.
+      const whole: ContainerRecord = { ...record, name, mounts };
+      await folder.writeConfig(whole);
+      const instance = new Instance(this.#runtime, whole, initialState);
+      this.#instances.set(id, instance);
+      instance.publish('create');
+      return instance.view();
+    } catch (error) {
+      this.#idsByName.delete(name);
+      throw error;
+    }
   }
 
   async #read(id: string): Promise<void> {

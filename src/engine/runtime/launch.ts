@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DabbaError, systemCode } from '#base';
 import { identifyProcess, type ProcessIdentity } from '#kernel';
@@ -16,6 +16,7 @@ import { resolveUser } from './spec/user.ts';
 export interface Launched {
   readonly monitor: ProcessIdentity;
   readonly process: ProcessIdentity;
+  readonly startedAt: number;
   readonly address?: NonNullable<PreparedNetwork['address']>;
 }
 
@@ -34,8 +35,9 @@ export async function launch(runtime: Runtime, instance: Instance): Promise<Laun
   const process = identify(pid, 'container process');
   const monitor = identify(Number(await readFile(monitorPidFile(folder), 'utf8')), 'conmon');
   instance.connectAttachments();
+  const startedAt = runtime.clock.now(); // before it can end, which may be before `runc start` returns
   await runtime.runc.start(instance.id);
-  return { monitor, process, ...(network.address && { address: network.address }) };
+  return { monitor, process, startedAt, ...(network.address && { address: network.address }) };
 }
 
 /** Removes what a run leaves: runc's record and cgroup, the mounted root, the network, last the bundle. May be repeated. */
@@ -53,16 +55,21 @@ export async function release(runtime: Runtime, instance: Instance): Promise<voi
   ]);
 }
 
-/** Exit code and OOM mark of a run whose monitor is gone; undefined if it left none. */
-export async function readExit(
-  runtime: Runtime,
-  instance: Instance,
-): Promise<{ readonly exitCode: number; readonly isOutOfMemory: boolean } | undefined> {
-  const { run } = instance.folder;
-  const [exit, oom] = await Promise.all([readOptional(join(run, 'exit')), readOptional(join(run, 'oom'))]);
+/** How a run ended. */
+export interface RunEnd {
+  readonly exitCode: number;
+  readonly isOutOfMemory: boolean;
+  readonly finishedAt: number;
+}
+
+/** What conmon left of a run whose monitor is gone, be it long ago; undefined if it left nothing. */
+export async function readExit(runtime: Runtime, instance: Instance): Promise<RunEnd | undefined> {
+  const exitFile = join(instance.folder.run, 'exit');
+  const [exit, oom] = await Promise.all([readOptional(exitFile), readOptional(join(instance.folder.run, 'oom'))]);
   if (exit === undefined) return undefined;
+  const { mtimeMs } = await stat(exitFile);
   const isOutOfMemory = oom !== undefined || runtime.cgroups.outOfMemoryKills(instance.cgroupPath) > 0;
-  return { exitCode: Number(exit), isOutOfMemory };
+  return { exitCode: Number(exit), isOutOfMemory, finishedAt: Math.floor(mtimeMs) };
 }
 
 async function mountRoot({ images }: Runtime, { record, folder }: Instance): Promise<void> {

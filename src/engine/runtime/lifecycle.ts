@@ -2,7 +2,7 @@ import { DabbaError, messageOf } from '#base';
 import { isProcessAlive, processEnded, signalProcess, type ProcessIdentity } from '#kernel';
 import { HealthMonitor } from './health.ts';
 import type { Instance } from './instance.ts';
-import { clear, launch, readExit, release } from './launch.ts';
+import { clear, launch, readExit, release, type RunEnd } from './launch.ts';
 import type { Runtime } from './runtime.ts';
 import { restarts } from './restart.ts';
 import { signalNumber } from './signals.ts';
@@ -100,7 +100,7 @@ export class Lifecycle {
           await clear(this.#runtime, instance);
           return await this.#finish(
             instance,
-            { exitCode: 128, isOutOfMemory: false },
+            { exitCode: 128, isOutOfMemory: false, finishedAt: this.#runtime.clock.now() },
             'the engine ended while the container was starting',
           );
         case 'running':
@@ -109,6 +109,7 @@ export class Lifecycle {
           return this.#health.begin(instance);
         case 'restarting':
           await clear(this.#runtime, instance);
+          if (this.#isClosed) return await instance.advance({ ...state, phase: 'exited' });
           return this.#scheduleRestart(instance, 0);
         case 'created':
         case 'exited':
@@ -146,7 +147,7 @@ export class Lifecycle {
     await instance.advance(starting);
     try {
       const launched = await this.#runtime.starts.run(() => launch(this.#runtime, instance));
-      await instance.advance({ ...starting, ...launched, phase: 'running', startedAt: this.#runtime.clock.now() });
+      await instance.advance({ ...starting, ...launched, phase: 'running' });
     } catch (cause) {
       await this.#fail(instance, cause);
     }
@@ -182,19 +183,14 @@ export class Lifecycle {
     const exit = await readExit(this.#runtime, instance);
     await this.#finish(
       instance,
-      exit ?? { exitCode: unknownExitCode, isOutOfMemory: false },
+      exit ?? { exitCode: unknownExitCode, isOutOfMemory: false, finishedAt: this.#runtime.clock.now() },
       exit ? undefined : 'its monitor (conmon) died',
     );
   }
 
-  async #finish(
-    instance: Instance,
-    { exitCode, isOutOfMemory }: { readonly exitCode: number; readonly isOutOfMemory: boolean },
-    error: string | undefined,
-  ): Promise<void> {
+  async #finish(instance: Instance, { exitCode, isOutOfMemory, finishedAt }: RunEnd, error?: string): Promise<void> {
     const { create } = instance.record;
     const { monitor: _, process: __, address: ___, ...kept } = instance.state;
-    const finishedAt = this.#runtime.clock.now();
     const ranForMs = finishedAt - (kept.startedAt ?? finishedAt);
     const isRestarting = !this.#isClosed && restarts(create.restartPolicy, { ...kept, exitCode });
     this.#health.end(instance);

@@ -2,7 +2,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { DabbaError } from '#base';
-import { longestSocketPath, processEnded } from '#kernel';
+import { longestSocketPath, processEnded, signalProcess } from '#kernel';
 import { Cgroups } from './cgroups.ts';
 import { ContainerSet } from './containers.ts';
 import { Limiter } from './limiter.ts';
@@ -11,6 +11,8 @@ import { findProgram } from './programs.ts';
 import { Runc } from './runc.ts';
 import type { Runtime } from './runtime.ts';
 import { readMachineLimits } from './spec/limits.ts';
+
+const killSignal = 9;
 
 export interface RuntimeOptions extends Pick<
   Runtime,
@@ -22,19 +24,22 @@ export interface RuntimeOptions extends Pick<
   readonly runtimeDirectory: string;
   /** Tells this engine from others on the machine, in names the kernel keeps. */
   readonly instance: string;
+  readonly isEnding: boolean;
 }
 
 /** The containers of an engine with what only the engine itself may do. */
-export interface OpenContainers {
+export interface OpenContainers extends AsyncDisposable {
   readonly containers: ContainerSet;
-  start(): Promise<void>;
-  stop(): Promise<void>;
+  /** Ends everything that runs, and removes what it left in the kernel and under /run. Containers stay on disk, exited. */
   destroy(): Promise<void>;
 }
 
-/** Sets up the runtime; nothing is touched before `start`. */
-export function openContainers(options: RuntimeOptions): OpenContainers {
-  const { directory, runtimeDirectory, instance, ...rest } = options;
+/**
+ * Opens the containers below a directory and takes charge of those that run. With `isEnding` none is brought back by its restart policy, now or
+ * later: only `destroy` is to follow. Disposing lets go: containers run on.
+ */
+export async function openContainers(options: RuntimeOptions): Promise<OpenContainers> {
+  const { directory, runtimeDirectory, instance, isEnding, ...rest } = options;
   const bundlesDirectory = join(runtimeDirectory, 'c');
   checkSocketPath(join(bundlesDirectory, 'f'.repeat(16), 'attach'));
   const cgroups = new Cgroups();
@@ -54,27 +59,31 @@ export function openContainers(options: RuntimeOptions): OpenContainers {
     starts: new Limiter(2 * availableParallelism()),
     openAttachments: new Set(),
   };
+  for (const path of [directory, bundlesDirectory, runtime.execsDirectory, runcRoot])
+    await mkdir(path, { recursive: true, mode: 0o711 });
   const containers = new ContainerSet(runtime);
+  if (isEnding) containers.closeForStarts();
+  await containers.load();
   return {
     containers,
-    async start() {
-      for (const path of [directory, bundlesDirectory, runtime.execsDirectory, runcRoot])
-        await mkdir(path, { recursive: true, mode: 0o711 });
-      await containers.load();
-    },
-    stop: () => containers.close(),
     async destroy() {
+      containers.closeForStarts();
       await containers.shutDown();
       await containers.close();
-      // Execs end with their containers; their monitors a moment later.
-      await Promise.all(
-        findMonitors(runcRoot).map(({ identity }) => processEnded(identity, AbortSignal.timeout(5_000))),
-      );
+      await endMonitors(runcRoot);
       cgroups.remove(runtime.cgroupParent);
       for (const path of [bundlesDirectory, runtime.execsDirectory, runcRoot])
         await rm(path, { recursive: true, force: true });
     },
+    [Symbol.asyncDispose]: () => containers.close(),
   };
+}
+
+/** Execs end with their containers and their monitors a moment later; one that does not is killed, there is nothing left to monitor. */
+async function endMonitors(runcRoot: string): Promise<void> {
+  const deadline = AbortSignal.timeout(2_000);
+  await Promise.all(findMonitors(runcRoot).map(({ identity }) => processEnded(identity, deadline)));
+  for (const { identity } of findMonitors(runcRoot)) signalProcess(identity, killSignal);
 }
 
 function checkSocketPath(path: string): void {

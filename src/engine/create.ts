@@ -1,0 +1,142 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DabbaError, type Clock, type Logger, type Random } from '#base';
+import { openDiskBlobStore } from '#blob';
+import { createBuilder, type DockerfileBuilder } from './build/index.ts';
+import type { Builder, Containers, Engine, EngineEvent, Images } from './engine.ts';
+import { EventHub } from './events.ts';
+import { announceImages } from './image-events.ts';
+import { openImages } from './image/images.ts';
+import type { ImageUsers } from './image/internals.ts';
+import { openArchives } from './layer/worker-archives.ts';
+import type { ContainerNetworks, RegistryResolver } from './ports.ts';
+import { openContainers, type OpenContainers } from './runtime/open.ts';
+import { openSnapshots } from './snapshot/snapshots.ts';
+import { Volumes } from './volume/volumes.ts';
+
+export interface EngineOptions {
+  /** Holds `blobs/ layers/ images/ containers/ volumes/ build/`, on one file system. One engine at a time. */
+  readonly directory: string;
+  /** Sockets and the runtime's records; a short path under /run, which may vanish with a reboot. */
+  readonly runtimeDirectory: string;
+  readonly resolver: RegistryResolver;
+  readonly networks: ContainerNetworks;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** Tells this engine from others on the machine; in names the kernel keeps, e.g. the cgroup `/dabba-<instance>`. */
+  readonly instance: string;
+}
+
+/** Makes the engine of one machine. Nothing is touched before `start`, or a `destroy` without it, which ends what a dead engine left. */
+export function createEngine(options: EngineOptions): Engine {
+  return new LocalEngine(options);
+}
+
+/** What `start` opens. */
+interface Parts {
+  readonly images: Images;
+  readonly containers: OpenContainers;
+  readonly builder: DockerfileBuilder;
+  readonly scope: AsyncDisposableStack;
+}
+
+class LocalEngine implements Engine {
+  readonly #options: EngineOptions;
+  readonly #events: EventHub;
+  #parts: Parts | undefined;
+
+  constructor(options: EngineOptions) {
+    this.#options = options;
+    this.#events = new EventHub(options.clock);
+  }
+
+  get images(): Images {
+    return this.#opened().images;
+  }
+  get containers(): Containers {
+    return this.#opened().containers.containers;
+  }
+  get builder(): Builder {
+    return this.#opened().builder;
+  }
+
+  events(signal: AbortSignal): AsyncIterable<EngineEvent> {
+    return this.#events.subscribe(signal);
+  }
+
+  async start(): Promise<void> {
+    if (this.#parts) return;
+    this.#parts = await openParts(this.#options, this.#events, false);
+    await this.#parts.builder.start();
+    await this.#parts.containers.containers.startByPolicy();
+  }
+
+  async stop(): Promise<void> {
+    await this.#parts?.scope.disposeAsync();
+    this.#parts = undefined;
+  }
+
+  async destroy(): Promise<void> {
+    const parts = this.#parts ?? (await openParts(this.#options, this.#events, true));
+    this.#parts = parts;
+    try {
+      await parts.containers.destroy();
+    } finally {
+      await this.stop();
+    }
+  }
+
+  #opened(): Parts {
+    if (!this.#parts) throw new DabbaError('Unavailable', 'the engine has not started');
+    return this.#parts;
+  }
+}
+
+/** Opens everything below the engine's directory; what was opened is closed again, last first, when a later part fails or `scope` is disposed. */
+async function openParts(options: EngineOptions, events: EventHub, isEnding: boolean): Promise<Parts> {
+  const { directory, resolver, clock, random, logger } = options;
+  await using opening = new AsyncDisposableStack();
+  await mkdir(directory, { recursive: true, mode: 0o711 });
+  const snapshots = opening.use(await openSnapshots({ directory, clock, random, logger }));
+  const archives = opening.use(openArchives());
+  const blobs = await openDiskBlobStore({ directory: join(directory, 'blobs'), clock, random });
+  // Images ask who uses them, containers and builds are made from images: the answer is given once all three are there.
+  const users: ImageUsers = {
+    containersOf: (imageId) => containers.containers.containersOf(imageId),
+    chainsInUse: async () => [...(await containers.containers.chainsInUse()), ...(await builder.chainsInUse())],
+  };
+  const internals = opening.use(
+    await openImages({
+      directory: join(directory, 'images'),
+      blobs,
+      snapshots,
+      archives,
+      resolver,
+      users,
+      clock,
+      logger,
+    }),
+  );
+  const containers = opening.use(
+    await openContainers({
+      ...options,
+      directory: join(directory, 'containers'),
+      images: internals,
+      volumes: new Volumes(join(directory, 'volumes'), clock, random),
+      events,
+      isEnding,
+    }),
+  );
+  const images = announceImages(internals, events);
+  const builder = createBuilder({
+    directory: join(directory, 'build'),
+    images,
+    internals,
+    archives,
+    containers: containers.containers,
+    steps: containers.containers,
+    clock,
+  });
+  return { images, containers, builder, scope: opening.move() };
+}

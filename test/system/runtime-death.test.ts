@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import type { Engine } from '#engine';
+import { endCleanly, engineAt, forever, importBusybox, leftovers, makeHome, outputOf, start } from './engine.ts';
+
+const home = makeHome();
+let engine: Engine = engineAt(home);
+
+before(async () => {
+  await engine.start();
+  await importBusybox(engine);
+  await engine.stop();
+});
+
+after(async () => assert.deepEqual(await endCleanly(engine, home), [], 'nothing is left behind'));
+
+// Moments within the start of the last container, which takes some 60 ms: record, mount, conmon, runc create, runc start, running.
+for (const delayMs of [0, 5, 20, 40, 60, 90])
+  test(`a process killed ${delayMs} ms into a start stops no container and loses nothing`, async () => {
+    const args = [join(import.meta.dirname, 'runtime-victim.ts'), JSON.stringify(home), String(delayMs)];
+    const victim = spawn(process.execPath, args, { stdio: 'inherit' });
+    assert.deepEqual(await once(victim, 'exit'), [null, 'SIGKILL']);
+
+    engine = engineAt(home);
+    await engine.start();
+    const { containers } = engine;
+    const counting = (await containers.find('counting'))!;
+    assert.equal(counting.state.status, 'running', 'it ran on');
+    const all = outputOf(engine, 'counting', { follow: true });
+    assert.deepEqual(await containers.wait('counting', 'not-running', forever), { exitCode: 42 });
+    assert.deepEqual(
+      (await all).stdout.trim().split('\n').map(Number),
+      Array.from({ length: 40 }, (_, index) => index + 1),
+    );
+    assert.equal((await containers.find('brief'))!.state.exitCode, 5, 'an end while nobody watched is known');
+    assert.equal((await outputOf(engine, 'brief')).stdout, 'bye\n');
+    assert.equal(await containers.find('passing'), undefined, 'it was to be removed on exit');
+    await containers.wait('returning', 'next-exit', forever);
+    assert.ok((await containers.find('returning'))!.restartCount > 0, 'its restart policy goes on');
+
+    const half = (await containers.find('half'))!;
+    if (half.state.status !== 'running') await containers.start('half');
+    const exec = await containers.exec('half', { args: ['true'], stdin: false });
+    assert.deepEqual(await exec.wait(forever), { exitCode: 0 });
+    for (const { id } of await containers.list()) await containers.remove(id, { force: true });
+    await engine.stop();
+  });
+
+test('destroy without a start ends what a dead engine left, and a restart policy outlives it', async () => {
+  engine = engineAt(home);
+  await engine.start();
+  await start(engine, ['sleep', '1000'], { name: 'kept', restartPolicy: { name: 'unless-stopped' } });
+  await engine.stop();
+  assert.ok(leftovers(home).length > 0, 'it runs on');
+
+  await engineAt(home).destroy();
+  assert.deepEqual(leftovers(home), []);
+
+  engine = engineAt(home);
+  await engine.start();
+  assert.equal((await engine.containers.find('kept'))!.state.status, 'running', 'its policy wants it');
+});
