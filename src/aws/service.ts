@@ -69,6 +69,8 @@ export interface ServiceDefinition {
     input: unknown,
     context: CallContext,
   ): readonly RequiredPermission[] | Promise<readonly RequiredPermission[]>;
+  /** Operations on data rather than on resources (`logs:PutLogEvents`), which the audit trail leaves out as CloudTrail does. */
+  readonly dataOperations?: readonly string[];
   /** Operations that need no signature (AssumeRoleWithWebIdentity) or no permission (sts:GetCallerIdentity). */
   readonly unsigned?: readonly string[];
   readonly unguarded?: readonly string[];

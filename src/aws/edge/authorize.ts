@@ -32,6 +32,7 @@ export async function authorize(call: Call, authorizer: Authorizer): Promise<voi
   const permissions = definition.permissions
     ? await definition.permissions(operation, call.input, call.context!)
     : [{ action: `${definition.name}:${operation}`, resources: ['*'] }];
+  call.resources = permissions.flatMap(({ resources }) => resources).filter((resource) => resource !== '*');
   for (const permission of permissions) await authorizeOne(permission, call, call.principal!, authorizer);
 }
 

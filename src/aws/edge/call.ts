@@ -25,6 +25,8 @@ export interface Call {
   wireCall?: WireCall;
   principal?: Principal;
   context?: CallContext;
+  /** ARNs that permission was asked for. */
+  resources?: readonly string[];
   input?: Structure;
 }
 

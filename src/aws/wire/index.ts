@@ -1,3 +1,4 @@
+export { jsonWire } from './json.ts';
 export type * from './message.ts';
 export * from './model.ts';
 export * from './required.ts';

@@ -61,9 +61,9 @@ function queryReader(dialect: QueryDialect): Pick<Wire, 'name' | 'unknownOperati
   };
 }
 
-/** A GET carries the form in its query. */
+/** A GET carries the form in its query, and so does a presigned POST. */
 function formOf(request: WireRequest): URLSearchParams {
-  return new URLSearchParams(request.method === 'GET' ? request.query : request.body.toString('utf8'));
+  return new URLSearchParams(request.body.length ? request.body.toString('utf8') : request.query);
 }
 
 function xml(status: number, body: string): WireReply {

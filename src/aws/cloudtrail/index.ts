@@ -1,0 +1,3 @@
+export { isReadOnly, userIdentityOf, type AuditRecord, type AuditResource, type UserIdentity } from './record.ts';
+export { createCloudTrail } from './service.ts';
+export { AuditTrail } from './trail.ts';
