@@ -51,7 +51,7 @@ export async function relay(
 
 async function feed(input: Readable, attachment: Attachment): Promise<void> {
   try {
-    for await (const data of input as AsyncIterable<Buffer>) await attachment.write(data);
+    for await (const data of halfOf(input)) await attachment.write(data);
     await attachment.closeInput();
   } catch (error) {
     if (!isGone(error)) throw error;
@@ -61,11 +61,14 @@ async function feed(input: Readable, attachment: Attachment): Promise<void> {
 /** Reads and drops, so that the client's end of stream is seen. */
 async function drain(input: Readable): Promise<void> {
   try {
-    for await (const _ of input as AsyncIterable<Buffer>);
+    for await (const _ of halfOf(input));
   } catch (error) {
     if (!isGone(error)) throw error;
   }
 }
+
+/** What the client sends, to its end. The iteration must not end the connection with it: output still goes the other way. */
+const halfOf = (input: Readable) => input.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>; // no encoding is set
 
 /** The other side went away first, or the process ended before it read everything: both are ordinary ends. */
 function isGone(error: unknown): boolean {

@@ -1,8 +1,9 @@
-import { DabbaError, type Clock, type Random } from '#base';
+import { DabbaError, isDabbaError, messageOf, type Clock, type Random } from '#base';
 import type { Exec, ExecCreate } from '#engine';
 import type { Api } from './api.ts';
 import { relay, takeConnection } from './attach.ts';
 import { findContainer, terminalSize } from './containers.ts';
+import { frame } from './frames.ts';
 import { readBody, sendJson, sendStatus, type Exchange } from './exchange.ts';
 
 interface ExecSession {
@@ -47,6 +48,10 @@ export class ExecSessions {
   /** Remembers how it ended. */
   async follow(session: ExecSession, exec: Exec): Promise<void> {
     const { exitCode } = await exec.wait(new AbortController().signal);
+    this.end(session, exitCode);
+  }
+
+  end(session: ExecSession, exitCode: number): void {
     session.exitCode = exitCode;
     session.endedAt = this.#clock.now();
   }
@@ -94,10 +99,24 @@ export async function startExec(api: Api, exchange: Exchange): Promise<void> {
   const body = await readBody(exchange);
   if (session.isStarting) throw new DabbaError('Conflict', `exec ${session.id} has already been started`);
   session.isStarting = true;
-  const exec = await api.engine.containers.exec(session.containerId, session.request);
+  const isDetached = body.flag('Detach');
+  let exec: Exec;
+  try {
+    exec = await api.engine.containers.exec(session.containerId, session.request);
+  } catch (error) {
+    const exitCode = failedStartCode(error);
+    api.execs.end(session, exitCode ?? 126);
+    if (isDetached || exitCode === undefined) throw error;
+    // An attached client is told in its output, and takes the exit code from the exec.
+    const isTty = session.request.isTty ?? false;
+    const { output } = takeConnection(exchange, isTty);
+    const text = Buffer.from(`${messageOf(error)}\r\n`);
+    output.end(isTty ? text : frame('stderr', text));
+    return;
+  }
   session.exec = exec;
   const following = api.execs.follow(session, exec);
-  if (body.flag('Detach')) {
+  if (isDetached) {
     api.keep(followDetached(following, exec));
     return sendStatus(exchange, 200);
   }
@@ -105,6 +124,12 @@ export async function startExec(api: Api, exchange: Exchange): Promise<void> {
   await using attachment = exec.attachment;
   const { input, output } = takeConnection(exchange, isTty);
   await relay(attachment, { input, output }, { isTty, hasInput: session.request.stdin, beforeEnd: following });
+}
+
+/** 127 when there is no such program, 126 when it cannot be executed, as a shell says it; undefined when something else failed. */
+function failedStartCode(error: unknown): number | undefined {
+  if (!isDabbaError(error) || !['InvalidArgument', 'FailedPrecondition'].includes(error.kind)) return undefined;
+  return /executable file not found|no such file or directory/i.test(error.message) ? 127 : 126;
 }
 
 async function followDetached(following: Promise<void>, { attachment }: Exec): Promise<void> {

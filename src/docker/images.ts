@@ -96,19 +96,19 @@ export async function listImages({ engine }: Api, exchange: Exchange): Promise<v
   );
   const newestFirst = [...matching].sort((a, b) => b.createdAt - a.createdAt);
   const users = (image: Image) => containers.filter(({ imageId }) => imageId === image.id).length;
+  const shown = newestFirst.map((image) => withMatchingNames(image, filters.get('reference')));
   sendJson(
     exchange,
     200,
-    newestFirst.map((image) => imageSummary(image, users(image))),
+    shown.map((image) => imageSummary(image, users(image))),
   );
 }
 
 const imageFilters = ['reference', 'dangling', 'label', 'before', 'since'];
 
 function isWanted(image: Image, filters: ReadonlyMap<string, readonly string[]>): boolean {
-  const references = filters.get('reference');
-  const names = [...image.references, ...image.repoDigests].flatMap((name) => [name, familiarName(name)]);
-  if (references && !references.some((pattern) => names.some((name) => matchesReference(pattern, name)))) return false;
+  const { references, repoDigests } = withMatchingNames(image, filters.get('reference'));
+  if (filters.has('reference') && references.length + repoDigests.length === 0) return false;
   const dangling = filters.get('dangling')?.map((word) => ['1', 'true'].includes(word));
   if (dangling && !dangling.includes(image.references.length === 0)) return false;
   return (filters.get('label') ?? []).every((wanted) => {
@@ -118,9 +118,14 @@ function isWanted(image: Image, filters: ReadonlyMap<string, readonly string[]>)
   });
 }
 
-/** Docker's rule: the pattern meets the whole name, or the name without its tag or digest. */
-function matchesReference(pattern: string, name: string): boolean {
-  return matchesPattern(pattern, name) || matchesPattern(pattern, repositoryOf(name));
+/** The image with only those of its names that one of the patterns meets: whole, or without tag or digest. */
+function withMatchingNames(image: Image, patterns: readonly string[] | undefined): Image {
+  if (!patterns) return image;
+  const isMatch = (name: string) =>
+    [name, familiarName(name)]
+      .flatMap((form) => [form, repositoryOf(form)])
+      .some((form) => patterns.some((pattern) => matchesPattern(pattern, form)));
+  return { ...image, references: image.references.filter(isMatch), repoDigests: image.repoDigests.filter(isMatch) };
 }
 
 /** GET /images/{name}/json. */

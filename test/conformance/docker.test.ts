@@ -1,0 +1,340 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { silentLogger, systemClock, systemRandom } from '#base';
+import { createDockerApi } from '#docker';
+import { openBuildWorld, type BuildWorld } from '../system/build-world.ts';
+
+/** The unmodified docker client against the API over a real engine. Containers have no network here: that is another part's test. */
+
+let world: BuildWorld;
+let socketPath: string;
+let context: string;
+const opened = new AsyncDisposableStack();
+
+before(async () => {
+  world = await openBuildWorld();
+  opened.defer(async () => {
+    await world[Symbol.asyncDispose]();
+    assert.deepEqual(world.leftovers(), []);
+  });
+  socketPath = join(world.directory, 'docker.sock');
+  const api = createDockerApi({
+    engine: world.engine,
+    info: {
+      id: 'test',
+      hostName: 'tester',
+      version: '0.1.0',
+      rootDirectory: world.directory,
+      operatingSystem: 'Linux',
+      kernelVersion: '6',
+      architecture: process.arch === 'x64' ? 'amd64' : process.arch,
+      cpus: 2,
+      memoryBytes: 2 ** 30,
+      cgroupVersion: '1',
+    },
+    clock: systemClock,
+    random: systemRandom,
+    logger: silentLogger,
+  });
+  opened.use(await api.listen(socketPath));
+  context = join(world.directory, 'app');
+  mkdirSync(join(context, 'site'), { recursive: true });
+  writeFileSync(join(context, 'site/version.txt'), 'version 1\n');
+  writeFileSync(
+    join(context, 'Dockerfile'),
+    `FROM busybox
+ARG PORT=8080
+ENV PORT=\${PORT}
+WORKDIR /srv
+COPY site/ /srv/
+RUN echo "web:x:1000:1000::/srv:/bin/sh" >> /etc/passwd && chown -R web /srv
+USER web
+EXPOSE 8080
+CMD ["sh", "-c", "echo listening on $PORT; cat"]
+`,
+  );
+});
+after(() => opened.disposeAsync());
+
+interface Outcome {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+async function docker(args: readonly string[], input?: string): Promise<Outcome> {
+  const child = spawn('docker', args, {
+    env: {
+      PATH: process.env['PATH'],
+      HOME: world.directory,
+      DOCKER_HOST: `unix://${socketPath}`,
+      DOCKER_BUILDKIT: '0',
+      DOCKER_CONFIG: join(world.directory, 'docker-config'),
+    },
+    stdio: 'pipe',
+    timeout: 60_000,
+  });
+  const pieces = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
+  child.stdout.on('data', (data: Buffer) => pieces.stdout.push(data));
+  child.stderr.on('data', (data: Buffer) => pieces.stderr.push(data));
+  // A client that ends before it has read its input is no failure of ours.
+  child.stdin.on('error', () => undefined);
+  child.stdin.end(input ?? '');
+  const { promise, resolve } = Promise.withResolvers<number | null>();
+  child.once('close', resolve);
+  const status = await promise;
+  return {
+    status,
+    stdout: Buffer.concat(pieces.stdout).toString(),
+    stderr: Buffer.concat(pieces.stderr).toString(),
+  };
+}
+
+/** The command's output, which must succeed. */
+async function ok(...args: readonly string[]): Promise<string> {
+  const { status, stdout, stderr } = await docker(args);
+  assert.equal(status, 0, `docker ${args.join(' ')}: ${stderr}`);
+  return stdout.trimEnd();
+}
+
+const run = (...args: readonly string[]) => docker(['run', '--rm', '--network', 'none', ...args]);
+
+test('version, info, networks', async () => {
+  assert.match(await ok('version', '--format', '{{.Server.APIVersion}} {{.Server.Version}}'), /^1\.\d+ 0\.1\.0$/);
+  assert.equal(await ok('info', '--format', '{{.Driver}} {{.Name}} {{.NCPU}}'), 'overlay tester 2');
+  assert.equal(statSync(socketPath).mode & 0o777, 0o660);
+  assert.deepEqual((await ok('network', 'ls', '--format', '{{.Name}}')).split('\n'), ['bridge', 'host', 'none']);
+  assert.match(await ok('info'), /Server Version: 0\.1\.0/);
+});
+
+test('build: output, quiet, tags, cache, faults', async () => {
+  const output = await ok('build', '--network', 'none', '-t', 'app:1', '-t', 'app:also', context);
+  assert.match(output, /^Step 1\/9 : FROM busybox$/m);
+  assert.match(output, /^ ---> Running in [0-9a-f]{12}$/m);
+  assert.match(output, /^Successfully built [0-9a-f]{12}$/m);
+  assert.match(output, /^Successfully tagged app:1$/m);
+  const id = await ok('build', '-q', '--network', 'none', '-t', 'app:1', context);
+  assert.match(id, /^sha256:[0-9a-f]{64}$/);
+  assert.equal(await ok('image', 'inspect', '--format', '{{.Id}}', 'app:also'), id);
+  assert.match(await ok('build', '--network', 'none', context), / ---> Using cache/);
+  assert.notEqual(await ok('build', '-q', '--network', 'none', '--label', 'a=b', context), id);
+
+  const bad = await docker(['build', '-q', '-'], 'FROM scratch\nRUNN true\n');
+  assert.notEqual(bad.status, 0);
+  assert.match(bad.stderr, /dockerfile parse error on line 2: unknown instruction: RUNN/);
+  const failing = await docker(['build', '--network', 'none', '-'], 'FROM busybox\nRUN echo seen; exit 7\n');
+  assert.notEqual(failing.status, 0);
+  assert.match(failing.stdout, /seen/);
+  assert.match(failing.stderr, /The command '\/bin\/sh -c echo seen; exit 7' returned a non-zero code: 7/);
+});
+
+test('images: list, filter, inspect, history, tag, remove', async () => {
+  await ok('tag', 'busybox', 'example.com/team/box:v2');
+  assert.equal(
+    await ok('images', '--format', '{{.Repository}}:{{.Tag}}', 'example.com/team/*'),
+    'example.com/team/box:v2',
+  );
+  assert.equal(
+    await ok('images', '-q', '--no-trunc', 'busybox'),
+    await ok('images', '-q', '--no-trunc', 'example.com/team/box'),
+  );
+  const [image] = JSON.parse(await ok('image', 'inspect', 'busybox')) as {
+    RepoTags: string[];
+    Config: { Cmd: string[] };
+  }[];
+  assert.ok(image?.RepoTags.includes('busybox:latest'));
+  assert.deepEqual(image?.Config.Cmd, ['sh']);
+  assert.ok((await ok('history', '-q', 'busybox')).split('\n').length >= 1);
+  assert.match(await ok('rmi', 'example.com/team/box:v2'), /^Untagged: example\.com\/team\/box:v2$/);
+  const absent = await docker(['image', 'inspect', 'nothing:here']);
+  assert.match(absent.stderr, /No such image: nothing:here/);
+});
+
+test('run: output, streams, status, environment, input', async () => {
+  assert.equal((await run('busybox', 'echo', 'hello')).stdout, 'hello\n');
+  const apart = await run('busybox', 'sh', '-c', 'echo out; echo err >&2; exit 7');
+  assert.deepEqual(apart, { status: 7, stdout: 'out\n', stderr: 'err\n' });
+  assert.equal((await run('busybox', 'no-such-command')).status, 127);
+  assert.equal(
+    (await run('-e', 'A=b', '-u', '1000', '-w', '/tmp', 'busybox', 'sh', '-c', 'echo $A $(id -u) $(pwd)')).stdout,
+    'b 1000 /tmp\n',
+  );
+  const counted = await docker(['run', '--rm', '-i', '--network', 'none', 'busybox', 'wc', '-c'], 'abcdef');
+  assert.equal(counted.stdout.trim(), '6');
+  const zeros = await run('busybox', 'sh', '-c', 'head -c 3000000 /dev/zero | tr "\\0" x');
+  assert.equal(zeros.stdout.length, 3_000_000);
+  const absent = await run('no/such:image', 'true');
+  assert.match(absent.stderr, /no\/such/);
+  assert.notEqual(absent.status, 0);
+  assert.equal(await ok('ps', '-aq'), '', 'every --rm has removed its container');
+});
+
+test('a container from create to rm: ps, exec, logs, top, inspect, rename, stop', async () => {
+  const script = 'trap "exit 5" TERM; echo one; echo two >&2; while true; do sleep 0.1; done';
+  const id = await ok(
+    'run',
+    '-d',
+    '--name',
+    'web',
+    '--network',
+    'none',
+    '-l',
+    'team=core',
+    'busybox',
+    'sh',
+    '-c',
+    script,
+  );
+  assert.match(id, /^[0-9a-f]{64}$/);
+  assert.equal(await ok('ps', '--format', '{{.Names}} {{.Image}} {{.State}}'), 'web busybox running');
+  assert.match(await ok('ps', '--filter', 'label=team=core', '--format', '{{.Status}}'), /^Up /);
+  assert.equal(await ok('ps', '-q', '--filter', 'name=nothing'), '');
+  assert.equal(await ok('exec', 'web', 'hostname'), id.slice(0, 12));
+  assert.equal((await docker(['exec', 'web', 'sh', '-c', 'exit 3'])).status, 3);
+  assert.equal((await docker(['exec', '-i', 'web', 'cat'], 'through')).stdout, 'through');
+  assert.equal((await docker(['exec', 'web', 'no-such-command'])).status, 127);
+  assert.match(await ok('top', 'web'), /sleep|sh -c/);
+  const logs = await docker(['logs', 'web']);
+  assert.deepEqual([logs.stdout, logs.stderr], ['one\n', 'two\n']);
+  assert.match((await docker(['logs', '-t', '--tail', '1', 'web'])).stderr, /^\d{4}-\d\d-\d\dT[\d:.]+Z two\n$/);
+  assert.equal(
+    await ok('inspect', '--format', '{{.State.Running}} {{.Config.Hostname}} {{.HostConfig.NetworkMode}}', 'web'),
+    `true ${id.slice(0, 12)} none`,
+  );
+  const taken = await run('--name', 'web', 'busybox', 'true');
+  assert.match(taken.stderr, /is already in use/);
+  await ok('rename', 'web', 'web2');
+  assert.notEqual((await docker(['rm', 'web2'])).status, 0, 'a running container stays');
+  const waiting = docker(['wait', 'web2']);
+  await ok('stop', '-t', '10', 'web2');
+  assert.equal((await waiting).stdout, '5\n');
+  assert.equal(await ok('ps', '-a', '--filter', 'exited=5', '--format', '{{.Names}}'), 'web2');
+  await ok('start', 'web2');
+  await ok('kill', 'web2');
+  assert.equal(await ok('inspect', '--format', '{{.State.ExitCode}}', 'web2').then(String), '137');
+  await ok('rm', '-f', 'web2');
+  assert.match((await docker(['inspect', 'web2'])).stderr, /No such object/i);
+});
+
+test('events are remembered and followed', async () => {
+  const since = Math.floor(Date.now() / 1000) - 1;
+  await run('--name', 'seen', 'busybox', 'true');
+  const actions = await ok(
+    'events',
+    '--since',
+    `${since}`,
+    '--until',
+    `${since + 2}`,
+    '--filter',
+    'type=container',
+    '--format',
+    '{{.Action}}',
+  );
+  for (const action of ['create', 'start', 'die', 'destroy']) assert.ok(actions.split('\n').includes(action), action);
+});
+
+test("what is not here says so in Docker's shape", async () => {
+  const published = await run('-p', '8080:80', 'busybox', 'true');
+  assert.match(published.stderr, /HostConfig\.PortBindings is not supported yet/);
+  assert.deepEqual(await call('POST', '/v1.45/containers/x/pause'), {
+    status: 501,
+    body: { message: 'POST /containers/{id}/pause is not supported by dabba' },
+  });
+  assert.deepEqual(await call('GET', '/v1.45/nowhere'), { status: 404, body: { message: 'page not found' } });
+  assert.deepEqual(await call('GET', '/v1.99/info'), {
+    status: 400,
+    body: { message: 'client version 1.99 is too new. Maximum supported API version is 1.51' },
+  });
+  assert.deepEqual(await call('GET', '/containers/nobody/json'), {
+    status: 404,
+    body: { message: 'No such container: nobody' },
+  });
+  assert.deepEqual(await call('POST', '/containers/create', '{'), {
+    status: 400,
+    body: {
+      message: "the request body is not JSON: Expected property name or '}' in JSON at position 1 (line 1 column 2)",
+    },
+  });
+  assert.deepEqual(await call('POST', '/containers/create', '{"Image":1}'), {
+    status: 400,
+    body: { message: 'Image is not a string' },
+  });
+});
+
+test('a hijacked stream closes by halves', async () => {
+  const create = await call(
+    'POST',
+    '/containers/create',
+    JSON.stringify({
+      Image: 'busybox',
+      Cmd: ['sh', '-c', 'cat; echo ended'],
+      OpenStdin: true,
+      StdinOnce: true,
+      HostConfig: { NetworkMode: 'none' },
+    }),
+  );
+  const { Id } = create.body as { Id: string };
+  const socket = connect({ path: socketPath, allowHalfOpen: true });
+  socket.write(
+    `POST /containers/${Id}/attach?stream=1&stdin=1&stdout=1 HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n`,
+  );
+  let received = Buffer.alloc(0);
+  const { promise: ended, resolve } = Promise.withResolvers<void>();
+  const { promise: upgraded, resolve: onUpgraded } = Promise.withResolvers<void>();
+  socket.on('data', (data: Buffer) => {
+    received = Buffer.concat([received, data]);
+    if (received.includes('\r\n\r\n')) onUpgraded();
+  });
+  socket.on('end', resolve);
+  await upgraded;
+  await call('POST', `/containers/${Id}/start`);
+  socket.write('first ');
+  socket.end('second ');
+  await ended;
+  socket.destroy();
+  const bodyStart = received.indexOf('\r\n\r\n') + 4;
+  assert.match(
+    received.toString('latin1', 0, bodyStart),
+    /^HTTP\/1\.1 101 UPGRADED\r\nContent-Type: application\/vnd\.docker\.multiplexed-stream/,
+  );
+  assert.equal(unframed(received.subarray(bodyStart)), 'first second ended\n');
+  await call('DELETE', `/containers/${Id}?force=1`);
+});
+
+/** The payload of a multiplexed stream. */
+function unframed(stream: Buffer): string {
+  let text = '';
+  for (let at = 0; at < stream.length;) {
+    const length = stream.readUInt32BE(at + 4);
+    text += stream.toString('utf8', at + 8, at + 8 + length);
+    at += 8 + length;
+  }
+  return text;
+}
+
+async function call(
+  method: string,
+  path: string,
+  body?: string,
+): Promise<{ readonly status: number; readonly body: unknown }> {
+  const { promise, resolve, reject } = Promise.withResolvers<{ status: number; body: unknown }>();
+  const sent = request(
+    { socketPath, method, path, headers: body === undefined ? {} : { 'content-type': 'application/json' } },
+    (response) => {
+      const pieces: Buffer[] = [];
+      response.on('data', (piece: Buffer) => pieces.push(piece));
+      response.on('end', () => {
+        const text = Buffer.concat(pieces).toString();
+        resolve({ status: response.statusCode ?? 0, body: text === '' ? undefined : JSON.parse(text) });
+      });
+    },
+  );
+  sent.on('error', reject);
+  sent.end(body);
+  return promise;
+}
