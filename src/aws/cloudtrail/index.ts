@@ -1,3 +1,2 @@
 export { isReadOnly, userIdentityOf, type AuditRecord, type AuditResource, type UserIdentity } from './record.ts';
-export { createCloudTrail } from './service.ts';
-export { AuditTrail } from './trail.ts';
+export { createCloudTrail, type CloudTrail } from './service.ts';

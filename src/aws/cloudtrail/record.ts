@@ -1,5 +1,6 @@
 import type { Random } from '#base';
 import type { Principal } from '../auth/index.ts';
+import type { EcrAuditEvent } from '../ecr/index.ts';
 import type { FinishedCall } from '../edge/index.ts';
 import { auditParameters } from './parameters.ts';
 
@@ -67,6 +68,43 @@ export function auditRecordOf(finished: FinishedCall, random: Random): AuditReco
     eventType: 'AwsApiCall',
     managementEvent: true,
     recipientAccountId: principal.account,
+    eventCategory: 'Management',
+  };
+}
+
+/**
+ * What an operation of the registry's protocol leaves in the trail, as ECR records it under the operation's name. Anonymous pulls leave nothing.
+ */
+export function registryRecordOf(
+  event: EcrAuditEvent,
+  { now, random }: { readonly now: number; readonly random: Random },
+): AuditRecord | undefined {
+  const { principal, repositoryName, digest, tag } = event;
+  if (principal.kind === 'anonymous') return undefined;
+  return {
+    eventVersion: '1.11',
+    userIdentity: userIdentityOf(principal),
+    eventTime: isoSeconds(now),
+    eventSource: 'ecr.amazonaws.com',
+    eventName: event.eventName,
+    awsRegion: event.region,
+    sourceIPAddress: event.sourceIp,
+    userAgent: event.userAgent,
+    ...(event.errorCode !== undefined && { errorCode: event.errorCode }),
+    requestParameters: {
+      registryId: event.account,
+      repositoryName,
+      ...(tag !== undefined && { imageTag: tag }),
+      ...(digest !== undefined && { imageDigest: digest }),
+    },
+    responseElements: null,
+    requestID: random.uuid(),
+    eventID: random.uuid(),
+    readOnly: event.readOnly,
+    resources: [{ accountId: event.account, ARN: event.repositoryArn, type: 'AWS::ECR::Repository' }],
+    eventType: 'AwsApiCall',
+    managementEvent: true,
+    recipientAccountId: event.account,
     eventCategory: 'Management',
   };
 }

@@ -1,7 +1,10 @@
+import type { Clock, Logger, Random } from '#base';
+import type { EcrAuditEvent } from '../ecr/index.ts';
+import type { CallObserver } from '../edge/index.ts';
 import { AwsError } from '../errors.ts';
 import { defineService, type Handlers, type ServiceDefinition } from '../service.ts';
-import type { AuditRecord } from './record.ts';
-import type { AuditTrail, TrailPosition } from './trail.ts';
+import { registryRecordOf, type AuditRecord } from './record.ts';
+import { AuditTrail, type TrailPosition } from './trail.ts';
 
 type LookupEvents = NonNullable<Handlers<typeof import('@aws-sdk/client-cloudtrail')>['LookupEvents']>;
 type Attribute = { readonly AttributeKey?: string | undefined; readonly AttributeValue?: string | undefined };
@@ -10,14 +13,43 @@ const MAX_RESULTS = 50;
 /** CloudTrail keeps its event history for 90 days. */
 const HISTORY_MS = 90 * 24 * 3_600_000;
 
-/** CloudTrail: the event history. Trails that write to buckets are not built. */
-export function createCloudTrail(options: { readonly trail: AuditTrail }): ServiceDefinition {
+export interface CloudTrail extends CallObserver {
+  readonly definition: ServiceDefinition;
+  /** For images that come and go by the registry's protocol instead of the edge. */
+  registryAudit(event: EcrAuditEvent): void;
+  /** Forgets the records of an account, or all. */
+  forget(account: string | undefined): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** CloudTrail: the event history, kept in files under `directory`. Trails that write to buckets are not built. */
+export function createCloudTrail(options: {
+  readonly directory: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}): CloudTrail {
+  const trail = new AuditTrail(options);
+  return {
+    definition: cloudTrailService(trail),
+    observe: (finished) => trail.observe(finished),
+    registryAudit(event) {
+      const record = registryRecordOf(event, { now: options.clock.now(), random: options.random });
+      if (record) trail.record(record);
+    },
+    // The files are written synchronously, so that no record comes in between.
+    forget: (account) => Promise.resolve(trail.forget(account)),
+    close: () => Promise.resolve(trail[Symbol.dispose]()),
+  };
+}
+
+function cloudTrailService(trail: AuditTrail): ServiceDefinition {
   return defineService<typeof import('@aws-sdk/client-cloudtrail')>({
     name: 'cloudtrail',
     signingNames: ['cloudtrail'],
     eventSource: 'cloudtrail.amazonaws.com',
     loadSdk: () => import('@aws-sdk/client-cloudtrail'),
-    handlers: { LookupEvents: lookupEvents(options.trail) },
+    handlers: { LookupEvents: lookupEvents(trail) },
   });
 }
 

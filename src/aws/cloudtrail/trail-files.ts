@@ -1,5 +1,7 @@
 import {
   closeSync,
+  renameSync,
+  writeFileSync,
   fstatSync,
   fsyncSync,
   mkdirSync,
@@ -53,6 +55,19 @@ export class TrailFiles {
     } catch (error) {
       if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
       throw error;
+    }
+  }
+
+  /** Drops every line that `isKept` does not want; files left empty go. */
+  retain(isKept: (line: string) => boolean): void {
+    this.close();
+    for (const name of this.names()) {
+      const path = join(this.#directory, name);
+      const kept = this.read(name).filter(isKept);
+      if (kept.length) {
+        writeFileSync(`${path}.new`, `${kept.join('\n')}\n`, { mode: 0o600, flush: true });
+        renameSync(`${path}.new`, path);
+      } else unlinkSync(path);
     }
   }
 

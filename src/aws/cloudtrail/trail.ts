@@ -57,6 +57,16 @@ export class AuditTrail implements CallObserver, Disposable {
     }
   }
 
+  /** Forgets the records of an account, or all. */
+  forget(account: string | undefined): void {
+    this.#flush();
+    const mark = `"recipientAccountId":"${account}"`;
+    const isKept = (line: string) =>
+      account !== undefined &&
+      (!line.includes(mark) || (JSON.parse(line) as AuditRecord).recipientAccountId !== account);
+    this.#files.retain(isKept);
+  }
+
   [Symbol.dispose](): void {
     this.#flush();
     this.#files.close();

@@ -1,3 +1,2 @@
-export { callMetrics } from './call-metrics.ts';
 export { MetricStore, type MetricId, type MetricSummary } from './metric-store.ts';
-export { createCloudWatch } from './service.ts';
+export { createCloudWatch, type CloudWatch } from './service.ts';

@@ -1,7 +1,9 @@
+import type { CallObserver } from '../edge/index.ts';
 import { AwsError } from '../errors.ts';
 import { page } from '../page.ts';
 import { defineService, type CallContext, type Handlers, type ServiceDefinition } from '../service.ts';
-import type { MetricId, MetricStore, MetricSummary } from './metric-store.ts';
+import { callMetrics } from './call-metrics.ts';
+import { MetricStore, type MetricId, type MetricSummary } from './metric-store.ts';
 
 type CloudWatchHandlers = Handlers<typeof import('@aws-sdk/client-cloudwatch')>;
 type WireDimension = { readonly Name?: string | undefined; readonly Value?: string | undefined };
@@ -9,9 +11,20 @@ type WireDimension = { readonly Name?: string | undefined; readonly Value?: stri
 const MAX_DATAPOINTS = 1440;
 const PAGE_SIZE = 500;
 
+export interface CloudWatch extends CallObserver {
+  readonly definition: ServiceDefinition;
+  /** For measurements of dabba's own. */
+  readonly metrics: MetricStore;
+}
+
+/** CloudWatch with a metric store of its own, into which the edge's calls are counted. */
+export function createCloudWatch(): CloudWatch {
+  const metrics = new MetricStore();
+  return { definition: cloudWatchService(metrics), metrics, ...callMetrics(metrics) };
+}
+
 /** CloudWatch: reading the metrics that dabba measures itself. Custom metrics, alarms and expressions are not built. */
-export function createCloudWatch(options: { readonly metrics: MetricStore }): ServiceDefinition {
-  const { metrics } = options;
+function cloudWatchService(metrics: MetricStore): ServiceDefinition {
   return defineService<typeof import('@aws-sdk/client-cloudwatch')>({
     name: 'cloudwatch',
     signingNames: ['monitoring'],
