@@ -79,11 +79,6 @@ export function setLinkUp(index: number): NetlinkRequest {
   return { type: RTM_NEWLINK, flags: 0, body: linkHeader(index, IFF_UP), subject: `set link ${index} up` };
 }
 
-/** Both ends of a veth pair go. */
-export function deleteLink(index: number): NetlinkRequest {
-  return { type: RTM_DELLINK, flags: 0, body: linkHeader(index), subject: `delete link ${index}` };
-}
-
 /** Gives a link an address; one that is there already is left alone. */
 export function addAddress(index: number, address: string, prefixLength: number): NetlinkRequest {
   const header = Buffer.from([AF_INET, prefixLength, 0, RT_SCOPE_UNIVERSE, 0, 0, 0, 0]);
@@ -147,6 +142,15 @@ export function findLink(socket: NetlinkSocket, name: string): Link | undefined 
   } catch (error) {
     if (systemCode(error) === 'ENODEV') return undefined;
     throw error;
+  }
+}
+
+/** Removes a link, and with one end of a veth pair the other. A link that is gone, or goes meanwhile with its namespace, is no failure. */
+export function removeLink(socket: NetlinkSocket, index: number): void {
+  try {
+    socket.execute({ type: RTM_DELLINK, flags: 0, body: linkHeader(index), subject: `delete link ${index}` });
+  } catch (error) {
+    if (systemCode(error) !== 'ENODEV') throw error;
   }
 }
 

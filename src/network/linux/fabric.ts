@@ -2,10 +2,10 @@ import {
   NetlinkSocket,
   addAddress,
   createNetworkNamespace,
-  deleteLink,
   listLinks,
   openNetworkNamespace,
   removeNetworkNamespace,
+  removeLink,
   setLinkUp,
   setRoute,
   type NetworkNamespace,
@@ -66,7 +66,7 @@ export class Fabric implements Disposable {
     const strays = listLinks(this.netlink).filter(
       ({ name, kind }) => kind === 'veth' && name !== UPLINK && !links.has(name),
     );
-    this.netlink.execute(...strays.map(({ index }) => deleteLink(index)));
+    for (const { index } of strays) removeLink(this.netlink, index);
   }
 
   /** Uplink and routes: what has no interface here is unreachable inside, and everything else leaves by the uplink. */

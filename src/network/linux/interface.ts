@@ -3,10 +3,10 @@ import {
   addAddress,
   addVethPair,
   createNetworkNamespace,
-  deleteLink,
   findLink,
   openNetworkNamespace,
   removeNetworkNamespace,
+  removeLink,
   setLinkUp,
   setNeighbour,
   setRoute,
@@ -43,8 +43,8 @@ export function ensureInterface(fabric: Fabric, plan: InterfacePlan): void {
   });
   const near = findLink(fabric.netlink, plan.link);
   const far = findLink(inside, SANDBOX_LINK);
-  if (near && !far) fabric.netlink.execute(deleteLink(near.index));
-  if (far && !near) inside.execute(deleteLink(far.index));
+  if (near && !far) removeLink(fabric.netlink, near.index);
+  if (far && !near) removeLink(inside, far.index);
   if (!near || !far)
     fabric.netlink.execute(
       addVethPair({
@@ -79,7 +79,7 @@ export function removeInterface(
   { link, path }: { readonly link: string; readonly path: string },
 ): void {
   const near = fabric && findLink(fabric.netlink, link);
-  if (near) fabric.netlink.execute(deleteLink(near.index));
+  if (near) removeLink(fabric.netlink, near.index);
   removeNetworkNamespace(path);
 }
 

@@ -4,11 +4,11 @@ import {
   addAddress,
   addRoute,
   addVethPair,
-  deleteLink,
   deleteRoute,
   findLink,
   listLinks,
   listRoutes,
+  removeLink,
   setLinkUp,
   setRoute,
   type Link,
@@ -115,7 +115,7 @@ export class Machine {
   ensureUplink(slot: number, fabric: NetworkNamespace, hasFabricEnd: boolean): void {
     const name = this.#uplinkName(slot);
     const existing = findLink(this.#netlink, name);
-    if (existing && !hasFabricEnd) this.#netlink.execute(deleteLink(existing.index));
+    if (existing && !hasFabricEnd) removeLink(this.#netlink, existing.index);
     if (!existing || !hasFabricEnd)
       this.#netlink.execute(addVethPair({ name, peerName: UPLINK, peerNamespace: fabric.descriptor, mtu: this.mtu() }));
     const index = findLink(this.#netlink, name)!.index;
@@ -127,7 +127,7 @@ export class Machine {
   removeUplink(slot: number): void {
     for (const [address, owner] of this.#publicRoutes) if (owner === slot) this.#publicRoutes.delete(address);
     const link = findLink(this.#netlink, this.#uplinkName(slot));
-    if (link) this.#netlink.execute(deleteLink(link.index));
+    if (link) removeLink(this.#netlink, link.index);
   }
 
   /** Makes exactly these public addresses lead to the uplink of a slot; one that led elsewhere moves. */
@@ -154,7 +154,7 @@ export class Machine {
   removeStrayUplinks(slots: ReadonlySet<number>): void {
     const known = new Set(Array.from(slots, (slot) => this.#uplinkName(slot)));
     const strays = this.#uplinks().filter(({ name }) => !known.has(name));
-    this.#netlink.execute(...strays.map(({ index }) => deleteLink(index)));
+    for (const { index } of strays) removeLink(this.#netlink, index);
   }
 
   stop(): void {

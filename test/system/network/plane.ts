@@ -1,0 +1,317 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { existsSync, readdirSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { createServer as createTcpServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { afterEach, beforeEach, test } from 'node:test';
+import { systemClock } from '#base';
+import { bindUdp, openNetworkNamespace } from '#kernel';
+import { recordId } from '#network';
+import { openSqliteStore } from '#store';
+import { World, allowAll, allowTcp, ask, eventually, run, traces } from './world.ts';
+
+let before: string;
+beforeEach(() => {
+  before = traces();
+});
+afterEach(async () => {
+  // A namespace's own end is announced to nobody: the kernel clears it away in the background.
+  await eventually(async () => traces() === before).catch(() => undefined);
+  assert.equal(traces(), before, 'nothing is left on the machine');
+});
+
+const web = { securityGroupIds: ['sg-web'] };
+
+/** A VPC `a` with two subnets and a group that opens port 80. */
+async function startedWorld(options: ConstructorParameters<typeof World>[0] = {}): Promise<World> {
+  const world = new World(options);
+  await world.plane.start();
+  const vpcId = await world.vpc('a', '10.0.0.0/16', ['10.0.1.0/24', '10.0.2.0/24'], { isPublic: true });
+  await world.group(vpcId, 'sg-web', [allowTcp(80)]);
+  return world;
+}
+
+test('groups decide what passes between two interfaces, and a change counts at once', async () => {
+  await using world = await startedWorld();
+  const one = await world.attach(await world.eni('eni-1', 'subnet-a-0', '10.0.1.10', web));
+  const two = await world.attach(await world.eni('eni-2', 'subnet-a-1', '10.0.2.10', { securityGroupIds: [] }));
+  for (const port of [80, 81]) world.serve(one, port);
+  world.serve(two, 80);
+  assert.equal(await ask(two, '10.0.1.10'), 'unreachable', 'no group, no way out');
+  await world.group('vpc-a', 'sg-client', []);
+  await world.records().networkInterfaces.update('000000000000/us-east-1/eni-2', (eni) => ({
+    ...eni,
+    securityGroupIds: ['sg-client'],
+  }));
+  await eventually(async () => (await ask(two, '10.0.1.10')) === '10.0.2.10');
+  assert.equal(await ask(two, '10.0.1.10', 81), 'unreachable', 'only the open port');
+  assert.equal(await ask(one, '10.0.2.10'), 'unreachable', 'nothing into a group without rules');
+  await world.setRules('sg-web', { ingress: [allowTcp(81)] });
+  await eventually(async () => (await ask(two, '10.0.1.10', 81)) === '10.0.2.10');
+  assert.equal(await ask(two, '10.0.1.10'), 'unreachable', 'revoked');
+  await world.setRules('sg-client', { egress: [allowTcp(80)] });
+  await eventually(async () => (await ask(two, '10.0.1.10', 81)) === 'unreachable');
+});
+
+test('a rule may name a group: its members come and go', async () => {
+  await using world = await startedWorld();
+  await world.group('vpc-a', 'sg-caller', []);
+  await world.group('vpc-a', 'sg-inner', [allowTcp(80, { kind: 'group', groupId: 'sg-caller' })]);
+  const inner = await world.attach(
+    await world.eni('eni-1', 'subnet-a-0', '10.0.1.10', { securityGroupIds: ['sg-inner'] }),
+  );
+  const caller = await world.attach(
+    await world.eni('eni-2', 'subnet-a-0', '10.0.1.11', { securityGroupIds: ['sg-caller'] }),
+  );
+  const other = await world.attach(await world.eni('eni-3', 'subnet-a-0', '10.0.1.12', web));
+  world.serve(inner, 80);
+  assert.equal(await ask(caller, '10.0.1.10'), '10.0.1.11');
+  assert.equal(await ask(other, '10.0.1.10'), 'unreachable');
+  const both = { securityGroupIds: ['sg-web', 'sg-caller'] };
+  await world.records().networkInterfaces.update('000000000000/us-east-1/eni-3', (eni) => ({ ...eni, ...both }));
+  await eventually(async () => (await ask(other, '10.0.1.10')) === '10.0.1.12');
+});
+
+test('a public address leads in from the machine and out as itself; without one there is no way out', async () => {
+  await using world = await startedWorld();
+  await world.vpc('b', '10.0.0.0/16', ['10.0.1.0/24'], { isPublic: true });
+  await world.group('vpc-b', 'sg-b', [allowTcp(80)]);
+  await world.vpc('c', '10.9.0.0/16', ['10.9.1.0/24'], { isPublic: false });
+  await world.group('vpc-c', 'sg-c', [allowTcp(80)]);
+  const [a, b, sibling, hidden, unrouted] = [5, 6, 7, 8, 9].map((last) => world.publicIp(last)) as [
+    string,
+    string,
+    string,
+    string,
+    string,
+  ];
+  const one = await world.attach(await world.eni('eni-1', 'subnet-a-0', '10.0.1.10', { ...web, publicIp: a }));
+  const two = await world.attach(
+    await world.eni('eni-2', 'subnet-b-0', '10.0.1.10', { securityGroupIds: ['sg-b'], publicIp: b }),
+  );
+  const near = await world.attach(await world.eni('eni-3', 'subnet-a-1', '10.0.2.10', { ...web, publicIp: sibling }));
+  const shut = await world.attach(await world.eni('eni-4', 'subnet-a-1', '10.0.2.11', web));
+  const lost = await world.attach(
+    await world.eni('eni-5', 'subnet-c-0', '10.9.1.10', { securityGroupIds: ['sg-c'], publicIp: unrouted }),
+  );
+  for (const netns of [one, two, near, lost]) world.serve(netns, 80);
+  assert.notEqual(await ask(undefined, a), 'unreachable', 'from the machine');
+  assert.equal(await ask(one, b), a, 'the other VPC sees the public address');
+  assert.equal(await ask(one, sibling), a, 'as does a neighbour asked by its public address');
+  assert.equal(await ask(one, '10.0.1.10'), '10.0.1.10', "the same private address is one's own");
+  assert.equal(await ask(shut, b), 'unreachable', 'no public address, no way out');
+  assert.equal(await ask(shut, '10.0.2.10'), '10.0.2.11', 'but the VPC is open');
+  assert.equal(await ask(undefined, hidden), 'unreachable', 'an address of the pool that nobody has');
+  assert.equal(await ask(undefined, unrouted), 'unreachable', 'no route to an internet gateway');
+  await world.records().networkInterfaces.update('000000000000/us-east-1/eni-1', (eni) => {
+    const { publicIp: _gone, ...rest } = eni;
+    return rest;
+  });
+  await eventually(async () => (await ask(undefined, a)) === 'unreachable');
+  assert.equal(await ask(one, b), 'unreachable');
+});
+
+test('the same private address in two VPCs is two machines', async () => {
+  await using world = await startedWorld();
+  await world.vpc('b', '10.0.0.0/16', ['10.0.1.0/24'], { isPublic: false });
+  await world.group('vpc-b', 'sg-b', [allowAll]);
+  const one = await world.attach(await world.eni('eni-1', 'subnet-a-0', '10.0.1.10', web));
+  const two = await world.attach(await world.eni('eni-2', 'subnet-b-0', '10.0.1.10', { securityGroupIds: ['sg-b'] }));
+  const lone = await world.attach(await world.eni('eni-3', 'subnet-b-0', '10.0.1.11', { securityGroupIds: ['sg-b'] }));
+  world.serve(one, 80);
+  assert.equal(await ask(lone, '10.0.1.10'), 'unreachable', "the other VPC's server is not here");
+  world.serve(two, 80);
+  assert.equal(await ask(lone, '10.0.1.10'), '10.0.1.11');
+});
+
+test("a sandbox cannot send in another's name, nor reach the machine", async () => {
+  await using world = await startedWorld();
+  await world.group('vpc-a', 'sg-all', [allowAll]);
+  const open = { securityGroupIds: ['sg-all'] };
+  const victim = await world.attach(await world.eni('eni-1', 'subnet-a-0', '10.0.1.10', open));
+  const liar = await world.attach(
+    await world.eni('eni-2', 'subnet-a-0', '10.0.1.11', { ...open, publicIp: world.publicIp(5) }),
+  );
+  const received: string[] = [];
+  using namespace = openNetworkNamespace(victim)!;
+  const socket = createSocket('udp4');
+  socket.on('message', (message, peer) => received.push(`${message} from ${peer.address}`));
+  socket.bind({ fd: bindUdp(namespace, { address: '10.0.1.10', port: 9000 }) });
+  const host = createTcpServer((client) => client.end('the machine')).listen(0, '0.0.0.0');
+  await once(host, 'listening');
+  try {
+    const say = (source: string, text: string) =>
+      run(
+        liar,
+        'python3',
+        '-c',
+        `import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("${source}", 0)); s.sendto(b"${text}", ("10.0.1.10", 9000))`,
+      );
+    for (const address of ['10.0.1.77/32', '10.0.2.10/32', '192.0.2.77/32'])
+      await run(liar, 'ip', 'addr', 'add', address, 'dev', 'lo');
+    for (const source of ['10.0.1.77', '10.0.2.10', '192.0.2.77']) await say(source, 'lie');
+    await say('10.0.1.11', 'truth');
+    await eventually(async () => received.length > 0);
+    assert.deepEqual(received, ['truth from 10.0.1.11']);
+    await world
+      .records()
+      .networkInterfaces.update('000000000000/us-east-1/eni-2', (eni) => ({ ...eni, sourceDestCheck: false }));
+    await eventually(async () => {
+      await say('10.0.1.77', 'allowed');
+      return received.includes('allowed from 10.0.1.77');
+    });
+    const { port } = host.address() as AddressInfo;
+    const addresses = (await run(undefined, 'hostname', '-I'))!
+      .trim()
+      .split(/\s+/)
+      .filter((text) => text.includes('.'));
+    assert.ok(
+      addresses.some((address) => address.startsWith('100.')),
+      'the uplink was looked at',
+    );
+    for (const address of addresses)
+      assert.equal(await ask(liar, address, port), 'unreachable', `${address} of the machine`);
+  } finally {
+    host.close();
+    socket.close();
+  }
+});
+
+test('names of the VPC and services at link-local addresses answer every interface', async () => {
+  const world = new World();
+  await using _ = world;
+  const asked: string[] = [];
+  world.plane.serveLinkLocal('169.254.170.2', 80, ({ vpcId }) =>
+    createServer((request, response) => {
+      asked.push(`${vpcId} ${request.socket.remoteAddress}`);
+      response.end('secrets');
+    }),
+  );
+  await world.plane.start();
+  await world.vpc('a', '10.0.0.0/16', ['10.0.1.0/24'], { isPublic: false });
+  const netns = await world.attach(await world.eni('eni-1', 'subnet-a-0', '10.0.1.10', {}));
+  assert.equal(await run(netns, 'curl', '-s', '-m', '2', 'http://169.254.170.2/'), 'secrets', 'no group is needed');
+  assert.deepEqual(asked, ['vpc-a 10.0.1.10']);
+  for (const server of ['10.0.0.2', '169.254.169.253']) {
+    const forward = await run(netns, 'busybox', 'nslookup', '-type=a', 'ip-10-0-1-10.ec2.internal', server);
+    assert.match(forward ?? '', /Address: 10\.0\.1\.10\b/);
+    const reverse = await run(netns, 'busybox', 'nslookup', '-type=ptr', '10.1.0.10.in-addr.arpa', server);
+    assert.match(reverse ?? '', /ip-10-0-1-10\.ec2\.internal|NXDOMAIN/);
+  }
+  assert.match((await run(netns, 'busybox', 'ping', '-c1', '-W1', '10.0.1.1')) ?? '', / 0% packet loss/);
+});
+
+test('an engine network joins its endpoints and lets them out, but nobody in', async () => {
+  await using world = await startedWorld();
+  const outside = await world.attach(
+    await world.eni('eni-1', 'subnet-a-0', '10.0.1.10', { ...web, publicIp: world.publicIp(5) }),
+  );
+  world.serve(outside, 80);
+  const { bridges } = world.plane;
+  await bridges.ensure({ name: 'bridge', cidr: '172.17.0.0/16' });
+  const started = performance.now();
+  const one = await bridges.attach('bridge', 'endpoint-1');
+  const took = performance.now() - started;
+  const two = await bridges.attach('bridge', 'endpoint-2');
+  assert.ok(took < 50, `attached in ${took} ms`);
+  assert.deepEqual(await bridges.attach('bridge', 'endpoint-1'), one, 'repeatable');
+  assert.deepEqual([one.privateIp, two.privateIp, one.gateway], ['172.17.0.2', '172.17.0.3', '172.17.0.1']);
+  world.serve(two.netnsPath, 80);
+  assert.equal(await ask(one.netnsPath, two.privateIp), one.privateIp);
+  assert.notEqual(await ask(one.netnsPath, world.publicIp(5)), 'unreachable', 'out by the uplink');
+  assert.equal(await ask(undefined, two.privateIp), 'unreachable');
+  const connect = `import socket; print(socket.create_connection(("${one.gateway}", 53), 1).getpeername()[0])`;
+  assert.equal((await run(one.netnsPath, 'python3', '-c', connect))?.trim(), one.gateway, 'the gateway serves DNS');
+  await bridges.detach('endpoint-1');
+  await bridges.detach('endpoint-1');
+  assert.deepEqual(bridges.list(), [
+    { name: 'bridge', cidr: '172.17.0.0/16', gateway: '172.17.0.1', endpoints: { 'endpoint-2': '172.17.0.3' } },
+  ]);
+  await assert.rejects(bridges.remove('bridge'), { kind: 'FailedPrecondition' });
+  await bridges.ensure({ name: 'second' });
+  assert.notEqual(bridges.list()[1]!.cidr, '172.17.0.0/16', 'another range');
+});
+
+test('detaching the last interface removes the fabric; both may be repeated', async () => {
+  await using world = await startedWorld();
+  const eni = await world.eni('eni-1', 'subnet-a-0', '10.0.1.10', web);
+  const first = await world.plane.attach(eni);
+  assert.deepEqual(await world.plane.attach(eni), first);
+  assert.deepEqual(world.plane.attached(), ['eni-1']);
+  await world.plane.detach('eni-1');
+  await world.plane.detach('eni-1');
+  assert.deepEqual(world.plane.attached(), []);
+  assert.deepEqual(readdirSync(join(world.options.runtimeDirectory, 'netns')), []);
+  await world.plane.attach(eni);
+  await world.records().networkInterfaces.delete(recordId(eni));
+  await eventually(async () => world.plane.attached().length === 0);
+  await assert.rejects(world.plane.attach(eni), { kind: 'NotFound' });
+  await assert.rejects(world.plane.attach({ ...eni, vpcId: 'vpc-none' }), { kind: 'NotFound' });
+});
+
+test('twenty at once are attached well within a second', async () => {
+  await using world = await startedWorld();
+  const enis = await Promise.all(
+    Array.from({ length: 20 }, (_, index) => world.eni(`eni-${index}`, 'subnet-a-0', `10.0.1.${10 + index}`, web)),
+  );
+  const started = performance.now();
+  const namespaces = await Promise.all(enis.map((eni) => world.attach(eni)));
+  const took = performance.now() - started;
+  world.serve(namespaces[19]!, 80);
+  assert.equal(await ask(namespaces[0], '10.0.1.29'), '10.0.1.10');
+  assert.ok(took < 1_000, `took ${took} ms`);
+});
+
+test('a public range that is routed already is refused, two ranges live side by side', async () => {
+  await using one = await startedWorld();
+  await using two = await startedWorld();
+  await using rival = new World({ publicCidr: one.options.publicCidr });
+  await assert.rejects(rival.plane.start(), { kind: 'FailedPrecondition', message: /--public-cidr/ });
+  const netns = await two.attach(
+    await two.eni('eni-1', 'subnet-a-0', '10.0.1.10', { ...web, publicIp: two.publicIp(5) }),
+  );
+  two.serve(netns, 80);
+  await one.plane.destroy();
+  assert.notEqual(await ask(undefined, two.publicIp(5)), 'unreachable', 'forwarding stays while somebody needs it');
+});
+
+test('what a killed daemon left is adopted, and flows meanwhile', async () => {
+  const world = new World();
+  await using _ = world;
+  const { stateDirectory, runtimeDirectory, publicCidr, instance } = world.options;
+  const path = join(world.directory, 'store');
+  const child = spawn(
+    process.execPath,
+    [
+      join(import.meta.dirname, 'victim.ts'),
+      JSON.stringify({ path, stateDirectory, runtimeDirectory, publicCidr, instance }),
+    ],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  const [line] = (await once(child.stdout, 'data')) as [Buffer];
+  const [kept = '', dropped = ''] = line.toString().trim().split(' ');
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  world.serve(kept, 80);
+  assert.notEqual(await ask(undefined, world.publicIp(5)), 'unreachable', 'while the daemon is dead');
+  const store = openSqliteStore({ directory: path, clock: systemClock });
+  await using heir = new World({ store, stateDirectory, runtimeDirectory, publicCidr, instance });
+  await heir.records().networkInterfaces.delete('000000000000/us-east-1/eni-2');
+  await heir.plane.start();
+  assert.deepEqual(heir.plane.attached(), ['eni-1']);
+  assert.ok(existsSync(kept) && !existsSync(dropped), 'an interface whose record is gone went too');
+  assert.notEqual(await ask(undefined, world.publicIp(5)), 'unreachable', 'after adoption');
+  assert.match(
+    (await run(kept, 'busybox', 'nslookup', '-type=a', 'ip-10-0-1-10.ec2.internal', '10.0.0.2')) ?? '',
+    /10\.0\.1\.10/,
+  );
+  assert.equal(Object.keys(heir.plane.bridges.list()[0]!.endpoints).length, 1);
+  await heir.setRules('sg-web', { ingress: [] });
+  await eventually(async () => (await ask(undefined, world.publicIp(5))) === 'unreachable');
+  await heir.plane.stop();
+  assert.equal(await ask(undefined, world.publicIp(5)), 'unreachable', 'stopping leaves the rules in force');
+});
