@@ -14,9 +14,10 @@ export const jsonWire: Wire = {
 
   find(model, request) {
     const target = String(request.headers['x-amz-target'] ?? '');
-    const dot = target.lastIndexOf('.');
-    const operation = model.operations.get(target.slice(dot + 1));
-    if (!operation || target.slice(0, dot) !== model.targetPrefix) return undefined;
+    // Some clients put the service's whole name before the prefix: `com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.LookupEvents`.
+    const [name = '', prefix = ''] = target.split('.').reverse();
+    const operation = prefix === model.targetPrefix ? model.operations.get(name) : undefined;
+    if (!operation) return undefined;
     return {
       operation,
       read: () => readJson(operation.input, parseJsonObject(request.body), '', 'own') as Structure,
