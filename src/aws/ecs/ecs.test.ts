@@ -42,8 +42,16 @@ class FakeNode {
     for await (const { events } of specs.watch({ fromRevision: 1, signal: this.#signal }))
       for (const event of events) {
         if (event.kind === 'delete') await statuses.delete(event.key.slice(specs.prefix.length));
-        else await this.#follow(specs.read(event.entry).value, event.entry.key.slice(specs.prefix.length));
+        else await this.#step(event.entry.key.slice(specs.prefix.length));
       }
+  }
+
+  /** Level-triggered as the real worker: after a restart it sees old changes again. */
+  async #step(id: string): Promise<void> {
+    const { specs, statuses } = nodeRecords(this.#store);
+    const [spec, status] = await Promise.all([specs.get(id), statuses.get(id)]);
+    if (!spec || status?.value.phase === 'stopped') return;
+    if (!status || spec.value.desired === 'stopped') await this.#follow(spec.value, id);
   }
 
   async #follow(spec: SandboxSpec, id: string): Promise<void> {
@@ -191,6 +199,7 @@ describe('ecs', () => {
       nodes: nodeRecords(store),
       identities: {
         find: async () => undefined,
+        hasExpired: () => false,
         describeRole: async () => undefined,
         async issueRoleSession(request) {
           sessions.push(request);

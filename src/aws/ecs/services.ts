@@ -38,6 +38,10 @@ function newDeployment(
   };
 }
 
+function checkActive({ status }: ServiceRecord): void {
+  if (status !== 'ACTIVE') throw new AwsError('ServiceNotActiveException', 'Service was not ACTIVE.');
+}
+
 export function serviceHandlers(state: EcsState) {
   const { services, store, clock } = state;
 
@@ -116,6 +120,7 @@ export function serviceHandlers(state: EcsState) {
 
     async UpdateService(input, context) {
       const { value: before, id } = await mustFind(context, input.cluster, input.service);
+      checkActive(before);
       checkSupported(input);
       checkDesiredCount(input.desiredCount);
       if (input.capacityProviderStrategy?.length) throw notSupported('a changed capacityProviderStrategy');
@@ -131,7 +136,7 @@ export function serviceHandlers(state: EcsState) {
         : undefined;
       const definition = taskDefinition?.definition;
       const { value } = await services.update(id, (service) => {
-        if (service.status !== 'ACTIVE') throw new AwsError('ServiceNotActiveException', 'Service was not ACTIVE.');
+        checkActive(service);
         return changedService(service, input, definition, network);
       });
       return { service: await shown(value) };
