@@ -1,2 +1,2 @@
-export { createEcrPublic } from './service.ts';
+export { createEcrPublic, type TokenIssuer } from './service.ts';
 export { authorizeGallery, GALLERY, isGalleryHost, PUBLISHER, requireGalleryRepository } from './gallery.ts';

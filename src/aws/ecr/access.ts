@@ -2,6 +2,7 @@ import type { RepositoryName } from '#registry';
 import type { Principal } from '../auth/index.ts';
 import { AwsError } from '../errors.ts';
 import type { ConditionContext } from '../service.ts';
+import { resourceTagContext } from '../tags.ts';
 import { scopeOf } from './hosts.ts';
 import { documentOf } from './policy-text.ts';
 import { repositoryArn, type EcrState, type RepositoryRecord } from './repository.ts';
@@ -34,7 +35,7 @@ export async function refusalOf(
     action,
     resource,
     account,
-    context: { ...tagConditions(record), ...context },
+    context: { ...resourceTagContext(record?.tags ?? {}, 'ecr'), ...context },
     ...(record?.policy && { resourcePolicy: { document: documentOf(record.policy), isTrust: false } }),
   });
   return answer.allowed ? undefined : answer.reason;
@@ -44,14 +45,4 @@ export async function refusalOf(
 export async function requireAccess(state: Pick<EcrState, 'authorizer'>, request: AccessRequest): Promise<void> {
   const refusal = await refusalOf(state, request);
   if (refusal !== undefined) throw new AwsError('AccessDeniedException', refusal);
-}
-
-function tagConditions(record: RepositoryRecord | undefined): ConditionContext {
-  const tags = Object.entries(record?.tags ?? {});
-  return Object.fromEntries(
-    tags.flatMap(([key, value]) => [
-      [`aws:ResourceTag/${key}`, value],
-      [`ecr:ResourceTag/${key}`, value],
-    ]),
-  );
 }

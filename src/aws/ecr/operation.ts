@@ -39,7 +39,11 @@ export async function openRepository(
     action: `ecr:${action}`,
     repository,
     record: seen?.value,
-    context: { 'aws:SourceIp': context.sourceIp },
+    context: {
+      'aws:SourceIp': context.sourceIp,
+      'aws:UserAgent': context.userAgent,
+      'aws:RequestedRegion': context.region,
+    },
   });
   if (!seen) throw repositoryNotFound(repository);
   return {

@@ -3,12 +3,13 @@ import { repositoryKey } from '#registry';
 import { AwsError } from '../errors.ts';
 import { page } from '../page.ts';
 import type { CallContext, Handlers } from '../service.ts';
+import { mergeTags, readTags, upperCaseTags, withoutTags, type Tags } from '../tags.ts';
 import { repositoryIn, type RegistryScope } from './hosts.ts';
+import { openByArn } from './by-arn.ts';
 import { mutabilityOf } from './mutability.ts';
 import { openRepository } from './operation.ts';
 import { checkPolicyText } from './policy-text.ts';
 import { describeRepository, exclusionFilters, type EcrState, type RepositoryRecord } from './repository.ts';
-import { mergeTags, openByArn, tagList } from './tags.ts';
 import { batch, pageLimit, registryScope, repositoryName } from './validation.ts';
 
 type EcrHandlers = Handlers<typeof import('@aws-sdk/client-ecr')>;
@@ -36,7 +37,7 @@ export function repositoryHandlers(state: EcrState) {
         createdAt: context.now,
         ...mutabilityOf(input.imageTagMutability, input.imageTagMutabilityExclusionFilters),
         scanOnPush: input.imageScanningConfiguration?.scanOnPush ?? false,
-        tags: mergeTags({}, input.tags),
+        tags: tagsOver({}, input.tags),
       };
       const repository = repositoryIn(scope, name);
       // The place for images first: a repository that can be described can be pushed to.
@@ -118,23 +119,19 @@ export function repositoryHandlers(state: EcrState) {
 
     async TagResource(input, context) {
       const { seen } = await openByArn(state, 'TagResource', input.resourceArn, context);
-      await records.update(seen.id, (record) => ({ ...record, tags: mergeTags(record.tags, input.tags) }));
+      await records.update(seen.id, (record) => ({ ...record, tags: tagsOver(record.tags, input.tags) }));
       return {};
     },
 
     async UntagResource(input, context) {
       const { seen } = await openByArn(state, 'UntagResource', input.resourceArn, context);
-      const gone = new Set(input.tagKeys);
-      await records.update(seen.id, (record) => ({
-        ...record,
-        tags: Object.fromEntries(Object.entries(record.tags).filter(([key]) => !gone.has(key))),
-      }));
+      await records.update(seen.id, (record) => ({ ...record, tags: withoutTags(record.tags, input.tagKeys ?? []) }));
       return {};
     },
 
     async ListTagsForResource(input, context) {
       const { record } = await openByArn(state, 'ListTagsForResource', input.resourceArn, context);
-      return { tags: tagList(record.tags) };
+      return { tags: upperCaseTags(record.tags) };
     },
 
     async SetRepositoryPolicy(input, context) {
@@ -157,6 +154,10 @@ export function repositoryHandlers(state: EcrState) {
       return { ...names, policyText: record.policy };
     },
   } satisfies EcrHandlers;
+}
+
+function tagsOver(current: Tags, added: Parameters<typeof readTags>[0]): Tags {
+  return mergeTags(current, readTags(added, 'InvalidTagParameterException'), 'TooManyTagsException');
 }
 
 /** Operations on a whole registry are for its own account alone: registries have no policy yet. */

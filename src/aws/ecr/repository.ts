@@ -4,6 +4,7 @@ import { Collection, type Store, type Versioned } from '#store';
 import type { Repository } from '@aws-sdk/client-ecr';
 import type { Authorizer } from '../auth/index.ts';
 import { AwsError } from '../errors.ts';
+import type { Tags } from '../tags.ts';
 import { registryHost, repositoryIn, scopeOf, type RegistryScope } from './hosts.ts';
 import type { Tokens } from './tokens.ts';
 
@@ -17,7 +18,7 @@ export interface RepositoryRecord {
   /** Patterns of the tags that `tagMutability` does not hold for; `*` stands for any characters. */
   readonly exclusions: readonly string[];
   readonly scanOnPush: boolean;
-  readonly tags: { readonly [key: string]: string };
+  readonly tags: Tags;
   /** The repository's own policy, a JSON document. */
   readonly policy?: string;
 }

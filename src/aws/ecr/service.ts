@@ -1,8 +1,10 @@
 import { formatArn, type AccountId, type Clock } from '#base';
 import type { RegistryContent, RegistryPolicy } from '#registry';
 import type { Store } from '#store';
-import type { Authorizer, Identities, Principal } from '../auth/index.ts';
+import type { Authorizer, Identities } from '../auth/index.ts';
+import { createEcrPublic, type TokenIssuer } from '../ecr-public/index.ts';
 import { defineService, type CallContext, type RequiredPermission, type ServiceDefinition } from '../service.ts';
+import { requestTagContext, type Tags } from '../tags.ts';
 import { registryHost } from './hosts.ts';
 import { imageHandlers } from './images.ts';
 import { layerHandlers } from './layers.ts';
@@ -19,19 +21,21 @@ export interface EcrOptions {
   readonly authorizer: Authorizer;
   readonly identities: Pick<Identities, 'find'>;
   readonly clock: Clock;
-  /** Account and region of `localhost:<port>/<repository>`. */
+  /** Account and region of `localhost:<port>/<repository>`; `us-east-1` unless told. */
   readonly defaultAccount: AccountId;
-  readonly defaultRegion: string;
+  readonly defaultRegion?: string;
   /** Told of each operation over the distribution protocol, for the trail; the API's own are told by the edge. */
   readonly audit?: (event: EcrAuditEvent) => void;
 }
 
 export interface Ecr {
   readonly definition: ServiceDefinition;
+  /** ECR Public, whose passwords are the same. */
+  readonly publicDefinition: ServiceDefinition;
   /** For `createRegistry`. */
   readonly policy: RegistryPolicy;
   /** A registry password for a principal without a call of `GetAuthorizationToken`: what nodes pull with, and what the daemon publishes with. */
-  issueToken(principal: Principal): Promise<{ readonly token: string; readonly expiresAt: number }>;
+  readonly issueToken: TokenIssuer;
 }
 
 /** Elastic Container Registry: private repositories over the registry's content. */
@@ -39,12 +43,14 @@ export function createEcr(options: EcrOptions): Ecr {
   const { store, content, authorizer, identities, clock, audit } = options;
   const tokens = createTokens({ store, identities, clock });
   const state: EcrState = { records: repositoryRecords(store), content, authorizer, tokens, clock };
-  const home = { account: options.defaultAccount, region: options.defaultRegion };
+  const home = { account: options.defaultAccount, region: options.defaultRegion ?? 'us-east-1' };
   const definition = defineService<typeof import('@aws-sdk/client-ecr')>({
     name: 'ecr',
     signingNames: ['ecr'],
     eventSource: 'ecr.amazonaws.com',
     loadSdk: () => import('@aws-sdk/client-ecr'),
+    // A layer part of 20 MiB as base64, and a manifest of 4 MiB as a JSON string.
+    maxBodyBytes: 32 << 20,
     permissions,
     handlers: {
       ...repositoryHandlers(state),
@@ -64,10 +70,12 @@ export function createEcr(options: EcrOptions): Ecr {
       },
     },
   });
+  const issueToken: TokenIssuer = async (principal) => await tokens.issue({ principal });
   return {
     definition,
+    publicDefinition: createEcrPublic({ issueToken }),
     policy: registryPolicy(state, { home, audit }),
-    issueToken: async (principal) => await tokens.issue({ principal }),
+    issueToken,
   };
 }
 
@@ -85,7 +93,7 @@ function permissions(operation: string, input: unknown, context: CallContext): r
       return [{ action: 'ecr:GetAuthorizationToken', resources: ['*'] }];
     case 'CreateRepository': {
       const resources = [repositoryArn(String(repositoryName))];
-      const conditions = { context: requestTags(tags) };
+      const conditions = { context: requestTagContext(tagsIn(tags)) };
       return [
         { action: 'ecr:CreateRepository', resources, ...conditions },
         ...(Array.isArray(tags) && tags.length ? [{ action: 'ecr:TagResource', resources, ...conditions }] : []),
@@ -100,12 +108,9 @@ function permissions(operation: string, input: unknown, context: CallContext): r
   }
 }
 
-function requestTags(tags: unknown): { readonly [key: string]: string } {
-  if (!Array.isArray(tags)) return {};
-  return Object.fromEntries(
-    (tags as { readonly Key?: unknown; readonly Value?: unknown }[]).map((tag) => [
-      `aws:RequestTag/${String(tag?.Key)}`,
-      String(tag?.Value),
-    ]),
-  );
+/** Whatever of the input looks like tags; the handler refuses the rest. */
+function tagsIn(input: unknown): Tags {
+  if (!Array.isArray(input)) return {};
+  const tags = input as readonly ({ readonly Key?: unknown; readonly Value?: unknown } | null)[];
+  return Object.fromEntries(tags.map((tag) => [String(tag?.Key), String(tag?.Value)]));
 }
