@@ -33,10 +33,13 @@ const SEED = 7;
 const root = join(import.meta.dirname, '../..');
 const hasBotocore = spawnSync('python3', ['-c', 'import botocore']).status === 0;
 
-/** Every service whose SDK package we depend on. */
+/** Every service whose SDK package we depend on. EKS, not built yet, stands in the tests for the REST-JSON protocol. */
 async function loadModels(): Promise<Map<string, ServiceModel>> {
-  const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { dependencies: object };
-  const packages = Object.keys(manifest.dependencies).filter((name) => name.startsWith('@aws-sdk/client-'));
+  const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    dependencies: object;
+    devDependencies: object;
+  };
+  const packages = Object.keys({ ...manifest.dependencies, ...manifest.devDependencies }).filter((name) => name.startsWith('@aws-sdk/client-'));
   const models = await Promise.all(packages.map(async (name) => modelOf((await import(name)) as object)));
   return new Map(models.map((model) => [model.serviceId, model]));
 }

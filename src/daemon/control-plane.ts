@@ -1,0 +1,118 @@
+/** The control plane: store, AWS edge, registry, reconcilers. The one place where its adapters are named. */
+import { mkdirSync, writeSync, closeSync } from 'node:fs';
+import { join } from 'node:path';
+import { jsonLogger, systemClock } from '#base';
+import { runReconcilers } from '#reconcile';
+import { serveRemoteStore } from '#store';
+import { composeCloud, type Cloud } from './cloud.ts';
+import { gallery } from './gallery.ts';
+import { superviseHost } from './host-process.ts';
+import { listen } from './listener.ts';
+import { ownRoutes } from './own-routes.ts';
+import { claimProcessFile } from './process-file.ts';
+import { mayAccess } from './rights.ts';
+import { rememberSettings, type Layout, type Settings } from './settings.ts';
+import { serveSocket } from './socket-api.ts';
+
+/** How long the host may take to be ready before a start counts as failed. */
+const READY_TIMEOUT_MS = 60_000;
+
+export async function runControlPlane(layout: Layout, settings: Settings): Promise<void> {
+  const announce = announcer();
+  try {
+    await run(layout, settings, announce);
+  } catch (error) {
+    announce.failed(error instanceof Error ? error.message : String(error));
+    throw error;
+  }
+}
+
+async function run(layout: Layout, settings: Settings, announce: Announcer): Promise<void> {
+  const startedAt = systemClock.now();
+  const logger = jsonLogger((line) => process.stderr.write(line), systemClock.now, { process: 'control' });
+  await using held = new AsyncDisposableStack();
+  for (const directory of [layout.data, join(layout.data, 'log'), layout.runtime])
+    mkdirSync(directory, { recursive: true, mode: 0o711 });
+  held.use(claimProcessFile(layout.controlPidFile));
+  const cloud = await composeCloud(layout, settings, logger);
+  held.defer(async () => await cloud.close());
+  const own = ownRoutes({ layout, settings, cloud, logger });
+  const server = await listen(settings.port, { aws: cloud.aws, registry: cloud.registry, own });
+  held.defer(async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  rememberSettings(layout, settings);
+  held.use(await serveRemoteStore({ store: cloud.store, socketPath: layout.storeSocket, authorize: mayAccess }));
+
+  const host = superviseHost(layout, { clock: systemClock, logger });
+  const stopping = new AbortController();
+  const reconciling = runReconcilers({ ...cloud.reconciling, signal: stopping.signal });
+  const left = Promise.withResolvers<'destroy' | 'let go'>();
+  const downDone = Promise.withResolvers<void>();
+  held.use(
+    await serveSocket(
+      layout.controlSocket,
+      controlRoutes({
+        cloud,
+        startedAt,
+        askToLeave: async () => {
+          left.resolve('destroy');
+          await downDone.promise;
+        },
+      }),
+    ),
+  );
+  // Ctrl-C takes everything down; SIGTERM, as a service manager sends it, lets go: what runs goes on, and the next start adopts it.
+  process.once('SIGINT', () => left.resolve('destroy'));
+  process.once('SIGTERM', () => left.resolve('let go'));
+  await host.ready(AbortSignal.timeout(READY_TIMEOUT_MS));
+  announce.ready(`AWS endpoint http://127.0.0.1:${settings.port}`, `docker unix://${layout.dockerSocket}`);
+  logger.info('dabba is ready', { port: settings.port, data: layout.data, startMs: systemClock.now() - startedAt });
+
+  const how = await left.promise;
+  stopping.abort();
+  await reconciling;
+  if (how === 'destroy') await host.takeDown();
+  else host.letGo();
+  downDone.resolve();
+}
+
+/** What the `dabba` command and the host ask over the control socket. */
+function controlRoutes({
+  cloud,
+  startedAt,
+  askToLeave,
+}: {
+  readonly cloud: Cloud;
+  readonly startedAt: number;
+  readonly askToLeave: () => Promise<void>;
+}) {
+  const { publish, list } = gallery(cloud);
+  return {
+    'GET /status': () => Promise.resolve({ startedAt }),
+    'POST /down': askToLeave,
+    'GET /credentials': async ({ query }: { readonly query: URLSearchParams }) =>
+      await cloud.taskCredentials(query.get('task') ?? '', query.get('role') === 'task' ? 'task' : 'execution'),
+    'GET /gallery': list,
+    'POST /gallery': publish,
+  };
+}
+
+/** Tells the command that started us in the background, over the descriptor it gave, how the start went; in the foreground, the terminal. */
+interface Announcer {
+  ready(...facts: readonly string[]): void;
+  failed(message: string): void;
+}
+
+function announcer(): Announcer {
+  const fd = Number(process.env['DABBA_READY_FD'] ?? 0);
+  delete process.env['DABBA_READY_FD'];
+  if (!fd)
+    return { ready: (...facts) => process.stdout.write(`dabba is up: ${facts.join(', ')}\n`), failed: () => undefined };
+  const tell = (text: string) => {
+    writeSync(fd, text);
+    closeSync(fd);
+  };
+  return { ready: (...facts) => tell(`${facts.join('\n')}\nready\n`), failed: (message) => tell(`${message}\n`) };
+}

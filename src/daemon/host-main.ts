@@ -1,0 +1,43 @@
+/** The host process: `node host-main.ts DATA_DIRECTORY`. Small heap, crash-only: all truth is on disk, and a start is a rescan. */
+import { mkdirSync } from 'node:fs';
+import { jsonLogger, systemClock } from '#base';
+import { connectRemoteStore } from '#store';
+import { composeHost } from './host.ts';
+import { claimProcessFile } from './process-file.ts';
+import { layoutOf, rememberedSettings, resolveSettings } from './settings.ts';
+import { serveSocket } from './socket-api.ts';
+
+const layout = layoutOf(process.argv[2]);
+const settings = resolveSettings({}, rememberedSettings(layout));
+const logger = jsonLogger((line) => process.stderr.write(line), systemClock.now, { process: 'host' });
+
+mkdirSync(layout.runtime, { recursive: true, mode: 0o711 });
+const claim = claimProcessFile(layout.hostPidFile);
+const store = connectRemoteStore({ socketPath: layout.storeSocket, clock: systemClock, logger });
+const host = composeHost(layout, settings, store, logger);
+
+const leave = async (how: 'stop' | 'destroy') => {
+  await host[how]();
+  await store.close();
+  claim[Symbol.dispose]();
+  process.exit(0);
+};
+// A restart of the machine's service lets go; only `dabba down` ends what runs.
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void leave('stop'));
+process.on('SIGPIPE', () => undefined);
+
+await host.start();
+await serveSocket(layout.hostSocket, {
+  'GET /status': async () => await host.status(),
+  'POST /reset': async () => await host.reset(),
+  'POST /down': async () => {
+    await host.destroy();
+    // The answer leaves first.
+    setImmediate(() => {
+      claim[Symbol.dispose]();
+      process.exit(0);
+    });
+    return {};
+  },
+});
+logger.info('host is ready');

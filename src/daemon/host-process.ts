@@ -1,0 +1,89 @@
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { isDabbaError, type Clock, type Logger } from '#base';
+import { livingProcess } from './process-file.ts';
+import type { Layout } from './settings.ts';
+import { callSocket } from './socket-api.ts';
+
+/** The host process as its control plane sees it: started when it is not there, started again when it dies. */
+export interface HostSupervisor {
+  /** Resolves when the host answers. */
+  ready(signal: AbortSignal): Promise<void>;
+  /** Tells the host to end everything that runs and to leave. Resolves when it did. */
+  takeDown(): Promise<void>;
+  /** Stops looking after it; it goes on without us. */
+  letGo(): void;
+}
+
+/** How often a host that is not our child is looked at; its end announces itself to its own parent alone. */
+const LOOK_MS = 50;
+const RESTART_DELAY_MS = 200;
+
+/** Starts the host process, or adopts the one that outlived an earlier control plane. */
+export function superviseHost(
+  layout: Layout,
+  { clock, logger }: { readonly clock: Clock; readonly logger: Logger },
+): HostSupervisor {
+  const ended = new AbortController();
+  let isLeaving = false;
+
+  const keepRunning = async () => {
+    while (!ended.signal.aborted && !isLeaving) {
+      const living = livingProcess(layout.hostPidFile);
+      if (living) logger.info('adopted the host process', { pid: living.pid });
+      await (living ? untilGone(layout, clock, ended.signal) : untilExit(layout));
+      if (ended.signal.aborted || isLeaving) return;
+      logger.warn('the host process ended; starting it again');
+      await clock.sleep(RESTART_DELAY_MS, ended.signal);
+    }
+  };
+  void keepRunning().catch((error: unknown) => {
+    if (!ended.signal.aborted) logger.error('host supervision failed', { error: String(error) });
+  });
+
+  return {
+    async ready(signal) {
+      for (;;) {
+        try {
+          await callSocket(layout.hostSocket, 'GET /status', { signal });
+          return;
+        } catch (error) {
+          // The host makes its socket when it is ready; a socket that is not there yet cannot be waited for.
+          if (!isDabbaError(error, 'Unavailable')) throw error;
+          await clock.sleep(10, signal);
+        }
+      }
+    },
+    async takeDown() {
+      isLeaving = true;
+      try {
+        await callSocket(layout.hostSocket, 'POST /down');
+      } catch (error) {
+        if (!isDabbaError(error, 'Unavailable')) throw error; // it is gone already
+      }
+      await untilGone(layout, clock, ended.signal);
+    },
+    letGo: () => ended.abort(),
+  };
+}
+
+/** Starts the host in a session of its own, so that a signal to our group does not reach it, and waits for its end. */
+async function untilExit(layout: Layout): Promise<void> {
+  const child = spawn(
+    process.execPath,
+    [...process.execArgv, '--max-semi-space-size=1', join(import.meta.dirname, 'host-main.ts'), layout.data],
+    {
+      detached: true,
+      stdio: ['ignore', 'inherit', 'inherit'],
+    },
+  );
+  child.unref();
+  await new Promise<void>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', () => resolve());
+  });
+}
+
+async function untilGone(layout: Layout, clock: Clock, signal: AbortSignal): Promise<void> {
+  while (livingProcess(layout.hostPidFile)) await clock.sleep(LOOK_MS, signal);
+}

@@ -1,0 +1,141 @@
+import { mkdirSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { hostname } from 'node:os';
+import { systemClock, systemRandom, type Logger } from '#base';
+import { createDockerApi } from '#docker';
+import { createEngine, type Engine } from '#engine';
+import { createLinuxNetworkPlane, type NetworkPlane } from '#network';
+import { createNodeWorker, type NodeWorker } from '#node';
+import { createEcsAgent, serveTaskEndpoints } from '#aws';
+import type { Store } from '#store';
+import { machineNodes } from './nodes.ts';
+import { localRegistries } from './registries.ts';
+import type { Layout, Settings } from './settings.ts';
+import type { HostStatus } from './status.ts';
+import { callSocket } from './socket-api.ts';
+
+/** The engine network of `docker run` without `--network`, and of build steps. */
+const DEFAULT_BRIDGE = 'bridge';
+const DEFAULT_BRIDGE_CIDR = '172.17.0.0/16';
+
+/** What runs on one machine: engine, network plane, node worker, Docker API. */
+export interface Host {
+  start(): Promise<void>;
+  status(): Promise<HostStatus>;
+  /** Removes every container and image that clients of the Docker API made; sandboxes go when their records do. */
+  reset(): Promise<void>;
+  /** Lets go: everything goes on running and is adopted by the next host. */
+  stop(): Promise<void>;
+  /** Ends everything that runs here and removes every kernel object. State on disk stays. */
+  destroy(): Promise<void>;
+}
+
+/** The parts of a host that own kernel objects; `dabba down` after a crash needs these alone. */
+export interface KernelParts {
+  readonly engine: Engine;
+  readonly plane: NetworkPlane;
+}
+
+export function composeKernelParts(layout: Layout, settings: Settings, store: Store, logger: Logger): KernelParts {
+  mkdirSync(layout.runtime, { recursive: true, mode: 0o711 });
+  const { instance } = layout;
+  const common = { clock: systemClock, logger };
+  const plane = createLinuxNetworkPlane({
+    ...common,
+    store,
+    instance,
+    stateDirectory: join(layout.data, 'network'),
+    runtimeDirectory: join(layout.runtime, 'net'),
+    publicCidr: settings.publicCidr,
+  });
+  const engine = createEngine({
+    ...common,
+    random: systemRandom,
+    instance,
+    directory: join(layout.data, 'engine'),
+    runtimeDirectory: join(layout.runtime, 'c'),
+    resolver: localRegistries(settings.port),
+    networks: {
+      attach: (network, endpointId) => plane.bridges.attach(network, endpointId),
+      detach: (endpointId) => plane.bridges.detach(endpointId),
+    },
+  });
+  return { engine, plane };
+}
+
+/** Wires a host over `store`, which is the control plane's, out of process. */
+export function composeHost(layout: Layout, settings: Settings, store: Store, logger: Logger): Host {
+  const startedAt = systemClock.now();
+  const { engine, plane } = composeKernelParts(layout, settings, store, logger);
+  const services = createEcsAgent({
+    endpoint: `http://127.0.0.1:${settings.port}`,
+    credentials: async (taskArn, role, signal) => {
+      const query = new URLSearchParams({ task: taskArn, role });
+      // The control plane answers what `Ecs.taskCredentials` gives.
+      return (await callSocket(layout.controlSocket, `GET /credentials?${query}`, { signal })) as Awaited<
+        ReturnType<Parameters<typeof createEcsAgent>[0]['credentials']>
+      >;
+    },
+    clock: systemClock,
+    logger,
+  });
+  const nodes = machineNodes({ machineId: hostname(), now: startedAt });
+  const worker: NodeWorker = createNodeWorker({
+    store,
+    engine,
+    network: plane,
+    services,
+    nodes,
+    stateDirectory: join(layout.data, 'node'),
+    clock: systemClock,
+    random: systemRandom,
+    logger,
+  });
+  const docker = createDockerApi({
+    engine,
+    networks: plane.bridges,
+    rootDirectory: layout.data,
+    clock: systemClock,
+    logger,
+  });
+  const released = new AsyncDisposableStack();
+
+  return {
+    async start() {
+      await Promise.all([engine.start(), plane.start()]);
+      await plane.bridges.ensure({ name: DEFAULT_BRIDGE, cidr: DEFAULT_BRIDGE_CIDR });
+      released.use(await docker.listen(layout.dockerSocket));
+      await worker.start();
+    },
+    async status() {
+      const containers = await engine.containers.list();
+      return {
+        pid: process.pid,
+        startedAt,
+        containers: containers.filter(({ state }) => state.status === 'running').length,
+        sandboxes: await worker.sandboxes(),
+      };
+    },
+    async reset() {
+      const own = (await engine.containers.list()).filter((container) => !worker.owns(container));
+      await Promise.all(
+        own.map(async ({ id }) => await engine.containers.remove(id, { force: true, removeVolumes: true })),
+      );
+      for (const image of await engine.images.list()) await engine.images.remove(image.id, { force: true });
+    },
+    async stop() {
+      await released.disposeAsync();
+      await worker.stop();
+      await engine.stop();
+      await plane.stop();
+    },
+    async destroy() {
+      await released.disposeAsync();
+      await worker.stop();
+      await engine.destroy();
+      await plane.destroy();
+      await rm(layout.runtime, { recursive: true, force: true });
+    },
+  };
+}
