@@ -9,6 +9,8 @@ export interface Reconciler {
   readonly name: string;
   /** What wakes it: watched prefixes, and the keys that a change under each concerns. */
   readonly sources: readonly ReconcileSource[];
+  /** What else wakes it: keys whose actual state changed outside the store. Called again when it ends or throws, so it begins with all it knows. */
+  events?(signal: AbortSignal): AsyncIterable<string>;
   /** Keys worked on at once. Default 4. */
   readonly concurrency?: number;
   /** Every key is reconciled again this often even if nothing happens. Default 5 minutes. */

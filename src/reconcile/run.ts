@@ -1,5 +1,6 @@
 import { type Clock, type Logger, messageOf, type Random } from '#base';
 import type { Store } from '#store';
+import { backoffMs } from './backoff.ts';
 import { type FollowOptions, follow, list } from './follow.ts';
 import { KeyedQueue } from './queue.ts';
 import type { Reconciler } from './reconcile.ts';
@@ -42,7 +43,11 @@ async function run(reconciler: Reconciler, options: RunReconcilersOptions): Prom
     signal,
     ...keysInto(queue),
   }));
-  await Promise.all([...sources.map(follow), resync(reconciler, sources)]);
+  await Promise.all([
+    ...sources.map(follow),
+    resync(reconciler, sources),
+    listen(reconciler, { ...options, logger, onKey: (key) => queue.add(key) }),
+  ]);
   await queue.idle();
 }
 
@@ -62,6 +67,26 @@ function keysInto(queue: KeyedQueue): Pick<FollowOptions, 'onKeys' | 'onListed'>
       for (const key of before.union(known)) queue.add(key);
     },
   };
+}
+
+/** Takes in the reconciler's own events, and asks for them again when they break off. */
+async function listen(
+  reconciler: Reconciler,
+  options: Omit<RunReconcilersOptions, 'reconcilers'> & { readonly onKey: (key: string) => void },
+): Promise<void> {
+  const { clock, random, logger, signal, onKey } = options;
+  if (!reconciler.events) return;
+  for (let failures = 0; !signal.aborted;) {
+    try {
+      for await (const key of reconciler.events(signal)) {
+        onKey(key);
+        failures = 0;
+      }
+    } catch (error) {
+      if (!signal.aborted) logger.warn('events broke off', { error: messageOf(error) });
+    }
+    await clock.sleep(backoffMs(++failures, random), signal).catch(() => undefined);
+  }
 }
 
 /** The safety net: lists every source again now and then, for whatever no event told of. */
