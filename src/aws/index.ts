@@ -5,6 +5,7 @@ export * from './coverage.ts';
 export * from './ec2/index.ts';
 export * from './ecr/index.ts';
 export * from './ecr-public/index.ts';
+export * from './ecs/index.ts';
 export * from './edge/index.ts';
 export * from './errors.ts';
 export * from './iam/index.ts';

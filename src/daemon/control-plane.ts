@@ -2,8 +2,9 @@
 import { mkdirSync, writeSync, closeSync } from 'node:fs';
 import { join } from 'node:path';
 import { jsonLogger, systemClock } from '#base';
+import { nodeRecords } from '#node';
 import { runReconcilers } from '#reconcile';
-import { serveRemoteStore } from '#store';
+import { serveRemoteStore, type Store } from '#store';
 import { composeCloud, type Cloud } from './cloud.ts';
 import { gallery } from './gallery.ts';
 import { superviseHost } from './host-process.ts';
@@ -13,6 +14,7 @@ import { claimProcessFile } from './process-file.ts';
 import { mayAccess } from './rights.ts';
 import { rememberSettings, type Layout, type Settings } from './settings.ts';
 import { serveSocket } from './socket-api.ts';
+import type { ControlStatus } from './status.ts';
 
 /** How long the host may take to be ready before a start counts as failed. */
 const READY_TIMEOUT_MS = 60_000;
@@ -43,9 +45,17 @@ async function run(layout: Layout, settings: Settings, announce: Announcer): Pro
     await new Promise((resolve) => server.close(resolve));
   });
   rememberSettings(layout, settings);
-  held.use(await serveRemoteStore({ store: cloud.store, socketPath: layout.storeSocket, authorize: mayAccess }));
+  held.use(
+    await serveRemoteStore({
+      store: cloud.store,
+      socketPath: layout.storeSocket,
+      authorize: mayAccess,
+      logger,
+    }),
+  );
 
   const host = superviseHost(layout, { clock: systemClock, logger });
+  held.defer(() => host.letGo());
   const stopping = new AbortController();
   const reconciling = runReconcilers({ ...cloud.reconciling, signal: stopping.signal });
   const left = Promise.withResolvers<'destroy' | 'let go'>();
@@ -90,13 +100,23 @@ function controlRoutes({
 }) {
   const { publish, list } = gallery(cloud);
   return {
-    'GET /status': () => Promise.resolve({ startedAt }),
+    'GET /status': async (): Promise<ControlStatus> => ({ startedAt, sandboxes: await sandboxesOf(cloud.store) }),
     'POST /down': askToLeave,
     'GET /credentials': async ({ query }: { readonly query: URLSearchParams }) =>
       await cloud.taskCredentials(query.get('task') ?? '', query.get('role') === 'task' ? 'task' : 'execution'),
     'GET /gallery': list,
     'POST /gallery': publish,
   };
+}
+
+async function sandboxesOf(store: Store): Promise<ControlStatus['sandboxes']> {
+  const { specs, statuses } = nodeRecords(store);
+  const identities = new Map((await specs.list()).map(({ id, value }) => [id, value.identity]));
+  return (await statuses.list()).map(({ id, value }) => ({
+    id: value.id,
+    phase: value.phase,
+    identity: identities.get(id) ?? '',
+  }));
 }
 
 /** Tells the command that started us in the background, over the descriptor it gave, how the start went; in the foreground, the terminal. */

@@ -1,5 +1,6 @@
 /** The host process: `node host-main.ts DATA_DIRECTORY`. Small heap, crash-only: all truth is on disk, and a start is a rescan. */
 import { mkdirSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { jsonLogger, systemClock } from '#base';
 import { connectRemoteStore } from '#store';
 import { composeHost } from './host.ts';
@@ -13,7 +14,7 @@ const logger = jsonLogger((line) => process.stderr.write(line), systemClock.now,
 
 mkdirSync(layout.runtime, { recursive: true, mode: 0o711 });
 const claim = claimProcessFile(layout.hostPidFile);
-const store = connectRemoteStore({ socketPath: layout.storeSocket, clock: systemClock, logger });
+const store = connectRemoteStore({ client: hostname(), socketPath: layout.storeSocket, clock: systemClock, logger });
 const host = composeHost(layout, settings, store, logger);
 
 const leave = async (how: 'stop' | 'destroy') => {

@@ -1,13 +1,13 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { isDabbaError, type Clock, type Logger } from '#base';
+import { DabbaError, isDabbaError, type Clock, type Logger } from '#base';
 import { livingProcess } from './process-file.ts';
 import type { Layout } from './settings.ts';
 import { callSocket } from './socket-api.ts';
 
 /** The host process as its control plane sees it: started when it is not there, started again when it dies. */
 export interface HostSupervisor {
-  /** Resolves when the host answers. */
+  /** Resolves when the host answers; throws `Unavailable` when it does not stay up. */
   ready(signal: AbortSignal): Promise<void>;
   /** Tells the host to end everything that runs and to leave. Resolves when it did. */
   takeDown(): Promise<void>;
@@ -17,7 +17,12 @@ export interface HostSupervisor {
 
 /** How often a host that is not our child is looked at; its end announces itself to its own parent alone. */
 const LOOK_MS = 50;
-const RESTART_DELAY_MS = 200;
+/** A host that ends sooner than this did not start. */
+const QUICK_END_MS = 5000;
+const MIN_RESTART_DELAY_MS = 100;
+const MAX_RESTART_DELAY_MS = 10_000;
+/** So many quick ends before it was ever ready: the start has failed. */
+const START_ATTEMPTS = 3;
 
 /** Starts the host process, or adopts the one that outlived an earlier control plane. */
 export function superviseHost(
@@ -26,15 +31,23 @@ export function superviseHost(
 ): HostSupervisor {
   const ended = new AbortController();
   let isLeaving = false;
+  const failed = new AbortController();
 
   const keepRunning = async () => {
+    let quickEnds = 0;
     while (!ended.signal.aborted && !isLeaving) {
+      const startedAt = clock.now();
       const living = livingProcess(layout.hostPidFile);
       if (living) logger.info('adopted the host process', { pid: living.pid });
       await (living ? untilGone(layout, clock, ended.signal) : untilExit(layout));
       if (ended.signal.aborted || isLeaving) return;
-      logger.warn('the host process ended; starting it again');
-      await clock.sleep(RESTART_DELAY_MS, ended.signal);
+      quickEnds = clock.now() - startedAt < QUICK_END_MS ? quickEnds + 1 : 0;
+      if (quickEnds >= START_ATTEMPTS)
+        failed.abort(
+          new DabbaError('Unavailable', `the host process ended ${quickEnds} times as soon as it was started`),
+        );
+      logger.warn('the host process ended; starting it again', { quickEnds });
+      await clock.sleep(Math.min(MIN_RESTART_DELAY_MS * 2 ** quickEnds, MAX_RESTART_DELAY_MS), ended.signal);
     }
   };
   void keepRunning().catch((error: unknown) => {
@@ -42,7 +55,8 @@ export function superviseHost(
   });
 
   return {
-    async ready(signal) {
+    async ready(until) {
+      const signal = AbortSignal.any([until, failed.signal]);
       for (;;) {
         try {
           await callSocket(layout.hostSocket, 'GET /status', { signal });

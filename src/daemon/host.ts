@@ -1,14 +1,14 @@
 import { mkdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { hostname } from 'node:os';
 import { systemClock, systemRandom, type Logger } from '#base';
 import { createDockerApi } from '#docker';
 import { createEngine, type Engine } from '#engine';
 import { createLinuxNetworkPlane, type NetworkPlane } from '#network';
 import { createNodeWorker, type NodeWorker } from '#node';
-import { createEcsAgent, serveTaskEndpoints } from '#aws';
+import { createEcsAgent } from '#aws/agent';
 import type { Store } from '#store';
+import { dockerNetworks, machineInfo } from './machine-info.ts';
 import { machineNodes } from './nodes.ts';
 import { localRegistries } from './registries.ts';
 import type { Layout, Settings } from './settings.ts';
@@ -80,7 +80,7 @@ export function composeHost(layout: Layout, settings: Settings, store: Store, lo
     clock: systemClock,
     logger,
   });
-  const nodes = machineNodes({ machineId: hostname(), now: startedAt });
+  const nodes = machineNodes(startedAt);
   const worker: NodeWorker = createNodeWorker({
     store,
     engine,
@@ -94,9 +94,10 @@ export function composeHost(layout: Layout, settings: Settings, store: Store, lo
   });
   const docker = createDockerApi({
     engine,
-    networks: plane.bridges,
-    rootDirectory: layout.data,
+    info: machineInfo(layout),
+    networks: dockerNetworks(layout, plane.bridges),
     clock: systemClock,
+    random: systemRandom,
     logger,
   });
   const released = new AsyncDisposableStack();
@@ -114,7 +115,6 @@ export function composeHost(layout: Layout, settings: Settings, store: Store, lo
         pid: process.pid,
         startedAt,
         containers: containers.filter(({ state }) => state.status === 'running').length,
-        sandboxes: await worker.sandboxes(),
       };
     },
     async reset() {

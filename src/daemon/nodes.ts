@@ -1,4 +1,4 @@
-import { availableParallelism, totalmem } from 'node:os';
+import { availableParallelism, hostname, totalmem } from 'node:os';
 import type { Node } from '#node';
 
 /** Availability zones that one machine stands for: Fargate capacity in each. */
@@ -11,15 +11,16 @@ const zoneLetters = ['a', 'b', 'c'] as const;
 const CPU_OVERCOMMIT = 16;
 
 /** This machine as Fargate capacity, one node a zone; together they have its memory. */
-export function machineNodes(machine: { readonly machineId: string; readonly now: number }): Node[] {
+export function machineNodes(startedAt: number): Node[] {
+  const machineId = hostname();
   const cpuUnits = availableParallelism() * 1024 * CPU_OVERCOMMIT;
   const memoryMiB = Math.floor(totalmem() / 2 ** 20);
   return zoneLetters.map((zoneLetter) => ({
-    id: `${machine.machineId}-${zoneLetter}`,
+    id: `${machineId}-${zoneLetter}`,
     zoneLetter,
     cpuUnits: Math.floor(cpuUnits / zoneLetters.length),
     memoryMiB: Math.floor(memoryMiB / zoneLetters.length),
-    machineId: machine.machineId,
-    startedAt: machine.now,
+    machineId,
+    startedAt,
   }));
 }

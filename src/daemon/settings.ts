@@ -20,6 +20,8 @@ export interface Settings {
 export const DEFAULT_DATA_DIRECTORY = '/var/lib/dabba';
 export const DEFAULT_PORT = 4566;
 export const DEFAULT_PUBLIC_CIDR = '198.18.0.0/16';
+/** The region of what names none: `localhost:<port>/<repository>`. */
+export const DEFAULT_REGION = 'us-east-1';
 export const DEFAULT_ACCOUNT = '000000000000' as AccountId;
 
 /** Where a daemon keeps its things. Derived from the data directory alone, so that every command finds a running daemon by it. */

@@ -24,7 +24,13 @@ export interface DaemonStatus {
 export interface HostStatus {
   readonly pid: number;
   readonly startedAt: number;
+  /** Running ones. */
   readonly containers: number;
+}
+
+/** What the control plane tells of itself. */
+export interface ControlStatus {
+  readonly startedAt: number;
   readonly sandboxes: DaemonStatus['sandboxes'];
 }
 
@@ -38,7 +44,7 @@ export async function statusOf(layout: Layout): Promise<DaemonStatus> {
     host && askOrUndefined(layout.hostSocket),
   ]);
   const hostWord = hostStatus as HostStatus | undefined; // what host.ts answers to GET /status
-  const controlWord = controlStatus as { startedAt: number } | undefined; // what control-plane.ts answers
+  const controlWord = controlStatus as ControlStatus | undefined; // what control-plane.ts answers
   return {
     isRunning: control !== undefined,
     data: layout.data,
@@ -48,7 +54,7 @@ export async function statusOf(layout: Layout): Promise<DaemonStatus> {
     ...(host && { hostPid: host.pid, hostRssBytes: residentBytes(host.pid) }),
     rssBytes: control ? residentBytes(control.pid) : 0,
     startedAt: controlWord?.startedAt ?? hostWord?.startedAt ?? 0,
-    sandboxes: hostWord?.sandboxes ?? [],
+    sandboxes: controlWord?.sandboxes ?? [],
     ...(hostWord && { containers: hostWord.containers }),
   };
 }
