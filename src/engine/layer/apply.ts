@@ -4,6 +4,7 @@ import {
   constants,
   fchmodSync,
   fchownSync,
+  fstatSync,
   lchownSync,
   linkSync,
   lstatSync,
@@ -42,6 +43,14 @@ export class TreeWriter implements TarHandler {
   /** Times of directories wait until nothing is made in them any more. */
   readonly #directoryTimes = new Map<ByteName, bigint>();
   #open: { readonly file: number; readonly path: ByteName; readonly header: TarHeader } | undefined;
+  /**
+   * False while a new file is known to come out as it is asked for: owned by root, with its mode. Default ACLs, set-group-ID directories
+   * and mount options may say otherwise, so the first file is looked at. Two system calls a file are a tenth of the time.
+   */
+  #isOwnershipSet = true;
+  #isFirstFile: boolean;
+  /** A directory of the archive hands something down to what is made in it. */
+  #hasInheritance = false;
   /** Bytes of all files so far. */
   contentBytes = 0;
 
@@ -49,6 +58,7 @@ export class TreeWriter implements TarHandler {
   constructor(base: ByteName, form: 'layer' | 'archive') {
     this.#base = base === '/' ? '' : base;
     this.#isLayer = form === 'layer';
+    this.#isFirstFile = this.#isLayer;
     if (this.#base !== '') mkdirSync(fsPath(this.#base), { recursive: true, mode: 0o755 });
   }
 
@@ -75,9 +85,11 @@ export class TreeWriter implements TarHandler {
     if (!this.#open) return;
     const { file, path, header } = this.#open;
     try {
+      if (this.#isFirstFile) this.#lookAt(file, header);
       // Ownership first: changing it clears setuid and setgid.
-      fchownSync(file, header.uid, header.gid);
-      fchmodSync(file, header.mode);
+      const isOwned = this.#isOwnershipSet || header.uid !== 0 || header.gid !== 0;
+      if (isOwned) fchownSync(file, header.uid, header.gid);
+      if (isOwned || header.mode > 0o777) fchmodSync(file, header.mode);
       this.#attributes(path, header);
       setTimesOf(file, header.modifiedAtNs);
     } catch (error) {
@@ -119,7 +131,7 @@ export class TreeWriter implements TarHandler {
   #make(path: ByteName, header: TarHeader): void {
     switch (header.type) {
       case 'file': {
-        const file = this.#place(path, () => openSync(fsPath(path), createNew, header.mode & 0o700));
+        const file = this.#place(path, () => openSync(fsPath(path), createNew, header.mode & 0o777));
         this.#open = { file, path, header };
         return;
       }
@@ -190,6 +202,12 @@ export class TreeWriter implements TarHandler {
     this.#directoryMetadata(path, header);
   }
 
+  #lookAt(file: number, header: TarHeader): void {
+    const { uid, gid, mode } = fstatSync(file);
+    this.#isOwnershipSet = this.#hasInheritance || uid !== 0 || gid !== 0 || (mode & 0o777) !== (header.mode & 0o777);
+    this.#isFirstFile = false;
+  }
+
   #root(header: TarHeader): void {
     if (header.type !== 'directory') throw new DabbaError('InvalidArgument', 'its root is not a directory');
     this.#directoryMetadata(this.#base === '' ? '/' : this.#base, header);
@@ -199,6 +217,8 @@ export class TreeWriter implements TarHandler {
     lchownSync(fsPath(path), header.uid, header.gid);
     chmodSync(fsPath(path), header.mode);
     this.#attributes(path, header);
+    if ((header.mode & 0o2000) !== 0 || header.attributes.has('system.posix_acl_default'))
+      this.#hasInheritance = this.#isOwnershipSet = true;
     this.#directoryTimes.delete(path);
     this.#directoryTimes.set(path, header.modifiedAtNs);
   }

@@ -2,7 +2,8 @@ import { pipeline, type Transform } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { DabbaError, systemCode } from '#base';
 
-const chunkSize = 256 * 1024;
+/** Several chunks are decoded ahead, on a pool thread, while this one writes files. */
+const options = { chunkSize: 256 * 1024, readableHighWaterMark: 1024 ** 2 };
 
 /** A stream and how it came. */
 export interface Plain {
@@ -44,8 +45,8 @@ async function headOf(input: AsyncIterator<Buffer>): Promise<Buffer> {
 }
 
 function decoderFor(head: Buffer): Transform | undefined {
-  if (head[0] === 0x1f && head[1] === 0x8b) return createGunzip({ chunkSize });
-  if (head.length >= 4 && head.readUInt32LE(0) === 0xfd2fb528) return createZstdDecompress({ chunkSize });
+  if (head[0] === 0x1f && head[1] === 0x8b) return createGunzip(options);
+  if (head.length >= 4 && head.readUInt32LE(0) === 0xfd2fb528) return createZstdDecompress(options);
   return undefined;
 }
 
