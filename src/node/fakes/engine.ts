@@ -1,0 +1,209 @@
+import { DabbaError, type ErrorKind, digestOf } from '#base';
+import type {
+  Container,
+  ContainerCreate,
+  Containers,
+  ContainerState,
+  Engine,
+  EngineEvent,
+  Image,
+  Images,
+  LogEntry,
+  LogOptions,
+} from '#engine';
+
+interface FakeContainer {
+  readonly id: string;
+  readonly create: ContainerCreate;
+  state: ContainerState;
+  readonly lines: string[];
+}
+
+/** An engine that keeps its containers in memory, for tests of the worker: written against the port, as the real one is. */
+export class FakeEngine implements Engine {
+  /** What was done, in order. */
+  readonly log: string[] = [];
+  /** Pulls that do not return before their gate opens, by reference. */
+  readonly pulls = new Map<string, PromiseWithResolvers<void>>();
+  /** What fails, by action and name, e.g. `start s1-app`. */
+  readonly failures = new Map<string, { readonly kind: ErrorKind; readonly message: string }>();
+  readonly #containers = new Map<string, FakeContainer>();
+  readonly #listeners = new Set<(event: EngineEvent) => void>();
+  readonly #changed = new Set<() => void>();
+
+  get builder(): Engine['builder'] {
+    throw new Error('the fake engine builds nothing');
+  }
+  start = async (): Promise<void> => undefined;
+  stop = async (): Promise<void> => undefined;
+  destroy = async (): Promise<void> => undefined;
+
+  async *events(signal: AbortSignal): AsyncGenerator<EngineEvent> {
+    const backlog: EngineEvent[] = [];
+    let wake = () => {};
+    const listener = (event: EngineEvent) => {
+      backlog.push(event);
+      wake();
+    };
+    this.#listeners.add(listener);
+    signal.addEventListener('abort', () => wake());
+    while (!signal.aborted) {
+      yield* backlog.splice(0);
+      if (!backlog.length && !signal.aborted) await new Promise<void>((resolve) => (wake = resolve));
+    }
+    this.#listeners.delete(listener);
+  }
+
+  /** As if the container's process had ended by itself. */
+  exit(name: string, exitCode: number, isOutOfMemory = false): void {
+    const container = this.#get(name);
+    container.state = { ...container.state, status: 'exited', exitCode, isOutOfMemory, finishedAt: 2 };
+    this.log.push(`exit ${name}`);
+    this.#publish(container, 'die');
+  }
+
+  turnHealth(name: string, status: 'healthy' | 'unhealthy'): void {
+    const container = this.#get(name);
+    container.state = { ...container.state, health: { status, failingStreak: 0, log: [] } };
+    this.#publish(container, `health_status: ${status}`);
+  }
+
+  print(name: string, ...lines: readonly string[]): void {
+    this.#get(name).lines.push(...lines);
+    for (const wake of this.#changed) wake();
+  }
+
+  created(name: string): ContainerCreate {
+    return this.#get(name).create;
+  }
+
+  names(): string[] {
+    return Array.from(this.#containers.values(), ({ create }) => create.name!).sort();
+  }
+
+  readonly images: Images = {
+    ...unused<Images>('push', 'login', 'find', 'list', 'tag', 'remove', 'importRootfs'),
+    pull: async (reference, { signal }) => {
+      this.log.push(`pull ${reference}`);
+      const gate = this.pulls.get(reference);
+      if (gate) {
+        signal.addEventListener('abort', () => gate.reject(signal.reason as Error));
+        await gate.promise;
+      }
+      this.#fail(`pull ${reference}`);
+      return image(reference);
+    },
+  };
+
+  readonly containers: Containers = {
+    ...unused<Containers>('kill', 'rename', 'wait', 'attach', 'resize', 'exec', 'top'),
+    create: async (request) => {
+      if (this.names().includes(request.name!)) throw new DabbaError('AlreadyExists', `${request.name} exists`);
+      this.#fail(`create ${request.name}`);
+      const id = `id-${request.name}`;
+      const container = { id, create: request, state: { status: 'created', isOutOfMemory: false } as const, lines: [] };
+      this.#containers.set(id, container);
+      this.log.push(`create ${request.name}`);
+      return view(container);
+    },
+    start: async (id) => {
+      const container = this.#get(id);
+      this.#fail(`start ${container.create.name}`);
+      container.state = { status: 'running', isOutOfMemory: false, startedAt: 1, pid: 1 };
+      this.log.push(`start ${container.create.name}`);
+      this.#publish(container, 'start');
+    },
+    stop: async (id, options) => {
+      const container = this.#get(id);
+      if (container.state.status !== 'running') return;
+      this.log.push(`stop ${container.create.name} ${options?.timeoutMs}`);
+      this.exit(id, 143);
+    },
+    remove: async (id) => {
+      this.log.push(`remove ${this.#get(id).create.name}`);
+      this.#containers.delete(this.#get(id).id);
+    },
+    find: async (name) => {
+      const found = this.#find(name);
+      return found && view(found);
+    },
+    list: async () => Array.from(this.#containers.values(), view),
+    logs: (id, options) => this.#logs(this.#get(id), options),
+  };
+
+  /** Positions are numbers of lines. */
+  async *#logs(container: FakeContainer, { fromPosition = 0, signal }: LogOptions): AsyncGenerator<LogEntry> {
+    for (let at = fromPosition; ;) {
+      signal.throwIfAborted();
+      while (at < container.lines.length) {
+        const data = Buffer.from(container.lines[at++]!);
+        yield { atNs: 1_000_000n, stream: 'stdout', data, isPartial: false, nextPosition: at };
+      }
+      if (container.state.status !== 'running') return;
+      await new Promise<void>((resolve) => {
+        this.#changed.add(resolve);
+        signal.addEventListener('abort', () => resolve(), { once: true });
+      });
+    }
+  }
+
+  #find(name: string): FakeContainer | undefined {
+    return this.#containers.values().find(({ id, create }) => id === name || create.name === name);
+  }
+
+  #get(name: string): FakeContainer {
+    const found = this.#find(name);
+    if (!found) throw new DabbaError('NotFound', `no such container: ${name}`);
+    return found;
+  }
+
+  #fail(action: string): void {
+    const failure = this.failures.get(action);
+    if (failure) throw new DabbaError(failure.kind, failure.message);
+  }
+
+  #publish({ id, create }: FakeContainer, action: string): void {
+    for (const wake of this.#changed) wake();
+    this.#changed.clear();
+    for (const listener of this.#listeners)
+      listener({ at: 0, type: 'container', action, id, attributes: { ...create.labels, name: create.name! } });
+  }
+}
+
+function view({ id, create, state }: FakeContainer): Container {
+  return {
+    id,
+    create,
+    state,
+    name: create.name!,
+    imageId: digestOf(create.image),
+    process: { args: [], environment: [], workingDirectory: '/', user: '' },
+    restartCount: 0,
+    createdAt: 0,
+    warnings: [],
+  };
+}
+
+function image(reference: string): Image {
+  const repository = reference.replace(/:[^/]*$/, '');
+  return {
+    id: digestOf(`config of ${reference}`),
+    references: [reference],
+    repoDigests: [`${repository}@${digestOf(reference)}`],
+    config: {},
+    architecture: 'amd64',
+    os: 'linux',
+    createdAt: 0,
+    diffIds: [],
+    history: [],
+    sizeBytes: 0,
+  };
+}
+
+/** Methods that a worker has no business calling. */
+function unused<T>(...names: readonly (keyof T & string)[]): T {
+  const refuse = (name: string) => () => {
+    throw new Error(`the worker called ${name}`);
+  };
+  return Object.fromEntries(names.map((name) => [name, refuse(name)])) as T;
+}
