@@ -1,6 +1,6 @@
-import { spawn } from 'node:child_process';
 import { setImmediate } from 'node:timers/promises';
-import { DabbaError, systemCode } from '#base';
+import { DabbaError, isDabbaError, messageOf } from '#base';
+import { run } from '#kernel';
 import { renderChange, renderTable } from '../rules/ruleset.ts';
 import type { Ruleset } from '../rules/ruleset.ts';
 
@@ -8,31 +8,16 @@ import type { Ruleset } from '../rules/ruleset.ts';
 export type RunNft = (script: string, namespace?: string) => Promise<string>;
 
 /** Spawns `nft -f -`. Throws `Unavailable` with nft's first complaint. */
-export const runNft: RunNft = (script, namespace) => {
+export const runNft: RunNft = async (script, namespace) => {
   const nft = ['nft', '-f', '-'];
   const [file, ...args] = namespace === undefined ? nft : ['nsenter', `--net=${namespace}`, ...nft];
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const child = spawn(file!, args, { stdio: 'pipe' });
-  let output = '';
-  let complaint = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (complaint += text));
-  child.once('error', (error) => {
-    const why =
-      systemCode(error) === 'ENOENT' ? `${file} is not installed (package nftables or util-linux)` : error.message;
-    reject(new DabbaError('Unavailable', `cannot run nft: ${why}`, { cause: error }));
+  const result = await run(file!, args, { input: script }).catch((error: unknown) => {
+    const why = isDabbaError(error, 'NotFound') ? `${file} is not installed` : messageOf(error);
+    throw new DabbaError('Unavailable', `cannot run nft: ${why}`, { cause: error });
   });
-  child.once('close', (code) => {
-    if (code === 0) resolve(output);
-    else
-      reject(
-        new DabbaError('Unavailable', `nft refused the rules: ${complaint.split('\n', 1)[0] ?? `exit status ${code}`}`),
-      );
-  });
-  // A program that does not read its input closes the pipe under us; its exit status tells the rest.
-  child.stdin.on('error', () => child.stdin.destroy());
-  child.stdin.end(script);
-  return promise;
+  if (result.status.kind === 'exited' && result.status.code === 0) return result.stdout.toString();
+  const complaint = result.stderr.split('\n', 1)[0] || JSON.stringify(result.status);
+  throw new DabbaError('Unavailable', `nft refused the rules: ${complaint}`);
 };
 
 /**

@@ -48,7 +48,7 @@ export function createLinuxNetworkPlane(options: LinuxNetworkPlaneOptions): Netw
   const publicCidr = formatCidr(parseCidr(options.publicCidr));
   const machine = new Machine({ instance, publicCidr, records: machineRecords, runNft });
   const forward = createForwarder(resolvConfServers(), ending.signal);
-  const desired = new DesiredState({ store, clock, logger, onChange: () => changes.wake() });
+  const desired = new DesiredState({ store, clock, logger, signal: ending.signal, onChange: () => changes.wake() });
   const vpcs = new Vpcs({ desired, fabrics: () => fabrics, forward, zones: options.zones ?? [] });
   const bridges = new EngineNetworks({ machine, fabrics: () => fabrics, forward });
   const fabrics = new Fabrics({
@@ -61,13 +61,11 @@ export function createLinuxNetworkPlane(options: LinuxNetworkPlaneOptions): Netw
     kinds: ({ kind }) => (kind === 'vpc' ? vpcs : bridges),
   });
   const changes = new Coalesced(async () => await vpcs.onChange(), logger);
-  let following: Promise<void> | undefined;
   const loadRecords = () => {
     for (const folder of [machineRecords, fabricRecords, interfaceRecords]) folder.load();
   };
   const letGo = async () => {
     ending.abort();
-    await following;
     await changes.idle();
     await fabrics.stop();
   };
@@ -77,7 +75,7 @@ export function createLinuxNetworkPlane(options: LinuxNetworkPlaneOptions): Netw
     async start() {
       loadRecords();
       await machine.start();
-      following = (await desired.start(ending.signal)).ended;
+      await desired.start();
       fabrics.adopt();
       await vpcs.onChange();
     },

@@ -96,20 +96,17 @@ export class Vpcs implements FabricKind {
     const { vpcId } = asVpc(record);
     const attachedGateways = new Set(
       this.#desired.internetGateways
-        .values()
+        .all()
         .filter((gateway) => gateway.vpcId === vpcId)
         .map(({ id }) => id),
     );
     const interfaces = this.#fabrics()
       .interfacesOf(record.key)
       .flatMap((entry) => this.#filtered(entry, attachedGateways));
-    const inVpc = this.#desired.networkInterfaces
-      .values()
-      .filter((eni) => eni.vpcId === vpcId)
-      .toArray();
+    const inVpc = this.#desired.networkInterfaces.all().filter((eni) => eni.vpcId === vpcId);
     const groups = new Map(
       this.#desired.securityGroups
-        .values()
+        .all()
         .filter((group) => group.vpcId === vpcId)
         .map((group) => [group.id, group]),
     );
@@ -128,9 +125,12 @@ export class Vpcs implements FabricKind {
   listeners(record: FabricRecord): ListenerPlan {
     const { vpcId, cidr, region } = asVpc(record);
     const zones = [...this.#zones, privateNamesZone({ cidr, region })];
+    const resolve = createResolver(() => zones, this.#forward);
+    const isServed = () =>
+      this.#desired.vpcs.all().some(({ id, enableDnsSupport }) => id === vpcId && enableDnsSupport);
     return {
       dnsAddresses: [addressAt(cidr, 2), LINK_LOCAL_RESOLVER],
-      resolve: createResolver(() => zones, this.#forward),
+      resolve: async (query, transport, asker) => (isServed() ? await resolve(query, transport, asker) : undefined),
       endpoints: this.#endpoints,
       vpcId,
     };
@@ -142,7 +142,7 @@ export class Vpcs implements FabricKind {
     if (!eni) return [];
     const { link, privateIp } = entry;
     const { securityGroupIds, publicIp } = eni;
-    const table = routeTableOf({ id: eni.subnetId, vpcId: eni.vpcId }, this.#desired.routeTables.values());
+    const table = routeTableOf({ id: eni.subnetId, vpcId: eni.vpcId }, this.#desired.routeTables.all());
     const destinations = table ? internetRanges(table.routes, attachedGateways) : [];
     const isPublic = publicIp !== undefined && destinations.length > 0;
     return [{ link, privateIp, securityGroupIds, ...(isPublic ? { internet: { publicIp, destinations } } : {}) }];
