@@ -1,0 +1,22 @@
+/** Writes to the store in the directory it is given, with many writers, and prints each revision once it is acknowledged. Is killed. */
+import { writeSync } from 'node:fs';
+import { systemClock } from '#base';
+import { openSqliteStore } from '#store';
+
+const store = openSqliteStore({ directory: process.argv[2]!, clock: systemClock });
+
+async function write(writer: number): Promise<never> {
+  for (let n = 0; ; n++) {
+    const value = Buffer.from(`${process.pid}/${writer}/${n}`);
+    const { revision } = await store.txn({
+      success: [
+        { kind: 'put', key: `writers/${writer}`, value },
+        { kind: 'put', key: `log/${process.pid}/${writer}/${n}`, value },
+      ],
+    });
+    // Straight to the pipe: what the parent has read was acknowledged, whatever happens next.
+    writeSync(1, `${revision} ${writer} ${n}\n`);
+  }
+}
+
+void Array.from({ length: 16 }, (_, writer) => write(writer));
