@@ -84,13 +84,16 @@ function busyboxTar(directory: string): Buffer {
 const tarOf = (directory: string) =>
   execFileSync('tar', ['-C', directory, '--numeric-owner', '-cf', '-', '.'], { maxBuffer: 1 << 28 });
 
+/** Contents by path. */
+export type ContextFiles = { readonly [path: string]: string | Buffer };
+
 /** A context with these files. */
-export function contextOf(files: { readonly [path: string]: string }): Buffer {
+export function contextOf(files: ContextFiles): Buffer {
   const directory = mkdtempSync(join(tmpdir(), 'dabba-context-'));
   try {
-    for (const [path, text] of Object.entries(files)) {
+    for (const [path, content] of Object.entries(files)) {
       mkdirSync(dirname(join(directory, path)), { recursive: true });
-      writeFileSync(join(directory, path), text);
+      writeFileSync(join(directory, path), content);
     }
     return tarOf(directory);
   } finally {
@@ -107,11 +110,7 @@ export interface Built {
 }
 
 /** Builds to the end. */
-export async function build(
-  engine: Engine,
-  files: { readonly [path: string]: string },
-  options: Partial<BuildRequest> = {},
-): Promise<Built> {
+export async function build(engine: Engine, files: ContextFiles, options: Partial<BuildRequest> = {}): Promise<Built> {
   const events: BuildEvent[] = [];
   const request = {
     context: Readable.from([contextOf(files)]),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { build, openBuildWorld, run, type BuildWorld } from './build-world.ts';
+import { gzipSync } from 'node:zlib';
+import { build, contextOf, openBuildWorld, run, type BuildWorld } from './build-world.ts';
 
 let world: BuildWorld;
 before(async () => {
@@ -214,7 +215,42 @@ test('faults name file, line, instruction and what is wrong', async () => {
   assert.deepEqual(await engine.containers.list(), [], 'failed steps leave no container');
 });
 
-test('ADD unpacks archives, and a build that is given up leaves nothing', async () => {
+test('ADD unpacks archives, COPY does not; a script runs with its own interpreter', async () => {
+  const { engine } = world;
+  const archive = gzipSync(contextOf({ 'inner/file': 'in\n' }));
+  const { imageId, output } = await build(engine, {
+    Dockerfile: `FROM busybox
+ADD a.tgz plain.txt /into/
+COPY a.tgz /kept/
+RUN <<EOF
+#!/bin/cat
+this is no shell
+EOF
+`,
+    'a.tgz': archive,
+    'plain.txt': 'p',
+  });
+  assert.match(output, /this is no shell/);
+  assert.equal(
+    await run(engine, imageId, 'sh', '-c', 'cat /into/inner/file; ls /into /kept; ls /dev/pipes 2>&1 | head -1'),
+    'in\n/into:\ninner\nplain.txt\n\n/kept:\na.tgz\nls: /dev/pipes: No such file or directory\n',
+  );
+});
+
+test('a large tree is copied on a thread of its own', async () => {
+  const { engine } = world;
+  const files = Object.fromEntries(
+    Array.from({ length: 300 }, (_, index) => [`tree/${index % 7}/f${index}`, `${index}`]),
+  );
+  const dockerfile =
+    'FROM busybox AS one\nCOPY tree /tree\nFROM busybox\nCOPY --from=one /tree /copy\nCOPY missing /\n';
+  await assert.rejects(build(engine, { ...files, Dockerfile: dockerfile }), /stat missing: file does not exist/);
+  const { imageId, cachedSteps } = await build(engine, { ...files, Dockerfile: dockerfile, missing: '' });
+  assert.equal(cachedSteps, 2, 'steps before the fault are kept');
+  assert.equal(await run(engine, imageId, 'sh', '-c', 'find /copy -type f | wc -l; cat /copy/5/f299'), '300\n299');
+});
+
+test('RUN packs and unpacks, and a build that is given up leaves nothing', async () => {
   const { engine } = world;
   const { imageId } = await build(engine, {
     Dockerfile:

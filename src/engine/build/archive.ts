@@ -1,4 +1,5 @@
 import { closeSync, openSync, readSync } from 'node:fs';
+import { statOf } from './beneath.ts';
 
 /** First bytes of the archives that ADD unpacks: plain tar (its mark stands at 257), gzip, zstd. */
 const marks: readonly { readonly at: number; readonly bytes: readonly number[] }[] = [
@@ -9,6 +10,7 @@ const marks: readonly { readonly at: number; readonly bytes: readonly number[] }
 
 /** True if a file is, by its content, an archive that ADD unpacks. */
 export function isArchive(path: string): boolean {
+  if (!statOf(path)?.isFile()) return false;
   const head = Buffer.alloc(512);
   const file = openSync(path, 'r');
   try {

@@ -3,13 +3,14 @@ import { join } from 'node:path';
 import { DabbaError } from '#base';
 import type { BuildRequest } from '../engine.ts';
 import { resolveBeneath, statOf } from './beneath.ts';
-import { parseIgnoreRules, type IgnoreRules } from './ignore.ts';
+import { parseIgnoreRules } from './ignore.ts';
 import type { BuilderParts } from './ports.ts';
 
 /** The unpacked context of one build. */
 export interface BuildContext extends AsyncDisposable {
   readonly root: string;
-  readonly ignore: IgnoreRules;
+  /** Text of the `.dockerignore`, known to be well-formed. */
+  readonly ignoreText: string;
   /** Path and text of the Dockerfile. */
   readonly dockerfile: { readonly path: string; readonly text: string };
 }
@@ -23,11 +24,12 @@ export async function openContext(parts: BuilderParts, request: BuildRequest): P
   const path = request.dockerfile ?? 'Dockerfile';
   const text = readText(root, path);
   if (text === undefined) throw new DabbaError('InvalidArgument', `Cannot locate specified Dockerfile: ${path}`);
-  const rules = readText(root, `${path}.dockerignore`) ?? readText(root, '.dockerignore') ?? '';
+  const ignoreText = readText(root, `${path}.dockerignore`) ?? readText(root, '.dockerignore') ?? '';
+  parseIgnoreRules(ignoreText);
   const owned = cleanup.move();
   return {
     root,
-    ignore: parseIgnoreRules(rules),
+    ignoreText,
     dockerfile: { path, text },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };

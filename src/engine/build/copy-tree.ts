@@ -14,7 +14,7 @@ import { dirname, join } from 'node:path';
 import { DabbaError } from '#base';
 import { deviceOf, FileType, getAttribute, listAttributes, makeNode, setAttribute, setTimes } from '#kernel';
 import { statOf } from './beneath.ts';
-import type { Source, TreeEntry } from './tree.ts';
+import { entriesOf, type Source, type TreeEntry } from './tree.ts';
 
 export interface Owner {
   readonly uid: number;
@@ -53,7 +53,7 @@ export class UpperWriter {
   /** Copies a file or the contents of a directory to `destination`, resolved and relative to the root. */
   copy(source: Source, destination: string): void {
     this.makeDirectory(dirname(`/${destination}`).slice(1));
-    for (const entry of source.entries) {
+    for (const entry of entriesOf(source)) {
       const from = join(source.root, source.path, entry.path);
       this.#copyEntry(entry, from, [destination, entry.path].filter(Boolean).join('/'));
     }

@@ -4,14 +4,14 @@ import type { Layer } from '../image/internals.ts';
 import { isArchive } from './archive.ts';
 import { resolveBeneath, statOf } from './beneath.ts';
 import type { BuildRun } from './build-run.ts';
-import { UpperWriter } from './copy-tree.ts';
 import { stepFault } from './fault.ts';
 import type { InstructionOf } from './instruction.ts';
 import { globExpression } from './ignore.ts';
 import { heredocText } from './lines.ts';
 import { ownerOf } from './owner.ts';
 import { scopeOf, type StageState } from './state.ts';
-import { digestSources, listTree, type Source } from './tree.ts';
+import type { Source } from './tree.ts';
+import { hasEntries, workOnTrees } from './trees.ts';
 import { expand, expandText, type WordScope } from './words.ts';
 
 type Copy = InstructionOf<'COPY' | 'ADD'>;
@@ -46,7 +46,7 @@ export async function prepareCopy(build: BuildRun, state: StageState, copy: Copy
   const destination = destinationOf(copy, state, expand(copy.destination, scope), sources.length + inline.length);
   const owner = copy.owner === undefined ? {} : { owner: expand(copy.owner, scope) };
   const mode = copy.mode === undefined ? {} : { mode: readMode(copy, expand(copy.mode, scope)) };
-  const contents = digestSources(sources, !isFromContext);
+  const contents = await workOnTrees({ kind: 'digest', sources, hasOwners: !isFromContext }, build.request.signal);
   const held = opened.move();
   return {
     copy,
@@ -73,12 +73,12 @@ function refuseMissing(copy: Copy): void {
 
 /** The files a source names: by path, or by a pattern for each of its names. */
 function findSources(build: BuildRun, copy: Copy, root: string, text: string): Source[] {
-  const ignore = copy.from === undefined ? build.context.ignore : undefined;
+  const ignore = copy.from === undefined ? build.context.ignoreText : undefined;
   const paths = /[*?[]/.test(text) ? matchingPaths(root, text) : [resolveBeneath(root, text)];
   const sources = paths.flatMap((path): Source[] => {
     if (path !== '' && !statOf(join(root, path))) return [];
-    const entries = listTree(root, path, ignore);
-    return entries.length === 0 ? [] : [{ root, path, name: basename(path), entries }];
+    const source = { root, path, name: basename(path), ...(ignore === undefined ? {} : { ignore }) };
+    return hasEntries(source) ? [source] : [];
   });
   if (sources.length > 0) return sources;
   const place = copy.from === undefined ? 'build context or excluded by .dockerignore' : `"${copy.from}"`;
@@ -146,29 +146,32 @@ export async function executeCopy(build: BuildRun, state: StageState, step: Copy
   const upper = await snapshots.makeTemporary();
   cleanup.defer(() => snapshots.discard(upper));
   const owner = step.owner === undefined ? undefined : ownerOf(view.path, step.owner, step.copy.at);
-  const isFromContext = step.copy.from === undefined;
-  const writer = new UpperWriter(upper, view.path, {
+  const look = {
     madeAtNs: BigInt(nowMs) * 1_000_000n,
-    ...(owner ? { owner } : isFromContext ? { owner: { uid: 0, gid: 0 } } : {}),
+    // Files of the context belong to root; those of another stage stay whose they were.
+    ...(owner ? { owner } : step.copy.from === undefined ? { owner: { uid: 0, gid: 0 } } : {}),
     ...(step.mode === undefined ? {} : { mode: step.mode }),
-  });
+  };
   const resolved = resolveBeneath(view.path, step.destination);
   const existing = statOf(join(view.path, resolved));
   const isDirectory = step.destination.endsWith('/') || existing?.isDirectory() === true;
   if (isDirectory && existing && !existing.isDirectory())
     throw stepFault('InvalidArgument', step.copy.at, `cannot copy to non-directory: ${step.destination}`);
   const inside = (name: string) => (isDirectory ? [resolved, name].filter(Boolean).join('/') : resolved);
-  for (const source of step.sources) {
-    const [top] = source.entries;
-    if (step.copy.kind === 'ADD' && top?.kind === 'file' && isArchive(join(source.root, source.path))) {
-      writer.makeDirectory(resolved);
-      await extract(build, join(source.root, source.path), upper, resolved);
-    } else writer.copy(source, top?.kind === 'directory' ? resolved : inside(source.name));
-  }
-  for (const { name, text } of step.inline) writer.writeText(inside(name), text);
-  writer.finish();
-  return await internals.commitUpper({ parent: state.chainId, upper, signal: build.request.signal });
+  const isUnpacked = (source: Source) => step.copy.kind === 'ADD' && isArchive(join(source.root, source.path));
+  const archives = step.sources.filter(isUnpacked);
+  const copies = step.sources
+    .filter((source) => !archives.includes(source))
+    .map((source) => ({ source, destination: isTree(source) ? resolved : inside(source.name) }));
+  const texts = step.inline.map(({ name, text }) => ({ text, destination: inside(name) }));
+  const { signal } = build.request;
+  const directories = archives.length > 0 ? [resolved] : [];
+  await workOnTrees({ kind: 'copy', upper, view: view.path, look, directories, copies, texts }, signal);
+  for (const archive of archives) await extract(build, join(archive.root, archive.path), upper, resolved);
+  return await internals.commitUpper({ parent: state.chainId, upper, signal });
 }
+
+const isTree = ({ root, path }: Source) => statOf(join(root, path))?.isDirectory() === true;
 
 async function extract(build: BuildRun, archive: string, upper: string, directory: string): Promise<void> {
   const { signal } = build.request;

@@ -8,7 +8,7 @@ import { stepFault } from './fault.ts';
 import type { InstructionOf } from './instruction.ts';
 import { mountsOf, type RunMount } from './run-mounts.ts';
 import { scopeOf, type StageState } from './state.ts';
-import { digestSources, listTree } from './tree.ts';
+import { workOnTrees } from './trees.ts';
 import { expand } from './words.ts';
 
 export interface RunMounts {
@@ -69,7 +69,7 @@ async function bindMount(
   run: InstructionOf<'RUN'>,
   mount: RunMount,
   opened: AsyncDisposableStack,
-): Promise<{ readonly bind: Mount; readonly content: string }> {
+): Promise<{ readonly bind: Mount; readonly content: string | undefined }> {
   if (!mount.isReadOnly)
     throw stepFault('Unimplemented', run.at, 'RUN --mount=type=bind,readwrite is not supported yet');
   const from = mount.from === undefined ? undefined : opened.use(await build.openSource(run.at, mount.from));
@@ -82,6 +82,11 @@ async function bindMount(
       `RUN --mount: "${mount.source}" not found in ${mount.from ?? 'the build context'}`,
     );
   const bind = { kind: 'bind', source: join(root, path), target: mount.target, isReadOnly: true } as const;
-  const content = from?.identity ?? digestSources([{ root, path, name: '', entries: listTree(root, path) }], false);
+  const content =
+    from?.identity ??
+    (await workOnTrees(
+      { kind: 'digest', sources: [{ root, path, name: '' }], hasOwners: false },
+      build.request.signal,
+    ));
   return { bind, content };
 }

@@ -1,4 +1,4 @@
-import { rmSync, rmdirSync, readdirSync } from 'node:fs';
+import { chmodSync, readdirSync, rmSync, rmdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DabbaError, digestOf } from '#base';
 import type { BuildEvent, Image, Mount } from '../engine.ts';
@@ -17,6 +17,8 @@ import { environmentOf, type StageState } from './state.ts';
 export interface RunStep {
   readonly run: InstructionOf<'RUN'>;
   readonly args: readonly string[];
+  /** A file that must be there to be run. */
+  readonly script?: { readonly path: string; readonly text: string };
   /** As the error message and the history show it. */
   readonly display: string;
   readonly environment: readonly string[];
@@ -33,36 +35,35 @@ export function prepareRun(build: BuildRun, state: StageState, run: InstructionO
   const proxies = Object.entries(build.request.buildArgs).filter(
     ([name]) => predefinedArgs.has(name) && !environment.has(name) && !state.args.has(name),
   );
-  const args = argsOf(state, run);
+  const program = programOf(state, run);
   return {
+    ...program,
     run,
-    args,
-    display: args.join(' '),
+    display: program.args.join(' '),
     environment: [...proxies.map(([name, value]) => `${name}=${value}`), ...buildArgs, ...(state.config.Env ?? [])],
     buildArgs,
     network: networkOf(build, run),
   };
 }
 
-function argsOf(state: StageState, run: InstructionOf<'RUN'>): readonly string[] {
+/** What to run; a heredoc with an interpreter line of its own becomes a file, which the kernel then runs. */
+function programOf(state: StageState, run: InstructionOf<'RUN'>): Pick<RunStep, 'args' | 'script'> {
   const { command, heredocs } = run;
-  if (command.form === 'exec') return command.args;
+  if (command.form === 'exec') return { args: command.args };
   const [script] = heredocs;
-  if (!script) return [...shellOf(state.config), command.text];
+  if (!script) return { args: [...shellOf(state.config), command.text] };
   if (/^<<-?\S+$/.test(command.text)) {
     const text = heredocText(script);
-    // The kernel's own rule for scripts cannot be had without a file, so the interpreter of `#!` gets the text as `-c` would.
-    if (text.startsWith('#!'))
-      throw stepFault(
-        'Unimplemented',
-        run.at,
-        `RUN ${command.text} with an interpreter line (#!) is not supported yet`,
-      );
-    return [...shellOf(state.config), text];
+    if (!text.startsWith('#!')) return { args: [...shellOf(state.config), text] };
+    const path = `${scriptDirectory}/${script.name}`;
+    return { args: [path], script: { path, text } };
   }
   const bodies = heredocs.map(({ content, name }) => `\n${content}${name}`).join('');
-  return [...shellOf(state.config), `${command.text}${bodies}`];
+  return { args: [...shellOf(state.config), `${command.text}${bodies}`] };
 }
+
+/** Below /dev, which is the container's own and never part of a layer. */
+const scriptDirectory = '/dev/pipes';
 
 function networkOf(build: BuildRun, run: InstructionOf<'RUN'>): RunStep['network'] {
   const flag = run.flags.find(({ name }) => name === 'network')?.value;
@@ -80,12 +81,14 @@ export async function* executeRun(
   build: BuildRun,
   state: StageState,
   step: RunStep,
-  mounts: readonly Mount[],
+  asked: readonly Mount[],
 ): AsyncGenerator<BuildEvent, Layer> {
   const { containers, steps, internals } = build.parts;
   const { signal } = build.request;
   const image = imageOf(build, state);
   const { User, WorkingDir } = state.config;
+  await using cleanup = new AsyncDisposableStack();
+  const mounts = [...asked, ...(await placeScript(build, step, cleanup))];
   const container = await steps.createFrom(
     { image, chainId: state.chainId },
     {
@@ -122,6 +125,18 @@ export async function* executeRun(
   } finally {
     await containers.remove(container.id, { force: true });
   }
+}
+
+/** Writes the script of a step where it can be mounted from. */
+async function placeScript(build: BuildRun, { script }: RunStep, cleanup: AsyncDisposableStack): Promise<Mount[]> {
+  if (!script) return [];
+  const { snapshots } = build.parts.internals;
+  const directory = await snapshots.makeTemporary();
+  cleanup.defer(() => snapshots.discard(directory));
+  const source = join(directory, 'script');
+  writeFileSync(source, script.text);
+  chmodSync(source, 0o755);
+  return [{ kind: 'bind', source, target: script.path, isReadOnly: true }];
 }
 
 /**

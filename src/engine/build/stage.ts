@@ -125,7 +125,7 @@ async function* runCommand(build: BuildRun, state: StageState, run: InstructionO
   const { mounts, inputs } = await openRunMounts(build, state, run, opened);
   const args = step.buildArgs.length === 0 ? '' : `|${step.buildArgs.length} ${step.buildArgs.join(' ')} `;
   return yield* takeStep(build, state, {
-    inputs: ['RUN', step.args, step.buildArgs, step.network, inputs],
+    inputs: ['RUN', step.args, step.script?.text, step.buildArgs, step.network, inputs],
     createdBy: `RUN ${args}${step.display} # buildkit`,
     make: () => executeRun(build, state, step, mounts),
   });

@@ -10,7 +10,7 @@ import {
   type BigIntStats,
 } from 'node:fs';
 import { join } from 'node:path';
-import type { IgnoreRules } from './ignore.ts';
+import { parseIgnoreRules, type IgnoreRules } from './ignore.ts';
 
 /** One file of a tree that is to be copied. */
 export interface TreeEntry {
@@ -22,39 +22,45 @@ export interface TreeEntry {
   readonly uid: number;
   readonly gid: number;
   readonly modifiedAtNs: bigint;
+  readonly sizeBytes: number;
   readonly target?: string;
   readonly device?: bigint;
   /** Type bits of the mode, for devices. */
   readonly type: number;
 }
 
-/** A tree to copy from: a file or directory beneath a root. */
+/** A file or directory to copy from, beneath a root. Plain data: it goes to worker threads. */
 export interface Source {
   readonly root: string;
   /** Resolved, relative to the root. */
   readonly path: string;
   /** The name it was asked for by; a file copied into a directory keeps it. */
   readonly name: string;
-  readonly entries: readonly TreeEntry[];
+  /** Text of the `.dockerignore` that holds for the root. */
+  readonly ignore?: string;
 }
 
 /**
- * The entries of a file or directory, parents before children, names in byte order. What `ignore` leaves out is passed over, unless a
- * directory holds something that is not; sockets are never copied.
+ * The entries of a source, parents before children, names in byte order. What is ignored is passed over, unless a directory holds something
+ * that is not; sockets are never copied. Nothing at all is yielded for a source that is ignored altogether.
  */
-export function listTree(root: string, path: string, ignore?: IgnoreRules): TreeEntry[] {
-  const walk = (relative: string): TreeEntry[] => {
-    const inRoot = [path, relative].filter(Boolean).join('/');
-    const entry = readEntry(join(root, inRoot), relative);
-    if (!entry) return [];
-    const isIgnored = inRoot !== '' && ignore?.isIgnored(inRoot) === true;
-    if (entry.kind !== 'directory') return isIgnored ? [] : [entry];
-    const children = readdirSync(join(root, inRoot))
-      .sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
-      .flatMap((name) => walk(relative === '' ? name : `${relative}/${name}`));
-    return isIgnored && children.length === 0 ? [] : [entry, ...children];
-  };
-  return walk('');
+export function* entriesOf(source: Source): Generator<TreeEntry, void> {
+  yield* walk(source, parseIgnoreRules(source.ignore ?? ''), '', []);
+}
+
+/** `waiting`: ignored directories above, to be yielded once something in them is wanted. */
+function* walk(source: Source, rules: IgnoreRules, relative: string, waiting: TreeEntry[]): Generator<TreeEntry, void> {
+  const inRoot = [source.path, relative].filter(Boolean).join('/');
+  const entry = readEntry(join(source.root, inRoot), relative);
+  if (!entry) return;
+  const isIgnored = inRoot !== '' && rules.isIgnored(inRoot);
+  if (isIgnored && entry.kind !== 'directory') return;
+  waiting.push(entry);
+  if (!isIgnored) yield* waiting.splice(0);
+  if (entry.kind !== 'directory') return;
+  const names = readdirSync(join(source.root, inRoot)).sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  for (const name of names) yield* walk(source, rules, relative === '' ? name : `${relative}/${name}`, waiting);
+  if (waiting.at(-1) === entry) waiting.pop();
 }
 
 function readEntry(path: string, relative: string): TreeEntry | undefined {
@@ -69,6 +75,7 @@ function readEntry(path: string, relative: string): TreeEntry | undefined {
     uid: Number(stat.uid),
     gid: Number(stat.gid),
     modifiedAtNs: stat.mtimeNs,
+    sizeBytes: Number(stat.size),
     ...(kind === 'link' ? { target: readlinkSync(path) } : {}),
     ...(kind === 'device' ? { device: stat.rdev } : {}),
   };
@@ -86,13 +93,13 @@ function kindOf(stat: BigIntStats): TreeEntry['kind'] | undefined {
 /** A digest of names, kinds, modes, owners and contents; times do not count, so that a fresh checkout finds its cache. */
 export function digestSources(sources: readonly Source[], hasOwners: boolean): string {
   const hash = createHash('sha256');
-  for (const { root, path, name, entries } of sources) {
-    hash.update(`source ${JSON.stringify(name)}\n`);
-    for (const entry of entries) {
+  for (const source of sources) {
+    hash.update(`source ${JSON.stringify(source.name)}\n`);
+    for (const entry of entriesOf(source)) {
       const owner = hasOwners ? [entry.uid, entry.gid] : [];
       const { target, device } = entry;
       hash.update(`${JSON.stringify([entry.path, entry.kind, entry.mode, ...owner, target, device?.toString()])}\n`);
-      if (entry.kind === 'file') hashFile(hash, join(root, path, entry.path));
+      if (entry.kind === 'file') hashFile(hash, join(source.root, source.path, entry.path));
     }
   }
   return hash.digest('hex');
