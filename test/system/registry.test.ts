@@ -98,7 +98,12 @@ async function pushUntilKilled(server: Server, worker: number, acknowledged: Map
       config: { mediaType: 'application/vnd.oci.image.config.v1+json', digest: digestOf(config), size: config.length },
       layers: [{ mediaType: 'application/vnd.oci.image.layer.v1.tar', digest: digestOf(layer), size: layer.length }],
     });
-    const send = async (path: string, method: string, body: BodyInit, headers: HeadersInit = {}) => {
+    const send = async (
+      path: string,
+      method: string,
+      body: string | Uint8Array<ArrayBuffer>,
+      headers: Record<string, string> = {},
+    ) => {
       const response = await server.request(path, { method, body, headers });
       assert.ok(response.status === 201 || response.status === 202, `${method} ${path}: ${response.status}`);
       await response.arrayBuffer();
