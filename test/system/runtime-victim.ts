@@ -4,7 +4,7 @@ import { engineAt, image, start, type EngineHome } from './engine.ts';
 const [home = '', delayMs = '0'] = process.argv.slice(2);
 const engine = engineAt(JSON.parse(home) as EngineHome);
 await engine.start();
-const counting = 'i=0; while [ $i -lt 40 ]; do i=$((i+1)); echo $i; sleep 0.05; done; exit 42';
+const counting = 'i=0; while [ ! -e /tmp/stop ]; do i=$((i+1)); echo $i; sleep 0.05; done; exit 42';
 await start(engine, ['sh', '-c', counting], { name: 'counting' });
 await start(engine, ['sh', '-c', 'read x; echo bye; exit 5'], { name: 'brief' });
 await start(engine, ['sh', '-c', 'exit 1'], { name: 'returning', restartPolicy: { name: 'always' } });

@@ -59,8 +59,8 @@ export interface MonitorExec {
   readonly isStdinOpen: boolean;
 }
 
-/** A process that was added to a container. */
-export interface MonitoredExec extends Disposable {
+/** A process that was added to a container. Disposing lets go of it; it runs on. */
+export interface MonitoredExec extends AsyncDisposable {
   readonly pid: number;
   /** Rejects when conmon dies without telling. */
   readonly exitCode: Promise<number>;
@@ -111,7 +111,11 @@ export async function execMonitored(
   writeSync(gateOurs, '\0');
   const pid = await reports.pid();
   const held = report.move();
-  return { pid, exitCode: reports.next().then((last) => last.data), [Symbol.dispose]: () => held.dispose() };
+  return {
+    pid,
+    exitCode: reports.next().then((last) => last.data),
+    [Symbol.asyncDispose]: () => Promise.resolve(held.dispose()),
+  };
 }
 
 /** `workingDirectory` is where conmon drops what it gives no path, its mark of an OOM among it. */

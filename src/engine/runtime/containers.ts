@@ -180,7 +180,7 @@ export class ContainerSet implements Containers, StepContainers, ImageUsers {
       instance.endAttachments();
       this.#health.end(instance);
     }
-    for (const attachment of this.#runtime.openAttachments) await attachment[Symbol.asyncDispose]();
+    for (const stream of this.#runtime.openStreams) await stream[Symbol.asyncDispose]();
     await this.#lifecycle.letGo();
     await this.#health.idle();
   }
@@ -217,7 +217,6 @@ export class ContainerSet implements Containers, StepContainers, ImageUsers {
       const mounts = await recordMounts(volumes, request, image.config);
       const folder = new ContainerFolder(containersDirectory, bundlesDirectory, id);
       await folder.make();
-      await folder.writeState(initialState);
       // The container exists once its config does: without one, a restarted engine removes the folder.
       const whole: ContainerRecord = { ...record, name, mounts };
       await folder.writeConfig(whole);

@@ -20,10 +20,7 @@ export async function execIn(runtime: Runtime, instance: Instance, request: Exec
   if (request.args.length === 0) throw new DabbaError('InvalidArgument', 'No exec command specified');
   const id = runtime.random.hex(64);
   const bundle = join(runtime.execsDirectory, id.slice(0, 16));
-  const attachment = new ProcessAttachment(
-    { stdin: request.stdin, stdout: true, stderr: true },
-    runtime.openAttachments,
-  );
+  const attachment = new ProcessAttachment({ stdin: request.stdin, stdout: true, stderr: true }, runtime.openStreams);
   const discard = () => rm(bundle, { recursive: true, force: true });
   try {
     await mkdir(bundle, { recursive: true, mode: 0o700 });
@@ -43,9 +40,11 @@ export async function execIn(runtime: Runtime, instance: Instance, request: Exec
     );
     const attributes = { execID: id };
     instance.publish(`exec_start: ${request.args.join(' ')}`, attributes);
-    return new RunningExec(id, monitored, attachment, bundle, (exitCode) =>
-      instance.publish('exec_die', { ...attributes, exitCode: String(exitCode) }),
-    );
+    runtime.openStreams.add(monitored);
+    return new RunningExec(id, monitored, attachment, bundle, (exitCode) => {
+      runtime.openStreams.delete(monitored);
+      if (exitCode !== undefined) instance.publish('exec_die', { ...attributes, exitCode: String(exitCode) });
+    });
   } catch (cause) {
     await attachment[Symbol.asyncDispose]();
     await discard();
@@ -78,7 +77,7 @@ class RunningExec implements Exec {
     monitored: MonitoredExec,
     attachment: ProcessAttachment,
     bundle: string,
-    onEnd: (exitCode: number) => void,
+    onEnd: (exitCode: number | undefined) => void,
   ) {
     this.id = id;
     this.pid = monitored.pid;
@@ -105,13 +104,17 @@ class RunningExec implements Exec {
     }
   }
 
-  async #awaitEnd(monitored: MonitoredExec, onEnd: (exitCode: number) => void): Promise<{ readonly exitCode: number }> {
+  async #awaitEnd(
+    monitored: MonitoredExec,
+    onEnd: (exitCode: number | undefined) => void,
+  ): Promise<{ readonly exitCode: number }> {
+    let exitCode: number | undefined;
     try {
-      const exitCode = await monitored.exitCode;
-      onEnd(exitCode);
+      exitCode = await monitored.exitCode;
       return { exitCode };
     } finally {
-      monitored[Symbol.dispose]();
+      onEnd(exitCode);
+      await monitored[Symbol.asyncDispose]();
       await rm(this.#bundle, { recursive: true, force: true });
     }
   }

@@ -120,7 +120,7 @@ export class Instance {
 
   attach(options: AttachOptions): ProcessAttachment {
     if (this.#isRemoved) throw new DabbaError('NotFound', `No such container: ${this.id}`);
-    const attachment = new ProcessAttachment(options, this.#runtime.openAttachments);
+    const attachment = new ProcessAttachment(options, this.#runtime.openStreams);
     if (this.isRunning) attachment.connect(this.folder.attachSocket);
     else this.#pendingAttachments.add(attachment);
     return attachment;

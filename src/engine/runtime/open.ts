@@ -57,7 +57,7 @@ export async function openContainers(options: RuntimeOptions): Promise<OpenConta
     cgroups,
     limits: readMachineLimits(cgroups.hasSwapAccounting),
     starts: new Limiter(2 * availableParallelism()),
-    openAttachments: new Set(),
+    openStreams: new Set(),
   };
   for (const path of [directory, bundlesDirectory, runtime.execsDirectory, runcRoot])
     await mkdir(path, { recursive: true, mode: 0o711 });

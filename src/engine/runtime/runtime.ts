@@ -27,8 +27,8 @@ export interface Runtime {
   readonly limits: MachineLimits;
   /** Of the starts that are under way at once. */
   readonly starts: Limiter;
-  /** Attachments whose streams are still open; closed when the engine lets go. */
-  readonly openAttachments: Set<AsyncDisposable>;
+  /** Attachments and execs still under way; closed when the engine lets go. */
+  readonly openStreams: Set<AsyncDisposable>;
   readonly events: EventHub;
   readonly clock: Clock;
   readonly random: Random;
