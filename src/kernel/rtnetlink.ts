@@ -113,11 +113,6 @@ export function addRoute(route: RouteRequest): NetlinkRequest {
   return routeRequest(RTM_NEWROUTE, NetlinkFlag.create | NetlinkFlag.exclusive, route, 'add');
 }
 
-/** Fails with ESRCH when there is no such route. */
-export function deleteRoute(route: RouteRequest): NetlinkRequest {
-  return routeRequest(RTM_DELROUTE, 0, route, 'delete');
-}
-
 /** A neighbour entry that never expires: no ARP is needed, or believed, for this address on this link. */
 export function setNeighbour(index: number, address: string, macAddress: string): NetlinkRequest {
   const header = Buffer.alloc(12);
@@ -151,6 +146,15 @@ export function removeLink(socket: NetlinkSocket, index: number): void {
     socket.execute({ type: RTM_DELLINK, flags: 0, body: linkHeader(index), subject: `delete link ${index}` });
   } catch (error) {
     if (systemCode(error) !== 'ENODEV') throw error;
+  }
+}
+
+/** Removes a route of the main table; an absent one is no failure. */
+export function removeRoute(socket: NetlinkSocket, route: RouteRequest): void {
+  try {
+    socket.execute(routeRequest(RTM_DELROUTE, 0, route, 'delete'));
+  } catch (error) {
+    if (systemCode(error) !== 'ESRCH') throw error;
   }
 }
 

@@ -9,6 +9,15 @@ interface Records<T> {
   all(): T[];
 }
 
+export interface DesiredStateOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Ends the following. */
+  readonly signal: AbortSignal;
+  readonly onChange: () => void;
+}
+
 /** The network records of the store, in memory and a little behind it. `onChange` is called after each change. */
 export class DesiredState {
   readonly vpcs: Records<Vpc>;
@@ -17,16 +26,10 @@ export class DesiredState {
   readonly routeTables: Records<RouteTable>;
   readonly securityGroups: Records<SecurityGroup>;
   readonly networkInterfaces: Records<NetworkInterface>;
-  readonly #options: {
-    readonly store: Store;
-    readonly clock: Clock;
-    readonly logger: Logger;
-    readonly signal: AbortSignal;
-    readonly onChange: () => void;
-  };
+  readonly #options: DesiredStateOptions;
   #cache: WatchCache<unknown> | undefined;
 
-  constructor(options: DesiredState['#options']) {
+  constructor(options: DesiredStateOptions) {
     this.#options = options;
     const records = networkRecords(options.store);
     this.vpcs = this.#view(records.vpcs);

@@ -48,12 +48,16 @@ export class Fabric implements Disposable {
     this.record = record;
     this.#machine = machine;
     this.mtu = machine.mtu();
-    this.namespace = openNetworkNamespace(path) ?? createNetworkNamespace(path);
-    this.netlink = this.namespace.run(() => {
-      for (const [name, value] of settings) writeSysctl(name, value);
-      return new NetlinkSocket();
-    });
+    using undo = new DisposableStack();
+    this.namespace = undo.use(openNetworkNamespace(path) ?? createNetworkNamespace(path));
+    this.netlink = undo.use(
+      this.namespace.run(() => {
+        for (const [name, value] of settings) writeSysctl(name, value);
+        return new NetlinkSocket();
+      }),
+    );
     this.#connect();
+    undo.move();
   }
 
   /** Gives the fabric itself an address that every interface can reach. */
@@ -91,10 +95,12 @@ export class Fabric implements Disposable {
     this.namespace[Symbol.dispose]();
   }
 
-  /** Removes the namespace and all that is in it. */
+  /**
+   * Removes the namespace. The kernel clears away what is in it, uplink included, once the last socket inside is closed: deleting links
+   * ourselves would block for tens of milliseconds each.
+   */
   remove(): void {
-    this.removeStrayLinks(new Set());
-    this.#machine.removeUplink(this.record.slot);
+    this.#machine.routePublicAddresses(this.record.slot, []);
     this[Symbol.dispose]();
     removeNetworkNamespace(this.namespace.path);
   }

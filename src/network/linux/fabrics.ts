@@ -100,7 +100,7 @@ export class Fabrics {
   removeInterface(key: string): InterfaceRecord | undefined {
     const record = this.#interfaceRecords.get(key);
     if (!record) return undefined;
-    removeInterface(this.get(record.fabric), { link: record.link, path: this.#namespacePath(key) });
+    removeInterface(this.get(record.fabric), { ...record, path: this.#namespacePath(key) });
     this.#interfaceRecords.delete(key);
     return record;
   }
@@ -182,7 +182,8 @@ export class Fabrics {
   #openFabric(record: FabricRecord): OpenFabric {
     const path = this.#namespacePath(record.key);
     const kind = this.#kinds(record);
-    const fabric = new Fabric(record, path, this.#machine);
+    using undo = new DisposableStack();
+    const fabric = undo.use(new Fabric(record, path, this.#machine));
     const open = {
       fabric,
       rules: new AppliedRuleset(
@@ -191,6 +192,7 @@ export class Fabrics {
       ),
       listeners: openListeners(fabric, kind.listeners(record)),
     };
+    undo.move();
     this.#open.set(record.key, open);
     return open;
   }

@@ -7,6 +7,7 @@ import {
   openNetworkNamespace,
   removeNetworkNamespace,
   removeLink,
+  removeRoute,
   setLinkUp,
   setNeighbour,
   setRoute,
@@ -73,13 +74,16 @@ export function ensureInterface(fabric: Fabric, plan: InterfacePlan): void {
   );
 }
 
-/** Removes the interface and its namespace's name; what still runs inside is alone from then on. Removing an absent one succeeds. */
+/**
+ * Removes the interface's address from the fabric and the name of its namespace; repeatable. The link goes in the background with the last
+ * process inside: deleting it ourselves would block for tens of milliseconds. Until then nothing passes, for want of a route and a rule.
+ */
 export function removeInterface(
   fabric: Fabric | undefined,
-  { link, path }: { readonly link: string; readonly path: string },
+  { path, link, privateIp }: { readonly path: string; readonly link: string; readonly privateIp: Ipv4 },
 ): void {
   const near = fabric && findLink(fabric.netlink, link);
-  if (near) removeLink(fabric.netlink, near.index);
+  if (near) removeRoute(fabric.netlink, { destination: `${privateIp}/32`, interfaceIndex: near.index });
   removeNetworkNamespace(path);
 }
 

@@ -36,22 +36,30 @@ export function servicesOf({ dnsAddresses, endpoints }: ListenerPlan): Service[]
 /** Opens sockets inside the fabric and serves there from this process. Disposal closes them and what they carry. */
 export function openListeners(fabric: Fabric, plan: ListenerPlan): AsyncDisposable {
   const opened = new AsyncDisposableStack();
-  const { namespace } = fabric;
-  for (const address of plan.dnsAddresses) {
-    fabric.addOwnAddress(address);
-    const at = { address, port: DNS_PORT };
-    const descriptors = { udp: bindUdp(namespace, at), tcp: listenTcp(namespace, at) };
-    opened.use(serveDns(descriptors, plan.resolve, plan.vpcId));
+  try {
+    for (const address of plan.dnsAddresses) openDns(fabric, address, plan, opened);
+    for (const endpoint of plan.endpoints) openHttp(fabric, endpoint, plan, opened);
+    return opened;
+  } catch (error) {
+    void opened.disposeAsync(); // the failure matters, not how long the sockets take to close
+    throw error;
   }
-  for (const { address, port, onServer } of plan.endpoints) {
-    fabric.addOwnAddress(address);
-    const server = onServer({ vpcId: plan.vpcId ?? '' });
-    server.listen({ fd: listenTcp(namespace, { address, port }) });
-    opened.defer(async () => {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      server.closeAllConnections();
-      await closed;
-    });
-  }
-  return opened;
+}
+
+function openDns(fabric: Fabric, address: Ipv4, plan: ListenerPlan, opened: AsyncDisposableStack): void {
+  fabric.addOwnAddress(address);
+  const at = { address, port: DNS_PORT };
+  const descriptors = { udp: bindUdp(fabric.namespace, at), tcp: listenTcp(fabric.namespace, at) };
+  opened.use(serveDns(descriptors, plan.resolve, plan.vpcId));
+}
+
+function openHttp(fabric: Fabric, at: LinkLocalEndpoint, plan: ListenerPlan, opened: AsyncDisposableStack): void {
+  fabric.addOwnAddress(at.address);
+  const server = at.onServer({ vpcId: plan.vpcId ?? '' });
+  server.listen({ fd: listenTcp(fabric.namespace, at) });
+  opened.defer(async () => {
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    server.closeAllConnections();
+    await closed;
+  });
 }

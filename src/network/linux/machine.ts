@@ -1,14 +1,14 @@
-import { DabbaError, isDabbaError, systemCode } from '#base';
+import { DabbaError, isDabbaError } from '#base';
 import {
   NetlinkSocket,
   addAddress,
   addRoute,
   addVethPair,
-  deleteRoute,
   findLink,
   listLinks,
   listRoutes,
   removeLink,
+  removeRoute,
   setLinkUp,
   setRoute,
   type Link,
@@ -24,11 +24,13 @@ import { renderRemoval, renderTable } from '../rules/ruleset.ts';
 import { forgetForwardingDuty, inheritsForwardingDuty, passOnForwardingDuty } from './forwarding.ts';
 import type { RunNft } from './nft.ts';
 import type { RecordFolder } from './state.ts';
-import { readSysctl, writeSysctl } from './sysctl.ts';
+import { bootId, readSysctl, writeSysctl } from './sysctl.ts';
 
 /** What this daemon took of the machine as a whole. Written before it is taken. */
 export interface MachineRecord {
   readonly key: 'machine';
+  /** The boot it belongs to: nothing that was taken outlives one. */
+  readonly bootId: string;
   readonly publicCidr: Cidr;
   readonly linkCidr?: Cidr;
   /** Forwarding was off before us (or before another dabba that has gone), so it goes off with us. */
@@ -71,11 +73,12 @@ export class Machine {
 
   /** Takes the address ranges, turns forwarding on and puts the rules in force. Throws `FailedPrecondition` when a range is taken. */
   async start(): Promise<void> {
-    const before = this.#records.get('machine');
-    if (before && before.publicCidr !== this.#publicCidr) this.#dropRoute(unreachable(before.publicCidr));
+    const before = this.#recordOfThisBoot();
+    if (before && before.publicCidr !== this.#publicCidr) removeRoute(this.#netlink, unreachable(before.publicCidr));
     const inherits = await inheritsForwardingDuty(this.#instance, this.#runNft);
     const record: MachineRecord = {
       key: 'machine',
+      bootId: bootId(),
       publicCidr: this.#publicCidr,
       restoresForwarding: before?.restoresForwarding || inherits || readSysctl('ipv4/ip_forward') === '0',
       ...(before?.linkCidr ? { linkCidr: before.linkCidr } : {}),
@@ -123,19 +126,12 @@ export class Machine {
     this.#netlink.execute(addAddress(index, linkAddresses(this.linkCidr, slot).machine, 31), setLinkUp(index));
   }
 
-  /** Removes the uplink of a slot and the routes over it. */
-  removeUplink(slot: number): void {
-    for (const [address, owner] of this.#publicRoutes) if (owner === slot) this.#publicRoutes.delete(address);
-    const link = findLink(this.#netlink, this.#uplinkName(slot));
-    if (link) removeLink(this.#netlink, link.index);
-  }
-
   /** Makes exactly these public addresses lead to the uplink of a slot; one that led elsewhere moves. */
   routePublicAddresses(slot: number, addresses: readonly Ipv4[]): void {
     const wanted = new Set(addresses);
     for (const [address, owner] of this.#publicRoutes) {
       if (owner !== slot || wanted.has(address)) continue;
-      this.#dropRoute({ destination: `${address}/32` });
+      removeRoute(this.#netlink, { destination: `${address}/32` });
       this.#publicRoutes.delete(address);
     }
     const fresh = addresses.filter((address) => this.#publicRoutes.get(address) !== slot);
@@ -168,14 +164,19 @@ export class Machine {
     const inherits = await inheritsForwardingDuty(this.#instance, this.#runNft);
     await this.#runNft(renderRemoval(TABLE_PREFIX + this.#instance));
     if (inherits) await forgetForwardingDuty(this.#instance, this.#runNft);
-    const record = this.#records.get('machine');
+    const record = this.#recordOfThisBoot();
+    this.#records.delete('machine');
     if (!record) return;
-    this.#dropRoute(unreachable(record.publicCidr));
-    if (record.linkCidr) this.#dropRoute(unreachable(record.linkCidr));
+    removeRoute(this.#netlink, unreachable(record.publicCidr));
+    if (record.linkCidr) removeRoute(this.#netlink, unreachable(record.linkCidr));
     if ((record.restoresForwarding || inherits) && !(await passOnForwardingDuty(this.#runNft)))
       writeSysctl('ipv4/ip_forward', 0);
-    this.#records.delete('machine');
     this.#linkCidr = undefined;
+  }
+
+  #recordOfThisBoot(): MachineRecord | undefined {
+    const record = this.#records.get('machine');
+    return record?.bootId === bootId() ? record : undefined;
   }
 
   #claimPublicCidr(record: MachineRecord, before: MachineRecord | undefined): void {
@@ -186,11 +187,14 @@ export class Machine {
         overlaps(destination, this.#publicCidr) &&
         !(isOurs && kind === 'unreachable' && destination === this.#publicCidr),
     );
+    const removal = `ip route del unreachable ${clash?.destination}`;
     if (clash)
       throw new DabbaError(
         'FailedPrecondition',
         `public addresses ${this.#publicCidr}: this machine already has a route to ${clash.destination}` +
-          `${clash.protocol === ROUTE_PROTOCOL ? ' of another dabba' : ''}; ${advice}`,
+          (clash.protocol === ROUTE_PROTOCOL
+            ? ` of another dabba (if that one is gone: ${removal}); ${advice}`
+            : `; ${advice}`),
       );
     this.#records.put(record);
     this.#ensureRoute(unreachable(this.#publicCidr));
@@ -247,14 +251,6 @@ export class Machine {
     } catch (error) {
       if (isDabbaError(error, 'AlreadyExists')) return false;
       throw error;
-    }
-  }
-
-  #dropRoute(route: RouteRequest): void {
-    try {
-      this.#netlink.execute(deleteRoute(route));
-    } catch (error) {
-      if (systemCode(error) !== 'ESRCH') throw error;
     }
   }
 

@@ -8,3 +8,8 @@ export function readSysctl(name: string): string {
 export function writeSysctl(name: string, value: string | number): void {
   writeFileSync(`/proc/sys/net/${name}`, String(value));
 }
+
+/** Tells this boot of the machine from every other. */
+export function bootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+}

@@ -44,7 +44,7 @@ export class World {
   readonly store: Store;
   readonly directory: string;
   readonly options: LinuxNetworkPlaneOptions;
-  plane: NetworkPlane;
+  readonly plane: NetworkPlane;
   readonly #servers: Server[] = [];
 
   constructor(options: Partial<LinuxNetworkPlaneOptions> = {}) {
@@ -61,13 +61,6 @@ export class World {
       ...options,
     };
     this.plane = createLinuxNetworkPlane(this.options);
-  }
-
-  /** The plane of a daemon that was started again after `kill -9`: nothing of the old one was told. */
-  async restart(): Promise<void> {
-    await this.plane.stop();
-    this.plane = createLinuxNetworkPlane(this.options);
-    await this.plane.start();
   }
 
   records() {

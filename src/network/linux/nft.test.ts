@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setOf, type Ruleset } from '../rules/ruleset.ts';
+import { AppliedRuleset } from './nft.ts';
+
+/** An `AppliedRuleset` over a set whose elements the test chooses, with the scripts it ran. */
+function applied(isRefused: (script: string) => boolean = () => false) {
+  const addresses = new Set<string>();
+  const scripts: string[] = [];
+  const wanted = (): Ruleset => ({
+    table: 't',
+    sets: new Map([['s', setOf('type ipv4_addr;', addresses)]]),
+    chains: new Map(),
+  });
+  const rules = new AppliedRuleset(wanted, async (script) => {
+    scripts.push(script);
+    if (isRefused(script)) throw new Error('refused');
+  });
+  return { addresses, scripts, rules };
+}
+
+test('refreshes of one turn share one run, which sees the latest', async () => {
+  const { addresses, scripts, rules } = applied();
+  addresses.add('10.0.0.1');
+  const first = rules.refresh();
+  addresses.add('10.0.0.2');
+  await Promise.all([first, rules.refresh()]);
+  assert.equal(scripts.length, 1);
+  assert.match(scripts[0]!, /10\.0\.0\.1, 10\.0\.0\.2/);
+});
+
+test('after the first run only differences are sent, and nothing for no difference', async () => {
+  const { addresses, scripts, rules } = applied();
+  await rules.refresh();
+  await rules.refresh();
+  addresses.add('10.0.0.1');
+  await rules.refresh();
+  assert.equal(scripts.length, 2);
+  assert.equal(scripts[1], 'add element ip t s { 10.0.0.1 }\n');
+});
+
+test('a refresh during a run waits for the next one', async () => {
+  const { addresses, scripts, rules } = applied();
+  let second: Promise<void> | undefined;
+  const first = rules.refresh().then(() => assert.equal(scripts.length, 1));
+  await new Promise((resolve) => setImmediate(resolve));
+  addresses.add('10.0.0.9');
+  second = rules.refresh();
+  await Promise.all([first, second]);
+  assert.match(scripts.at(-1)!, /10\.0\.0\.9/);
+});
+
+test('a refused difference is followed by the whole table', async () => {
+  const { addresses, scripts, rules } = applied((script) => script.startsWith('add element'));
+  await rules.refresh();
+  addresses.add('10.0.0.1');
+  await rules.refresh();
+  assert.equal(scripts.length, 3);
+  assert.match(scripts[2]!, /delete table/);
+});
+
+test('a refused table is an error, and sent again next time', async () => {
+  const refusals = [true, false];
+  const { scripts, rules } = applied(() => refusals.shift()!);
+  await assert.rejects(rules.refresh(), /refused/);
+  await rules.refresh();
+  assert.equal(scripts.length, 2);
+});
