@@ -47,6 +47,7 @@ class LocalImages implements Images, ImageInternals, AsyncDisposable {
   readonly #http = new RegistryHttp();
   /** What the configs of recorded images say. */
   readonly #described = new Map<Digest, DescribedImage>();
+  readonly #inFlight = new Map<Digest, Promise<void>>();
   #holds = 0;
   #isCollectionDue = false;
   #collecting: Promise<readonly Digest[]> = Promise.resolve([]);
@@ -217,7 +218,9 @@ class LocalImages implements Images, ImageInternals, AsyncDisposable {
   }
 
   #parts() {
-    return { ...this.#options, http: this.#http, layers: this.#layers, store: this.#store };
+    const { blobs, clock, resolver, snapshots } = this.#options;
+    const [http, layers, store, inFlight] = [this.#http, this.#layers, this.#store, this.#inFlight];
+    return { blobs, clock, http, inFlight, layers, resolver, snapshots, store };
   }
 
   async #describe(id: Digest): Promise<DescribedImage> {

@@ -2,12 +2,12 @@ import { type Clock, DabbaError, type Digest } from '#base';
 import type { BlobStore } from '#blob';
 import type { TransferOptions } from '../engine.ts';
 import type { RegistryResolver } from '../ports.ts';
+import { Limiter } from '../limiter.ts';
 import { chainIdsOf } from '../snapshot/chain.ts';
 import type { OverlaySnapshots } from '../snapshot/snapshots.ts';
 import { decodeConfig, machineArchitecture } from './config.ts';
 import { fetchBlob } from './fetch.ts';
 import type { ImageLayers } from './layers.ts';
-import { Limiter } from './limit.ts';
 import { choosePlatform, type Descriptor, type Manifest, manifestLimitBytes, parseManifest } from './manifest.ts';
 import { LayerReport } from './progress.ts';
 import {
@@ -28,6 +28,8 @@ export interface PullParts {
   readonly blobs: BlobStore;
   readonly clock: Clock;
   readonly http: RegistryHttp;
+  /** Layers that are being pulled, by chain ID. */
+  readonly inFlight: Map<Digest, Promise<void>>;
   readonly layers: ImageLayers;
   readonly resolver: RegistryResolver;
   readonly snapshots: OverlaySnapshots;
@@ -123,7 +125,8 @@ async function pullLayers(
   const all = image.layers.map((blob, index) => {
     const beneath = parentReady;
     const report = new LayerReport(blob, parts.clock, options.onProgress);
-    const one = limiter.run(() => pullLayer(parts, { ...image, blob, index, chain, beneath, report, signal }));
+    const layer = { ...image, blob, index, chain, beneath, report, signal };
+    const one = limiter.run(() => pullLayerOnce(parts, layer), signal);
     parentReady = one;
     return one.catch((error: unknown) => {
       failure.abort(error);
@@ -137,25 +140,49 @@ async function pullLayers(
   if (failed.length > 0) throw failure.signal.reason;
 }
 
-async function pullLayer(
-  parts: PullParts,
-  layer: {
-    readonly client: RepositoryClient;
-    readonly blob: Descriptor;
-    readonly index: number;
-    readonly diffIds: readonly Digest[];
-    readonly chain: readonly Digest[];
-    readonly beneath: Promise<unknown>;
-    readonly report: LayerReport;
-    readonly signal: AbortSignal;
-  },
-): Promise<void> {
-  const { client, blob, index, diffIds, chain, beneath, report, signal } = layer;
-  const { snapshots, layers, blobs, clock } = parts;
-  if (snapshots.layers.find(chain[index]!)) {
-    report.state('exists');
-    return;
+interface PulledLayer {
+  readonly client: RepositoryClient;
+  readonly blob: Descriptor;
+  readonly index: number;
+  readonly diffIds: readonly Digest[];
+  readonly chain: readonly Digest[];
+  /** Resolves when the layers beneath are here. */
+  readonly beneath: Promise<unknown>;
+  readonly report: LayerReport;
+  readonly signal: AbortSignal;
+}
+
+/** Many pulls of one image fetch each layer once. Should the pull that does it fail, another takes over. */
+async function pullLayerOnce(parts: PullParts, layer: PulledLayer): Promise<void> {
+  const { chain, index, report, signal } = layer;
+  const chainId = chain[index]!;
+  while (!parts.snapshots.layers.find(chainId)) {
+    signal.throwIfAborted();
+    const others = parts.inFlight.get(chainId);
+    if (!others) {
+      const ours = pullLayer(parts, layer).finally(() => parts.inFlight.delete(chainId));
+      parts.inFlight.set(chainId, ours);
+      return ours;
+    }
+    report.state('waiting');
+    await settledOrAborted(others, signal);
   }
+  report.state('exists');
+}
+
+async function settledOrAborted(work: Promise<unknown>, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  signal.addEventListener('abort', () => resolve(), { once: true });
+  work.then(
+    () => resolve(),
+    () => resolve(),
+  );
+  await promise;
+}
+
+async function pullLayer(parts: PullParts, layer: PulledLayer): Promise<void> {
+  const { client, blob, index, diffIds, chain, beneath, report, signal } = layer;
+  const { layers, blobs, clock } = parts;
   report.state('waiting');
   await fetchBlob({ client, blobs, blob, clock, report, signal });
   report.state('unpacking');

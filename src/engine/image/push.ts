@@ -2,10 +2,10 @@ import { type Clock, DabbaError, type Digest, digestOf, isDabbaError } from '#ba
 import type { BlobStore } from '#blob';
 import type { TransferOptions } from '../engine.ts';
 import type { RegistryResolver } from '../ports.ts';
+import { Limiter } from '../limiter.ts';
 import { chainIdsOf } from '../snapshot/chain.ts';
 import type { DescribedImage } from './config.ts';
 import type { ImageLayers } from './layers.ts';
-import { Limiter } from './limit.ts';
 import { type Descriptor, type Manifest, manifestLimitBytes, mediaType, parseManifest } from './manifest.ts';
 import { LayerReport } from './progress.ts';
 import { familiarReference, type ImageReference, manifestNameOf, repositoryOf } from './reference.ts';
@@ -127,7 +127,7 @@ async function pushLayers(
     const report = new LayerReport(blob, parts.clock, options.onProgress);
     report.state('waiting');
     try {
-      await limiter.run(() => pushBlob(parts, { ...image, blob, report }, signal));
+      await limiter.run(() => pushBlob(parts, { ...image, blob, report }, signal), signal);
     } catch (error) {
       failure.abort(error);
       throw error;

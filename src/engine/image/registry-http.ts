@@ -1,7 +1,7 @@
 import { Agent, type IncomingMessage, request as httpRequest } from 'node:http';
 import { Agent as SecureAgent, request as httpsRequest } from 'node:https';
 import { pipeline, type Readable } from 'node:stream';
-import { DabbaError, messageOf } from '#base';
+import { DabbaError, messageOf, systemCode } from '#base';
 import { RegistryUnreachable } from './registry-errors.ts';
 
 export interface HttpRequest {
@@ -17,16 +17,29 @@ const connectMs = 5_000;
 /** A connection that says nothing for so long is taken for dead. */
 const silenceMs = 60_000;
 
+/** A kept connection that the server closed just as it was used: nothing was asked yet. */
+class StaleConnection extends Error {}
+
 /** Kept connections to registries. Answers are streams; whoever gets one reads it to its end or destroys it. */
 export class RegistryHttp implements Disposable {
   readonly #agent = new Agent({ keepAlive: true });
   readonly #secureAgent = new SecureAgent({ keepAlive: true });
 
   /** Resolves with the head of the answer, whatever its status. Throws `RegistryUnreachable` if there is none. */
-  send(request: HttpRequest): Promise<IncomingMessage> {
-    const { method, url, headers, body, signal } = request;
+  async send(request: HttpRequest): Promise<IncomingMessage> {
+    const { url, body } = request;
     if (url.protocol !== 'http:' && url.protocol !== 'https:')
-      return Promise.reject(new DabbaError('InvalidArgument', `registry address "${url.href}" is not HTTP`));
+      throw new DabbaError('InvalidArgument', `registry address "${url.href}" is not HTTP`);
+    for (;;)
+      try {
+        return await this.#sendOnce(request);
+      } catch (error) {
+        const isStale = error instanceof RegistryUnreachable && error.cause instanceof StaleConnection;
+        if (!isStale || (body !== undefined && !Buffer.isBuffer(body))) throw error;
+      }
+  }
+
+  #sendOnce({ method, url, headers, body, signal }: HttpRequest): Promise<IncomingMessage> {
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
     const isSecure = url.protocol === 'https:';
     const options = { method, headers: { 'user-agent': 'dabba', ...headers }, signal };
@@ -43,11 +56,13 @@ export class RegistryHttp implements Disposable {
     sent.once('response', resolve);
     sent.on('error', (error) => {
       connected();
-      if (signal.aborted) reject(new DabbaError('Cancelled', `${method} ${url.href} was cancelled`, { cause: error }));
-      else
-        reject(
-          new RegistryUnreachable(`${method} ${url.origin}${url.pathname}: ${messageOf(error)}`, { cause: error }),
-        );
+      if (signal.aborted) {
+        reject(new DabbaError('Cancelled', `${method} ${url.href} was cancelled`, { cause: error }));
+        return;
+      }
+      const isStale = sent.reusedSocket && ['ECONNRESET', 'EPIPE'].includes(systemCode(error) ?? '');
+      const cause = isStale ? new StaleConnection(messageOf(error), { cause: error }) : error;
+      reject(new RegistryUnreachable(`${method} ${url.origin}${url.pathname}: ${messageOf(error)}`, { cause }));
     });
     // An answer may come before the body is all sent; its fate is told by the request's own events.
     if (body === undefined || Buffer.isBuffer(body)) sent.end(body);

@@ -76,8 +76,15 @@ export class TreeWriter implements TarHandler {
 
   data(chunk: Buffer): void {
     if (!this.#open) return;
-    for (let written = 0; written < chunk.length;)
-      written += writeSync(this.#open.file, chunk, written, chunk.length - written);
+    try {
+      this.#write(chunk, this.#open.file);
+    } catch (error) {
+      throw memberFault(this.#open.header, error);
+    }
+  }
+
+  #write(chunk: Buffer, file: number): void {
+    for (let written = 0; written < chunk.length;) written += writeSync(file, chunk, written, chunk.length - written);
     this.contentBytes += chunk.length;
   }
 

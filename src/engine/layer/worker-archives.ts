@@ -1,25 +1,26 @@
 import { DabbaError } from '#base';
+import { Limiter } from '../limiter.ts';
 import { ArchiveWorker } from './archive-worker.ts';
 import type { Archives, Packed, PackRequest, Unpacked, UnpackRequest } from './archives.ts';
 
 const idleMs = 5_000;
 
 /**
- * `Archives` on at most `limit` worker threads; further requests wait their turn. A thread starts when first needed (about 40 ms) and
- * ends when it was idle for a while.
+ * `Archives` on worker threads: at most `limit` pack and as many unpack, further requests wait their turn. (The limits are apart because a
+ * pack may be read by an unpack.) A thread starts when first needed, in about 40 ms, and ends when it was idle for a while.
  */
 export function openArchives(limit = 2): Archives {
   return new WorkerArchives(limit);
 }
 
 class WorkerArchives implements Archives {
-  readonly #limit: number;
+  readonly #packing: Limiter;
+  readonly #unpacking: Limiter;
   readonly #idle: { readonly worker: ArchiveWorker; readonly timer: NodeJS.Timeout }[] = [];
-  readonly #queue: (() => void)[] = [];
-  #busy = 0;
 
   constructor(limit: number) {
-    this.#limit = limit;
+    this.#packing = new Limiter(limit);
+    this.#unpacking = new Limiter(limit);
   }
 
   async unpack({
@@ -36,7 +37,7 @@ class WorkerArchives implements Archives {
       ...(expectedDigest !== undefined && { expectedDigest }),
       ...(expectedDiffId !== undefined && { expectedDiffId }),
     };
-    const result = await this.#withWorker(signal, (worker) =>
+    const result = await this.#withWorker(this.#unpacking, signal, (worker) =>
       worker.run({ kind: 'unpack', root, form, ...options }, { input: source, signal }),
     );
     return result as Unpacked; // what worker.ts answers to this kind of task
@@ -47,7 +48,7 @@ class WorkerArchives implements Archives {
       ...(timestamp !== undefined && { timestamp }),
       ...(compression !== undefined && { compression }),
     };
-    const result = await this.#withWorker(signal, (worker) =>
+    const result = await this.#withWorker(this.#packing, signal, (worker) =>
       worker.run(
         { kind: 'pack', root, content, isWritten: write !== undefined, ...options },
         { output: write, signal },
@@ -56,32 +57,28 @@ class WorkerArchives implements Archives {
     return result as Packed; // what worker.ts answers to this kind of task
   }
 
-  async #withWorker<Result>(signal: AbortSignal, use: (worker: ArchiveWorker) => Promise<Result>): Promise<Result> {
-    await this.#turn(signal);
+  async #withWorker<Result>(
+    limiter: Limiter,
+    signal: AbortSignal,
+    use: (worker: ArchiveWorker) => Promise<Result>,
+  ): Promise<Result> {
+    try {
+      return await limiter.run(() => this.#onWorker(use), signal);
+    } catch (error) {
+      if (signal.aborted) throw new DabbaError('Cancelled', 'archive work was cancelled', { cause: error });
+      throw error;
+    }
+  }
+
+  async #onWorker<Result>(use: (worker: ArchiveWorker) => Promise<Result>): Promise<Result> {
     const kept = this.#idle.pop();
     clearTimeout(kept?.timer);
     const worker = kept?.worker ?? new ArchiveWorker();
     try {
       return await use(worker);
-    } catch (error) {
-      if (signal.aborted) throw new DabbaError('Cancelled', 'archive work was cancelled', { cause: error });
-      throw error;
     } finally {
       if (!worker.isSpent) this.#keep(worker);
-      this.#busy--;
-      this.#queue.shift()?.();
     }
-  }
-
-  async #turn(signal: AbortSignal): Promise<void> {
-    while (this.#busy >= this.#limit) {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      this.#queue.push(resolve);
-      await promise;
-      if (signal.aborted) this.#queue.shift()?.(); // the turn is another's
-      signal.throwIfAborted();
-    }
-    this.#busy++;
   }
 
   /** A timer, because nothing announces that no more work will come. */

@@ -2,11 +2,11 @@ import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock, type Logger, messageOf, type Random, systemCode } from '#base';
 
-const quietMs = 10 * 60 * 1000;
+const delayMs = 10 * 60 * 1000;
 
 /**
- * Where directories go to be deleted. Moving is instant; the deleting waits until nothing was thrown away for ten minutes, because on
- * ext4 without a journal file creation is ten times slower for about a minute after many deletions. A timer, for nothing announces quiet.
+ * Where directories go to be deleted. Moving is instant; the deleting comes ten minutes later, all at once, because on ext4 without a
+ * journal file creation is ten times slower for about a minute after many deletions. A timer, for nothing announces a better moment.
  */
 export class Trash implements AsyncDisposable {
   readonly #directory: string;
@@ -26,7 +26,7 @@ export class Trash implements AsyncDisposable {
   /** Makes the directory; what an earlier process left there is deleted in time. */
   async start(): Promise<void> {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
-    if ((await readdir(this.#directory)).length > 0) this.#emptyWhenQuiet();
+    if ((await readdir(this.#directory)).length > 0) this.#emptyLater();
   }
 
   /** Throws away a directory of the same file system; absent succeeds. */
@@ -37,7 +37,7 @@ export class Trash implements AsyncDisposable {
       if (systemCode(error) === 'ENOENT') return;
       throw error;
     }
-    this.#emptyWhenQuiet();
+    this.#emptyLater();
   }
 
   /** Frees the space now. */
@@ -49,13 +49,16 @@ export class Trash implements AsyncDisposable {
     return this.#emptying;
   }
 
-  #emptyWhenQuiet(): void {
-    this.#waiting?.abort();
+  #emptyLater(): void {
+    if (this.#waiting) return;
     const waiting = new AbortController();
     this.#waiting = waiting;
     void this.#clock
-      .sleep(quietMs, waiting.signal)
-      .then(() => this.empty())
+      .sleep(delayMs, waiting.signal)
+      .then(() => {
+        this.#waiting = undefined;
+        return this.empty();
+      })
       .catch((error: unknown) => {
         if (!waiting.signal.aborted) this.#logger.warn('trash was not emptied', { reason: messageOf(error) });
       });
