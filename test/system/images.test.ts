@@ -23,7 +23,7 @@ import { after, before, test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { DabbaError, type Digest, digestOf, isDabbaError, silentLogger, systemClock, systemRandom } from '#base';
 import { memoryBlobStore, openDiskBlobStore } from '#blob';
-import { getAttribute, listMounts, makeNode, FileType, setAttribute } from '#kernel';
+import { FileType, getAttribute, listMounts, makeNode, mount, setAttribute, unmount } from '#kernel';
 import { createRegistry, type RegistryPolicy, type RegistryServer } from '#registry';
 import { memoryStore } from '#store';
 import type { LayerProgress, RegistryCredentials } from '../../src/engine/engine.ts';
@@ -41,6 +41,8 @@ const good: RegistryCredentials = { username: 'AWS', password: 'open sesame' };
 let registry: RegistryServer;
 let server: ReturnType<typeof createServer>;
 let url = '';
+/** Lets anonymous callers in. */
+let isOpen = false;
 
 const policy: RegistryPolicy = {
   resolve: (name, repository) => (name === host ? { registry: 'public', name: repository } : undefined),
@@ -52,7 +54,7 @@ const policy: RegistryPolicy = {
   },
   challenge: () => 'Basic realm="test",service="test"',
   async authorize(caller, { name }) {
-    if (!caller) throw new DabbaError('Unauthenticated', 'authentication required');
+    if (!caller && !isOpen) throw new DabbaError('Unauthenticated', 'authentication required');
     if (name === 'forbidden') throw new DabbaError('PermissionDenied', 'not for you');
   },
   async requireRepository(repository) {
@@ -592,4 +594,60 @@ test('a hundred and more layers fit one mount, and a scratch image mounts empty'
   writeFileSync(join(target, 'file'), '');
   await snapshots.unmount(target);
   assert.ok(existsSync(join(directory, 'scratch/upper/file')));
+});
+
+test('pulls at once of one image, by way of the fallback, fetch each layer once', async () => {
+  await using publisher = await openEngine();
+  await publisher.images.importRootfs(chunksOf(tarOf([{ name: 'file', body: 'x'.repeat(100_000) }])), {
+    reference: `${host}/mirror/library/debian`,
+    signal,
+  });
+  await publisher.images.push(`${host}/mirror/library/debian`, { credentials: good, signal });
+  await using engine = await openEngine();
+  const fetched: string[] = [];
+  const onProgress = ({ state, digest }: LayerProgress) => state === 'unpacking' && fetched.push(digest);
+  const pull = () => engine.images.pull('debian', { signal, onProgress });
+  // The other repository wants credentials too, and those of the machine are used there; this machine has none.
+  await assert.rejects(pull(), { kind: 'Unauthenticated' });
+  isOpen = true;
+  try {
+    const images = await Promise.all(Array.from({ length: 8 }, pull));
+    assert.equal(new Set(images.map(({ id }) => id)).size, 1);
+    assert.deepEqual(images[0]?.references, ['docker.io/library/debian:latest']);
+    assert.equal(fetched.length, 1);
+  } finally {
+    isOpen = false;
+  }
+});
+
+test('what a dead process left half made is gone at the next start', async () => {
+  const engine = await openEngine();
+  const { snapshots, directory } = engine;
+  const staging = await snapshots.makeTemporary();
+  writeFileSync(join(staging, 'half'), '');
+  await snapshots.openView(undefined);
+  writeFileSync(join(directory, 'l', 'dangling'), '');
+  mkdirSync(join(directory, 'layers', 'f'.repeat(64), 'diff'), { recursive: true });
+  await engine[Symbol.asyncDispose]();
+  await using _ = await openEngine(directory);
+  for (const name of ['temporary', 'views', 'l', 'layers'])
+    assert.deepEqual(readdirSync(join(directory, name)), [], name);
+  assert.deepEqual(
+    listMounts().filter(({ target }) => target.startsWith(directory)),
+    [],
+  );
+});
+
+test('a full disk is said to be full', async () => {
+  const directory = join(work, 'full');
+  mkdirSync(directory);
+  mount({ source: 'tmpfs', target: directory, type: 'tmpfs', options: 'size=1m' });
+  try {
+    await assert.rejects(unpackInto(join(directory, 'tree'), tarOf([{ name: 'big', body: 'x'.repeat(2_000_000) }])), {
+      kind: 'ResourceExhausted',
+      message: 'archive member "big": no space left on the disk',
+    });
+  } finally {
+    unmount(directory);
+  }
 });
