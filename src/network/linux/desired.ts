@@ -3,6 +3,9 @@ import { watchCache, type Collection, type Store, type WatchCache } from '#store
 import type { InternetGateway, NetworkInterface, RouteTable, SecurityGroup, Subnet, Vpc } from '../model.ts';
 import { NETWORK_PREFIX, networkRecords, recordId } from '../records.ts';
 
+/** A watch delivers within milliseconds; this long means that the store is out of reach, and the caller's retry is better than our wait. */
+const CATCH_UP_MS = 10_000;
+
 /** One collection as it stands in the cache. */
 interface Records<T> {
   get(id: string): T | undefined;
@@ -74,7 +77,13 @@ export class DesiredState {
 
   async #catchUp(): Promise<void> {
     const { store, signal } = this.#options;
-    await this.#cache?.waitFor(await store.revision(), signal);
+    const revision = await store.revision();
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(CATCH_UP_MS)]);
+    await this.#cache?.waitFor(revision, limit).catch((error: unknown) => {
+      throw new DabbaError('Unavailable', `the network records of revision ${revision} have not come`, {
+        cause: error,
+      });
+    });
   }
 
   #view<T>(collection: Collection<T>): Records<T> {
