@@ -1,4 +1,5 @@
 import { createServer, ServerResponse, type IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { messageOf } from '#base';
 import { failureOf } from './errors.ts';
@@ -49,15 +50,17 @@ export function createDockerApi(parts: DockerApiParts): DockerApi {
     if (head.length > 0) socket.unshift(head);
     // For answers that are no takeover: errors, above all.
     const response = new ServerResponse(request);
-    response.assignSocket(socket as never); // an http server's sockets are net.Sockets
+    response.assignSocket(socket as Socket); // an http server's sockets are net.Sockets
     response.shouldKeepAlive = false;
+    response.once('finish', () => socket.end());
     return answer(api, route, request, response, socket);
   };
   return {
     handle,
     upgrade,
     async listen(socketPath) {
-      const server = createServer((request, response) => void handle(request, response));
+      // The credentials of many registries make a long header.
+      const server = createServer({ maxHeaderSize: 256 * 1024 }, (request, response) => void handle(request, response));
       server.on(
         'upgrade',
         (request: IncomingMessage, socket: Duplex, head: Buffer) => void upgrade(request, socket, head),
@@ -81,25 +84,27 @@ async function answer(
   connection.once('close', () => gone.abort());
   // Without a listener a reset connection would end the process; the close above tells us of it.
   connection.on('error', () => gone.abort());
-  const url = new URL(request.url ?? '/', 'http://docker');
-  const base = {
-    request,
-    response,
-    query: url.searchParams,
-    signal: gone.signal,
-    ...(socket ? { upgrade: socket } : {}),
-  };
+  const base = { request, response, signal: gone.signal, ...(socket ? { upgrade: socket } : {}) };
   try {
-    const { route: found, params, minorVersion } = route(request.method ?? 'GET', url.pathname);
-    const exchange: Exchange = { ...base, params, minorVersion };
+    const { pathname, query } = readTarget(request);
+    const { route: found, params, minorVersion } = route(request.method ?? 'GET', pathname);
+    const exchange: Exchange = { ...base, query, params, minorVersion };
     const [method, path, handler] = found;
     if (handler) await handler(api, exchange);
     else sendJson(exchange, 501, { message: `${method} ${path} is not supported by dabba` });
   } catch (error) {
     if (gone.signal.aborted) return;
     const { status, message, isDefect } = failureOf(error);
-    if (isDefect) api.logger.error('docker API: request failed', { path: url.pathname, cause: message });
+    // Without its query, which may hold build arguments.
+    const path = request.url?.replace(/\?.*$/s, '');
+    if (isDefect) api.logger.error('docker API: request failed', { path, cause: message });
     if (response.headersSent || (socket && response.socket === null)) connection.destroy();
-    else sendJson({ ...base, params: {}, minorVersion: 0 }, status, { message });
+    else sendJson(base, status, { message });
   }
+}
+
+function readTarget({ url = '/' }: IncomingMessage): { readonly pathname: string; readonly query: URLSearchParams } {
+  const mark = url.indexOf('?');
+  if (mark < 0) return { pathname: url, query: new URLSearchParams() };
+  return { pathname: url.slice(0, mark), query: new URLSearchParams(url.slice(mark + 1)) };
 }

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { Duplex, Readable } from 'node:stream';
 import { systemCode } from '#base';
 import type { Attachment } from '#engine';
@@ -22,6 +23,7 @@ export function takeConnection({ request, response, upgrade }: Exchange, isTty: 
     response.flushHeaders();
     return { input: request, output: response };
   }
+  response.detachSocket(upgrade as Socket); // an http server's sockets are net.Sockets
   upgrade.write(`HTTP/1.1 101 UPGRADED\r\nContent-Type: ${type}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n`);
   return { input: upgrade, output: upgrade };
 }
@@ -32,6 +34,8 @@ export interface RelayOptions {
   readonly hasInput: boolean;
   /** Done before the client sees the end of the output: it asks for the exit code then. */
   readonly beforeEnd?: Promise<void>;
+  /** The client has gone: nobody reads the output any more. */
+  readonly signal: AbortSignal;
 }
 
 /** Carries bytes both ways until the process closes its output. The client closing its half ends the process's input, not its output. */
@@ -40,6 +44,8 @@ export async function relay(
   { input, output }: ClientStreams,
   options: RelayOptions,
 ): Promise<void> {
+  const onGone = () => void attachment[Symbol.asyncDispose]();
+  options.signal.addEventListener('abort', onGone, { once: true });
   const feeding = options.hasInput ? feed(input, attachment) : drain(input);
   for await (const { stream, data } of attachment.output)
     await write(output, options.isTty ? data : frame(stream, data));

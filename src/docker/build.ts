@@ -10,13 +10,13 @@ import { endLines } from './lines.ts';
 import { shortDigest } from './progress.ts';
 
 /** POST /build: the classic endpoint, a context tar in, JSON lines out. */
-export async function buildImage({ engine }: Api, exchange: Exchange): Promise<void> {
+export async function buildImage(api: Api, exchange: Exchange): Promise<void> {
   const { query, request, signal } = exchange;
-  refuseMissing(exchange);
+  refuseMissing(api, exchange);
   const lines = new JsonLines(exchange);
   const isQuiet = queryFlag(exchange, 'q');
   await endLines(lines, async () => {
-    const events = engine.builder.build({
+    const events = api.engine.builder.build({
       context: request,
       dockerfile: query.get('dockerfile') || 'Dockerfile',
       references: query.getAll('t').filter(Boolean),
@@ -36,15 +36,36 @@ export async function buildImage({ engine }: Api, exchange: Exchange): Promise<v
   });
 }
 
+/** Options of the endpoint that are honoured nowhere yet, with the values that mean the default. */
+const missingOptions: { readonly [name: string]: readonly string[] } = {
+  remote: [''],
+  squash: ['', '0', 'false'],
+  outputs: ['', '[]', 'null'],
+  extrahosts: ['', '[]', 'null'],
+  memory: ['', '0'],
+  memswap: ['', '0'],
+  cpushares: ['', '0'],
+  cpuperiod: ['', '0'],
+  cpuquota: ['', '0'],
+  cpusetcpus: [''],
+  cpusetmems: [''],
+  cgroupparent: [''],
+  shmsize: ['', '0', '67108864'],
+  ulimits: ['', '[]', 'null'],
+};
+
 /** What would change the result and is not here is refused, not passed over. */
-function refuseMissing({ query }: Exchange): void {
-  if (query.get('remote'))
-    throw new DabbaError('Unimplemented', `build from "${query.get('remote')}" is not supported yet`);
+function refuseMissing({ info }: Api, { query }: Exchange): void {
   if (query.get('version') === '2')
     throw new DabbaError('Unimplemented', 'BuildKit is not supported: set DOCKER_BUILDKIT=0');
-  if (query.get('squash') === '1') throw new DabbaError('Unimplemented', 'build --squash is not supported yet');
-  if (!['', '[]', 'null'].includes(query.get('outputs') ?? ''))
-    throw new DabbaError('Unimplemented', 'build --output is not supported yet');
+  for (const [name, ordinary] of Object.entries(missingOptions)) {
+    const value = query.get(name) ?? '';
+    if (!ordinary.includes(value))
+      throw new DabbaError('Unimplemented', `build option ${name}=${value} is not supported yet`);
+  }
+  const platform = query.get('platform') ?? '';
+  if (platform !== '' && platform !== `linux/${info.architecture}`)
+    throw new DabbaError('Unimplemented', `platform "${platform}" cannot be built on this machine`);
 }
 
 function linesOf(event: BuildEvent, isQuiet: boolean, decode: (data: Buffer) => string): readonly object[] {

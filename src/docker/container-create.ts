@@ -19,7 +19,7 @@ export function readCreate(body: Fields, name: string | undefined): ContainerCre
     isPrivileged: host.flag('Privileged'),
     isInitEnabled: host.flag('Init'),
     isRemovedOnExit: host.flag('AutoRemove'),
-    mounts: readMounts(host),
+    mounts: readMounts(body, host),
     resources: readResources(host),
     capabilities: { add: host.texts('CapAdd') ?? [], drop: host.texts('CapDrop') ?? [] },
     ulimits: host.objects('Ulimits').map((limit) => ({
@@ -103,6 +103,11 @@ function refuseMissing(body: Fields, host: Fields): void {
     const value = host.text(name) ?? '';
     if (!values.includes(value)) refuse(`HostConfig.${name} "${value}"`);
   }
+  const endpoints = body.object('NetworkingConfig').object('EndpointsConfig');
+  for (const network of endpoints.keys())
+    for (const name of ['IPAMConfig', 'Aliases', 'Links', 'MacAddress', 'DriverOpts'])
+      if (endpoints.object(network).isGiven(name)) refuse(`NetworkingConfig.EndpointsConfig.${network}.${name}`);
+  if (endpoints.keys().length > 1) refuse('joining several networks at creation');
   const log = host.object('LogConfig');
   if (!['', 'json-file', 'local'].includes(log.text('Type') ?? '')) refuse(`log driver "${log.text('Type')}"`);
   if (log.isGiven('Config')) refuse('HostConfig.LogConfig.Config');
@@ -127,11 +132,18 @@ function readEnvironment(body: Fields): readonly string[] | undefined {
   return entries;
 }
 
-function readMounts(host: Fields): Mount[] {
+function readMounts(body: Fields, host: Fields): Mount[] {
   const binds = (host.texts('Binds') ?? []).map(readBind);
   const mounts = host.objects('Mounts').map(readMount);
   const tmpfs = Object.entries(host.textMap('Tmpfs') ?? {}).map(([target, options]) => readTmpfs(target, options));
-  return [...binds, ...mounts, ...tmpfs];
+  const asked = [...binds, ...mounts, ...tmpfs];
+  // `Volumes` names paths alone; without a name the engine makes an anonymous volume.
+  const anonymous = body
+    .object('Volumes')
+    .keys()
+    .filter((target) => !asked.some((mount) => mount.target === target))
+    .map((target): Mount => ({ kind: 'volume', name: '', target }));
+  return [...asked, ...anonymous];
 }
 
 /** `source:target[:options]`; a source without a slash is a volume's name. */

@@ -22,7 +22,8 @@ export async function createContainer({ engine, info }: Api, exchange: Exchange)
   if (platform && platform !== `linux/${info.architecture}`)
     throw new DabbaError('Unimplemented', `platform "${platform}" cannot run on this machine`);
   const name = query.get('name') || undefined;
-  const container = await engine.containers.create(readCreate(await readBody(exchange), name?.replace(/^\//, '')));
+  const request = readCreate(await readBody(exchange), name?.replace(/^\//, ''));
+  const container = await engine.containers.create(request);
   sendJson(exchange, 201, { Id: container.id, Warnings: container.warnings });
 }
 
@@ -86,12 +87,32 @@ function stopOptions(exchange: Exchange): { readonly timeoutMs?: number; readonl
   };
 }
 
-/** POST /containers/{id}/kill. */
+/** dockerd's patience with a process that was killed and is not gone. */
+const killPatienceMs = 10_000;
+
+/** POST /containers/{id}/kill. After SIGKILL it answers when the container has ended, as dockerd does. */
 export async function killContainer(api: Api, exchange: Exchange): Promise<void> {
   const { id } = await findContainer(api, exchange);
-  await api.engine.containers.kill(id, exchange.query.get('signal') || 'SIGKILL');
+  const { containers } = api.engine;
+  const signal = exchange.query.get('signal') || 'SIGKILL';
+  const giveUp = new AbortController();
+  const isFinal = ['KILL', 'SIGKILL', '9'].includes(signal.toUpperCase());
+  const patience = AbortSignal.any([giveUp.signal, exchange.signal, AbortSignal.timeout(killPatienceMs)]);
+  const ended = isFinal ? containers.wait(id, 'next-exit', patience).catch(onlyIfAborted(patience)) : undefined;
+  try {
+    await containers.kill(id, signal);
+  } catch (error) {
+    giveUp.abort();
+    throw error;
+  }
+  await ended;
   sendStatus(exchange, 204);
 }
+
+/** Passes over a wait that was given up. */
+const onlyIfAborted = (signal: AbortSignal) => (error: unknown) => {
+  if (!signal.aborted) throw error;
+};
 
 /** POST /containers/{id}/rename. */
 export async function renameContainer(api: Api, exchange: Exchange): Promise<void> {
@@ -183,5 +204,5 @@ export async function attachContainer(api: Api, exchange: Exchange): Promise<voi
     stdout: isStream && queryFlag(exchange, 'stdout'),
     stderr: isStream && queryFlag(exchange, 'stderr'),
   });
-  await relay(attachment, takeConnection(exchange, isTty), { isTty, hasInput: stdin });
+  await relay(attachment, takeConnection(exchange, isTty), { isTty, hasInput: stdin, signal: exchange.signal });
 }

@@ -64,7 +64,7 @@ export function queryFilters({ query }: Exchange): ReadonlyMap<string, readonly 
 }
 
 /** Answers with JSON. */
-export function sendJson({ response }: Exchange, status: number, value: unknown): void {
+export function sendJson({ response }: Pick<Exchange, 'response'>, status: number, value: unknown): void {
   const body = Buffer.from(JSON.stringify(value));
   response.writeHead(status, { 'content-type': 'application/json', 'content-length': body.length }).end(body);
 }

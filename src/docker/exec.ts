@@ -123,7 +123,11 @@ export async function startExec(api: Api, exchange: Exchange): Promise<void> {
   const isTty = session.request.isTty ?? false;
   await using attachment = exec.attachment;
   const { input, output } = takeConnection(exchange, isTty);
-  await relay(attachment, { input, output }, { isTty, hasInput: session.request.stdin, beforeEnd: following });
+  await relay(
+    attachment,
+    { input, output },
+    { isTty, hasInput: session.request.stdin, beforeEnd: following, signal: exchange.signal },
+  );
 }
 
 /** 127 when there is no such program, 126 when it cannot be executed, as a shell says it; undefined when something else failed. */

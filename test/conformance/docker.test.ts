@@ -1,23 +1,33 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { mkdirSync, statSync, writeFileSync } from 'node:fs';
-import { request } from 'node:http';
-import { connect } from 'node:net';
+import { once } from 'node:events';
+import { createServer, request } from 'node:http';
+import { connect, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { silentLogger, systemClock, systemRandom } from '#base';
+import { DabbaError, silentLogger, systemClock, systemRandom } from '#base';
+import { memoryBlobStore } from '#blob';
 import { createDockerApi } from '#docker';
+import { createRegistry } from '#registry';
+import { memoryStore } from '#store';
 import { openBuildWorld, type BuildWorld } from '../system/build-world.ts';
 
 /** The unmodified docker client against the API over a real engine. Containers have no network here: that is another part's test. */
 
+const registryHost = 'registry.test';
 let world: BuildWorld;
 let socketPath: string;
 let context: string;
 const opened = new AsyncDisposableStack();
 
 before(async () => {
-  world = await openBuildWorld();
+  const url = await openRegistry();
+  world = await openBuildWorld({
+    endpoints: (host) => (host === registryHost ? [{ url }] : []),
+    defaultCredentials: () => undefined,
+    fallback: () => undefined,
+  });
   opened.defer(async () => {
     await world[Symbol.asyncDispose]();
     assert.deepEqual(world.leftovers(), []);
@@ -60,6 +70,37 @@ CMD ["sh", "-c", "echo listening on $PORT; cat"]
   );
 });
 after(() => opened.disposeAsync());
+
+/** A registry on loopback that wants a password. */
+async function openRegistry(): Promise<string> {
+  const wanted = `Basic ${Buffer.from('AWS:sesame').toString('base64')}`;
+  const registry = createRegistry({
+    store: memoryStore(),
+    blobs: memoryBlobStore(),
+    policy: {
+      resolve: (_host, name) => ({ registry: 'test', name }),
+      authenticate: async (authorization) => {
+        if (authorization === undefined) return undefined;
+        if (authorization !== wanted) throw new DabbaError('Unauthenticated', 'authentication required');
+        return { principal: 'test' };
+      },
+      challenge: () => 'Basic realm="test"',
+      authorize: async (caller) => {
+        if (!caller) throw new DabbaError('Unauthenticated', 'authentication required');
+      },
+      requireRepository: (repository) => registry.content.createRepository(repository).then(() => undefined),
+      checkTagChange: async () => undefined,
+      observed: () => undefined,
+    },
+    clock: systemClock,
+    random: systemRandom,
+    logger: silentLogger,
+  });
+  const server = createServer((request, response) => void registry.handle(request, response));
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  opened.defer(() => server.close().closeAllConnections());
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`; // a TCP server has one
+}
 
 interface Outcome {
   readonly status: number | null;
@@ -153,6 +194,35 @@ test('images: list, filter, inspect, history, tag, remove', async () => {
   assert.match(await ok('rmi', 'example.com/team/box:v2'), /^Untagged: example\.com\/team\/box:v2$/);
   const absent = await docker(['image', 'inspect', 'nothing:here']);
   assert.match(absent.stderr, /No such image: nothing:here/);
+});
+
+test('push, remove, pull again; passwords are asked for and checked', async () => {
+  const name = `${registryHost}/team/app:v1`;
+  await ok('tag', 'busybox', name);
+  const refused = await docker(['push', name]);
+  assert.notEqual(refused.status, 0);
+  assert.match(refused.stderr, /no basic auth credentials/);
+  const config = { auths: { [registryHost]: { auth: Buffer.from('AWS:sesame').toString('base64') } } };
+  mkdirSync(join(world.directory, 'docker-config'), { recursive: true });
+  writeFileSync(join(world.directory, 'docker-config/config.json'), JSON.stringify(config));
+  const pushed = await ok('push', name);
+  assert.match(pushed, /^The push refers to repository \[registry\.test\/team\/app\]/);
+  const digest = /^v1: digest: (sha256:[0-9a-f]{64}) size: \d+$/m.exec(pushed)?.[1];
+  assert.ok(digest, pushed);
+  await ok('rmi', name);
+  const pulled = await ok('pull', name);
+  assert.match(pulled, new RegExp(`^Digest: ${digest}$`, 'm'));
+  assert.match(pulled, /^Status: Downloaded newer image for registry\.test\/team\/app:v1$/m);
+  assert.equal(await ok('inspect', '--format', '{{index .RepoDigests 0}}', name), `${registryHost}/team/app@${digest}`);
+  assert.match(await ok('pull', name), /^Status: Image is up to date/m);
+  await ok('rmi', name);
+  const built = await docker(['build', '--network', 'none', '-q', '-'], `FROM ${name}\nRUN true\n`);
+  assert.equal(built.status, 0, built.stderr);
+  assert.match((await docker(['pull', `${registryHost}/team/absent`])).stderr, /team\/absent/);
+  const login = (password: string) =>
+    call('POST', '/auth', JSON.stringify({ username: 'AWS', password, serveraddress: `https://${registryHost}/v2/` }));
+  assert.deepEqual(await login('sesame'), { status: 200, body: { Status: 'Login Succeeded', IdentityToken: '' } });
+  assert.equal((await login('wrong')).status, 401);
 });
 
 test('run: output, streams, status, environment, input', async () => {

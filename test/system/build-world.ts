@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { DabbaError, type Digest, silentLogger, systemClock, systemRandom } from '#base';
-import { createEngine, type BuildEvent, type BuildRequest, type Engine } from '#engine';
+import { createEngine, type BuildEvent, type BuildRequest, type Engine, type RegistryResolver } from '#engine';
 import { listMounts } from '#kernel';
 
 /** An engine of a test's own with a busybox image, and nothing to pull from. Its containers have no network but loopback. */
@@ -18,7 +18,7 @@ export interface BuildWorld extends AsyncDisposable {
   leftovers(): readonly string[];
 }
 
-export async function openBuildWorld(): Promise<BuildWorld> {
+export async function openBuildWorld(resolver: RegistryResolver = noRegistry): Promise<BuildWorld> {
   const directory = mkdtempSync(join(tmpdir(), 'dabba-build-'));
   const runtimeDirectory = mkdtempSync('/run/dabba-b-');
   const instance = directory.slice(-6);
@@ -27,7 +27,7 @@ export async function openBuildWorld(): Promise<BuildWorld> {
       directory: join(directory, 'engine'),
       runtimeDirectory,
       instance,
-      resolver: { endpoints: () => [], defaultCredentials: () => undefined, fallback: () => undefined },
+      resolver,
       networks: {
         attach: (network) => Promise.reject(new DabbaError('NotFound', `network ${network} not found`)),
         detach: () => Promise.resolve(),
@@ -68,6 +68,12 @@ export async function openBuildWorld(): Promise<BuildWorld> {
     },
   };
 }
+
+const noRegistry: RegistryResolver = {
+  endpoints: () => [],
+  defaultCredentials: () => undefined,
+  fallback: () => undefined,
+};
 
 /** A root file system of this machine's busybox and all its applets. */
 function busyboxTar(directory: string): Buffer {
