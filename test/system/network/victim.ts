@@ -1,10 +1,12 @@
 /** A daemon to be killed: starts a plane with two interfaces and an endpoint, says where they are, and waits for its end. */
+import { rmdirSync } from 'node:fs';
 import { systemClock } from '#base';
 import { openSqliteStore } from '#store';
 import { World, allowTcp } from './world.ts';
 
 const { path, ...options } = JSON.parse(process.argv[2]!) as { path: string } & World['options'];
 const world = new World({ ...options, store: openSqliteStore({ directory: path, clock: systemClock }) });
+rmdirSync(world.directory); // what it keeps is in the directories it was given
 await world.plane.start();
 await world.vpc('a', '10.0.0.0/16', ['10.0.1.0/24'], { isPublic: true });
 await world.group('vpc-a', 'sg-web', [allowTcp(80)]);
