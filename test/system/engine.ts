@@ -91,7 +91,8 @@ export async function endCleanly(engine: Engine, home: EngineHome): Promise<read
   return left;
 }
 
-function commandOf(pid: string): string {
+/** The command line of a process, its arguments ended by zero bytes; empty when it has ended. */
+export function commandOf(pid: string): string {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
   } catch {

@@ -1,8 +1,20 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { isDabbaError } from '#base';
-import { endCleanly, engineAt, forever, image, importBusybox, makeHome, outputOf, runToEnd, start } from './engine.ts';
+import {
+  commandOf,
+  endCleanly,
+  engineAt,
+  forever,
+  image,
+  importBusybox,
+  makeHome,
+  outputOf,
+  runToEnd,
+  start,
+} from './engine.ts';
 
 const home = makeHome();
 const engine = engineAt(home);
@@ -231,6 +243,22 @@ test('names are unique, found by prefix, and may change', async () => {
   await assert.rejects(engine.containers.create({ image: 'absent', network: { mode: 'none' } }), (error) =>
     isDabbaError(error, 'NotFound'),
   );
+});
+
+test('a container whose monitor is killed is ended and said so', async () => {
+  const { id } = await start(engine, ['sleep', '1000']);
+  const monitors = readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && commandOf(pid).includes(`--cid=${id}`));
+  assert.equal(monitors.length, 1);
+  process.kill(Number(monitors[0]), 'SIGKILL');
+  assert.deepEqual(await engine.containers.wait(id, 'not-running', signal), { exitCode: 255 });
+  assert.match((await engine.containers.find(id))!.state.error!, /monitor/);
+  await engine.containers.remove(id);
+});
+
+test('without an init program on the machine, asking for one is refused', async (context) => {
+  const hasInit = ['docker-init', 'tini-static', 'catatonit'].some((name) => existsSync(join('/usr/bin', name)));
+  if (hasInit) context.skip('one is installed');
+  else await assert.rejects(start(engine, ['true'], { isInitEnabled: true }), /docker-init .*is not installed/);
 });
 
 test('top lists the processes inside', async () => {

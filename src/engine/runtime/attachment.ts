@@ -26,10 +26,14 @@ export class ProcessAttachment implements Attachment {
     this.output = this.#read();
   }
 
-  /** Connects to the process's socket, once. */
+  /** Connects to the process's socket, once. A process that has just ended has none: then the output ends at once. */
   connect(socketPath: string): void {
     if (this.#isDisposed || this.#connection) return;
-    this.#connection = connectSeqpacket(socketPath);
+    try {
+      this.#connection = connectSeqpacket(socketPath);
+    } catch (error) {
+      if (!(error instanceof KernelError) || !['ENOENT', 'ECONNREFUSED'].includes(error.code)) throw error;
+    }
     this.#connected.resolve(this.#connection);
     // Output nobody asked for must still be taken, or the process would block on it.
     if (!this.#options.stdout && !this.#options.stderr) void this.#drain();
@@ -37,6 +41,7 @@ export class ProcessAttachment implements Attachment {
 
   /** There will be no process to connect to. */
   end(): void {
+    this.#open.delete(this);
     this.#connected.resolve(undefined);
   }
 

@@ -16,6 +16,7 @@ import type {
 import type { ImageUsers, ResolvedImage } from '../image/internals.ts';
 import { execIn, resizeTerminal } from './exec.ts';
 import { HealthMonitor } from './health.ts';
+import { findInit } from './init.ts';
 import { Instance } from './instance.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { readLogs } from './logs.ts';
@@ -171,7 +172,7 @@ export class ContainerSet implements Containers, StepContainers, ImageUsers {
 
   /** Starts what did not run and what its policy wants running. A container that cannot be started is logged. */
   async startByPolicy(): Promise<void> {
-    for (const instance of this.#instances.values()) await this.#startByPolicy(instance);
+    await Promise.all([...this.#instances.values()].map((instance) => this.#startByPolicy(instance)));
   }
 
   /** Lets go: containers run on. */
@@ -212,6 +213,7 @@ export class ContainerSet implements Containers, StepContainers, ImageUsers {
       warnings: specWarnings(request, limits),
     };
     signalNumber(record.stopSignal);
+    if (request.isInitEnabled) findInit();
     const name = this.#reserveName(request.name, id);
     try {
       const mounts = await recordMounts(volumes, request, image.config);

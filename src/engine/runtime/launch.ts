@@ -4,6 +4,7 @@ import { DabbaError, systemCode } from '#base';
 import { identifyProcess, type ProcessIdentity } from '#kernel';
 import { readAccounts } from './accounts.ts';
 import { createMonitored } from './conmon.ts';
+import { initMounts, underInit } from './init.ts';
 import type { Instance } from './instance.ts';
 import { placeMounts } from './mount-places.ts';
 import { prepareNetwork, releaseNetwork, type PreparedNetwork } from './network.ts';
@@ -47,6 +48,11 @@ export async function clear(runtime: Runtime, instance: Instance): Promise<void>
   await rm(instance.folder.bundle, { recursive: true, force: true });
 }
 
+/** True if a run was left without being cleared. */
+export async function wasCutOff({ folder }: Instance): Promise<boolean> {
+  return (await readOptional(join(folder.bundle, 'config.json'))) !== undefined;
+}
+
 /** The part of `clear` that holds the container's own files and address. */
 export async function release(runtime: Runtime, instance: Instance): Promise<void> {
   await Promise.all([
@@ -82,11 +88,11 @@ async function writeBundle(runtime: Runtime, instance: Instance, network: Prepar
   const user = resolveUser(record.process.user, readAccounts(folder.merged));
   const spec = buildSpec({
     create: record.create,
-    process: { ...record.process, isTty: record.create.isTty ?? false },
+    process: { ...record.process, args: underInit(record), isTty: record.create.isTty ?? false },
     user,
     hostname: record.hostname,
     rootPath: folder.merged,
-    mounts: await placeMounts(runtime.volumes, record.mounts, folder.merged),
+    mounts: [...(await placeMounts(runtime.volumes, record.mounts, folder.merged)), ...initMounts(record)],
     files: folder.files,
     cgroupPath: instance.cgroupPath,
     networkNamespace: network.namespace,

@@ -2,7 +2,7 @@ import { DabbaError, messageOf } from '#base';
 import { isProcessAlive, processEnded, signalProcess, type ProcessIdentity } from '#kernel';
 import { HealthMonitor } from './health.ts';
 import type { Instance } from './instance.ts';
-import { clear, launch, readExit, release, type RunEnd } from './launch.ts';
+import { clear, launch, readExit, release, wasCutOff, type RunEnd } from './launch.ts';
 import type { Runtime } from './runtime.ts';
 import { restarts } from './restart.ts';
 import { signalNumber } from './signals.ts';
@@ -113,7 +113,7 @@ export class Lifecycle {
           return this.#scheduleRestart(instance, 0);
         case 'created':
         case 'exited':
-          return await clear(this.#runtime, instance);
+          if (await wasCutOff(instance)) await clear(this.#runtime, instance);
       }
     });
   }

@@ -5,7 +5,7 @@ import { DabbaError } from '#base';
 import { longestSocketPath, processEnded, signalProcess } from '#kernel';
 import { Cgroups } from './cgroups.ts';
 import { ContainerSet } from './containers.ts';
-import { Limiter } from './limiter.ts';
+import { Limiter } from '../limiter.ts';
 import { findMonitors } from './monitors.ts';
 import { findProgram } from './programs.ts';
 import { Runc } from './runc.ts';

@@ -5,7 +5,7 @@ import type { ContainerNetworks } from '../ports.ts';
 import type { Volumes } from '../volume/volumes.ts';
 import type { Cgroups } from './cgroups.ts';
 import type { MonitorSettings } from './conmon.ts';
-import type { Limiter } from './limiter.ts';
+import type { Limiter } from '../limiter.ts';
 import type { Runc } from './runc.ts';
 import type { MachineLimits } from './spec/limits.ts';
 
