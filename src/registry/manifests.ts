@@ -1,13 +1,13 @@
-import { algorithmOf, DabbaError, digestOf, isDigest, type Digest } from '#base';
+import { isDigest, type DabbaError, type Digest } from '#base';
 import type { BlobStore } from '#blob';
 import type { Versioned } from '#store';
 import { ByteCache } from './byte-cache.ts';
 import { RegistryError } from './errors.ts';
-import { MANIFEST_LIMIT_BYTES, parseManifest, type ParsedManifest } from './manifest.ts';
-import { parseTag } from './names.ts';
-import { idIn, idOf, tagOfId, tagSegment, type ManifestEntry, type TagEntry } from './records.ts';
-import type { ManifestRecord, NewManifest, ReferrerDescriptor, RegistryContent, RepositoryName } from './registry.ts';
-import { requireRepository, type ContentState } from './repositories.ts';
+import { MANIFEST_LIMIT_BYTES } from './manifest.ts';
+import { putManifest } from './put-manifest.ts';
+import { idIn, idOf, tagOfId, tagSegment, type ManifestEntry } from './records.ts';
+import type { ManifestRecord, RegistryContent, RepositoryName } from './registry.ts';
+import type { ContentState } from './repositories.ts';
 import { retryOnConflict } from './retry.ts';
 
 const CACHE_BYTES = 16 << 20;
@@ -85,21 +85,7 @@ export function manifestMethods(state: ContentState, blobs: BlobStore): Manifest
     },
 
     async putManifest(repository, manifest) {
-      const digest = verifiedDigest(manifest);
-      const parsed = parseManifest(manifest.bytes, manifest.mediaType);
-      const tags = [...new Set([...(manifest.tag === undefined ? [] : [manifest.tag]), ...(manifest.tags ?? [])])].map(
-        parseTag,
-      );
-      let isDurable = false;
-      await retryOnConflict(`manifest ${digest}`, async () => {
-        const seen = await readForPut(state, { repository, digest, parsed, tags });
-        for (const { tag, current } of seen.tags)
-          if (current && current.value.digest !== digest) await manifest.checkTagChange?.(tag);
-        if (!isDurable) await blobs.write(oneChunk(manifest.bytes), { expected: digest });
-        isDurable = true;
-        const { succeeded } = await store.txn(putTransaction(state, { repository, digest, parsed, manifest, seen }));
-        return succeeded;
-      });
+      const digest = await putManifest(state, blobs, repository, manifest);
       return (await findManifest(repository, digest)) ?? raise(manifestUnknown(repository, digest));
     },
 
@@ -164,119 +150,6 @@ export function manifestMethods(state: ContentState, blobs: BlobStore): Manifest
   };
 }
 
-interface PutTarget {
-  readonly repository: RepositoryName;
-  readonly digest: Digest;
-  readonly parsed: ParsedManifest;
-}
-
-/** What a put must know before it writes: that everything named is there, and where its tags point now. */
-interface SeenForPut {
-  readonly createdAt: number;
-  readonly existing: ManifestEntry | undefined;
-  readonly children: readonly ManifestEntry[];
-  readonly tags: readonly { readonly tag: string; readonly current: Versioned<TagEntry> | undefined }[];
-}
-
-async function readForPut(
-  { records }: ContentState,
-  { repository, digest, parsed, tags }: PutTarget & { readonly tags: readonly string[] },
-): Promise<SeenForPut> {
-  const { value } = await requireRepository(records, repository);
-  const links = await Promise.all(parsed.blobs.map(async (blob) => await records.links.get(idIn(repository, blob))));
-  const children = await Promise.all(
-    parsed.manifests.map(async (child) => await records.manifests.get(idIn(repository, child))),
-  );
-  const blobs = parsed.blobs.filter((_, index) => !links[index]);
-  const manifests = parsed.manifests.filter((_, index) => !children[index]);
-  if (blobs.length || manifests.length)
-    throw new RegistryError(
-      'MANIFEST_BLOB_UNKNOWN',
-      `manifest ${digest} names ${[...blobs, ...manifests].join(', ')}, not in repository ${repository.name}`,
-      { missing: { blobs, manifests } },
-    );
-  const current = await Promise.all(
-    tags.map(async (tag) => ({ tag, current: await records.tags.get(idIn(repository, tagSegment(tag))) })),
-  );
-  const existing = await records.manifests.get(idIn(repository, digest));
-  return {
-    createdAt: value.createdAt,
-    existing: existing?.value,
-    children: children.map((child) => child!.value),
-    tags: current,
-  };
-}
-
-/** Manifest, tags, reverse tags and referrer in one transaction that holds only while everything named is still there. */
-function putTransaction(
-  { records, clock }: ContentState,
-  {
-    repository,
-    digest,
-    parsed,
-    manifest,
-    seen,
-  }: PutTarget & { readonly manifest: NewManifest; readonly seen: SeenForPut },
-) {
-  const id = idIn(repository, digest);
-  const moved = seen.tags.filter(({ current }) => current?.value.digest !== digest);
-  const now = clock.now();
-  return {
-    compare: [
-      records.repositories.ifPresent(idOf(repository)),
-      ...parsed.blobs.map((blob) => records.links.ifPresent(idIn(repository, blob))),
-      ...parsed.manifests.map((child) => records.manifests.ifPresent(idIn(repository, child))),
-      ...seen.tags.map(({ tag, current }) =>
-        current ? records.tags.ifUnchanged(current) : records.tags.ifAbsent(idIn(repository, tagSegment(tag))),
-      ),
-    ],
-    success: [
-      records.repositories.put(idOf(repository), { createdAt: seen.createdAt, pushedAt: now }),
-      records.manifests.put(id, entryOf(parsed, manifest.bytes.length, seen, now)),
-      ...moved.flatMap(({ tag, current }) => [
-        records.tags.put(idIn(repository, tagSegment(tag)), { digest, taggedAt: now }),
-        records.manifestTags.put(idIn(repository, digest, tagSegment(tag)), true),
-        ...(current ? [records.manifestTags.remove(idIn(repository, current.value.digest, tagSegment(tag)))] : []),
-      ]),
-      ...(parsed.subject
-        ? [
-            records.referrers.put(
-              idIn(repository, parsed.subject, digest),
-              referrerOf(digest, parsed, manifest.bytes.length),
-            ),
-          ]
-        : []),
-    ],
-  };
-}
-
-function entryOf(parsed: ParsedManifest, sizeBytes: number, seen: SeenForPut, now: number): ManifestEntry {
-  return {
-    mediaType: parsed.mediaType,
-    sizeBytes,
-    // Of an index, the largest of its images, as ECR counts (API reference, ImageDetail, imageSizeInBytes).
-    contentSizeBytes:
-      parsed.form === 'index'
-        ? Math.max(0, ...seen.children.map((child) => child.contentSizeBytes))
-        : parsed.contentSizeBytes,
-    ...(parsed.artifactType && { artifactType: parsed.artifactType }),
-    ...(parsed.subject && { subject: parsed.subject }),
-    manifests: parsed.manifests,
-    blobs: parsed.blobs,
-    pushedAt: seen.existing?.pushedAt ?? now,
-  };
-}
-
-function referrerOf(digest: Digest, parsed: ParsedManifest, size: number): ReferrerDescriptor {
-  return {
-    mediaType: parsed.mediaType,
-    size,
-    digest,
-    ...(parsed.artifactType && { artifactType: parsed.artifactType }),
-    ...(parsed.annotations && { annotations: parsed.annotations }),
-  };
-}
-
 function recordOf(
   digest: Digest,
   entry: ManifestEntry,
@@ -286,13 +159,6 @@ function recordOf(
   return { ...entry, digest, tags, ...(lastPulledAt !== undefined && { lastPulledAt }) };
 }
 
-function verifiedDigest({ bytes, digest }: NewManifest): Digest {
-  const actual = digestOf(bytes, digest && algorithmOf(digest));
-  if (digest && digest !== actual)
-    throw new RegistryError('DIGEST_INVALID', `the manifest has digest ${actual}, not ${digest}`);
-  return actual;
-}
-
 function digestSegment(id: string, prefix: string): Digest {
   // Below a repository's prefix, `putTransaction` writes digests only.
   return id.slice(prefix.length).split('/')[0] as Digest;
@@ -300,10 +166,6 @@ function digestSegment(id: string, prefix: string): Digest {
 
 function manifestUnknown(repository: RepositoryName, reference: string): RegistryError {
   return new RegistryError('MANIFEST_UNKNOWN', `manifest "${reference}" is not in repository ${repository.name}`);
-}
-
-async function* oneChunk(bytes: Uint8Array): AsyncIterable<Uint8Array> {
-  yield bytes;
 }
 
 function raise(error: DabbaError): never {

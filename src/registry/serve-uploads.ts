@@ -44,7 +44,7 @@ async function complete(exchange: Exchange, upload: Upload): Promise<void> {
   } catch (error) {
     // More bytes cannot mend it.
     if (isDabbaError(error, 'InvalidArgument')) await upload.cancel();
-    throw error;
+    throw uploadError(error);
   }
   replyCreated(exchange, expected);
 }
@@ -65,9 +65,15 @@ async function receive(exchange: Exchange, upload: Upload): Promise<boolean> {
   } catch (error) {
     // The disk is full: give back what the upload holds, for nobody may come to finish it.
     if (isDabbaError(error, 'ResourceExhausted')) await upload.cancel();
-    throw error;
+    throw uploadError(error);
   }
   return true;
+}
+
+/** Two requests for one upload at once are the client's mistake, and not about a tag, as other conflicts are. */
+function uploadError(error: unknown): unknown {
+  if (!isDabbaError(error, 'Conflict')) return error;
+  return new RegistryError('BLOB_UPLOAD_INVALID', error.message, { cause: error });
 }
 
 /** The digest if it could be mounted. A caller who may not pull from the source learns nothing of it: the push goes on as usual. */

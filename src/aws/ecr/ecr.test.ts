@@ -320,6 +320,20 @@ ecrTest('immutable tags hold over both doors, except those excluded', async (ecr
   await assert.rejects(wrong, fails('InvalidParameterException'));
 });
 
+ecrTest('of many pushes at once to one immutable tag, one wins', async (ecr) => {
+  await create(ecr, 'app', { imageTagMutability: 'IMMUTABLE' });
+  await push(ecr, 'app', 'other');
+  const pushes = Array.from(
+    { length: 6 },
+    async (_, note) => (await push(ecr, 'app', 'v1', { note: `${note}` })).status,
+  );
+  const answers = await Promise.all(pushes);
+  assert.deepEqual(
+    answers.toSorted((a, b) => a - b),
+    [201, 400, 400, 400, 400, 400],
+  );
+});
+
 ecrTest('an image is put together through the API alone', async (ecr) => {
   const { call, as } = ecr;
   const repositoryName = 'app';

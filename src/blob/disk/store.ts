@@ -9,7 +9,7 @@ import { diskError, digestOfName, Layout, makeDurableDirectory } from './layout.
 import { DiskUpload } from './upload.ts';
 
 /** Bytes read ahead for a reader; what bounds memory when a slow client pulls a large blob. */
-const READ_BYTES = 256 << 10;
+const READ_BYTES = 1 << 20;
 const UPLOAD_LIFE_MS = 24 * 60 * 60 * 1000;
 /** Uploads whose running hash is kept. A forgotten one only costs reading its file again at the commit. */
 const REMEMBERED_UPLOADS = 1024;
