@@ -45,7 +45,7 @@ class Poller {
 
   constructor() {
     this.control(addDescriptor, this.#stopFd, eventIn, stopToken);
-    this.#worker = new Worker(new URL('./readiness.worker.ts', import.meta.url), {
+    this.#worker = new Worker(new URL('./readiness.worker.mjs', import.meta.url), {
       name: 'readiness',
       workerData: { epollFd: this.#epollFd, stopToken },
       resourceLimits: { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 4 },
