@@ -63,7 +63,7 @@ export class TrailFiles {
     this.close();
     for (const name of this.names()) {
       const path = join(this.#directory, name);
-      const kept = this.read(name).filter(isKept);
+      const kept = this.read(name).filter((line) => line !== '' && isKept(line));
       if (kept.length) {
         writeFileSync(`${path}.new`, `${kept.join('\n')}\n`, { mode: 0o600, flush: true });
         renameSync(`${path}.new`, path);
@@ -96,6 +96,9 @@ export class TrailFiles {
 
   #open(number: number): { readonly fd: number; sizeBytes: number } {
     const fd = openSync(join(this.#directory, `${String(number).padStart(8, '0')}.jsonl`), 'a', 0o600);
-    return { fd, sizeBytes: fstatSync(fd).size };
+    const { size } = fstatSync(fd);
+    // Ends a line that a crash may have cut short; readers skip the empty one otherwise.
+    if (size > 0) writeSync(fd, '\n');
+    return { fd, sizeBytes: size };
   }
 }

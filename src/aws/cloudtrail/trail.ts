@@ -43,28 +43,21 @@ export class AuditTrail implements CallObserver, Disposable {
     after?: TrailPosition,
   ): Generator<{ readonly record: AuditRecord; readonly position: TrailPosition }> {
     this.#flush();
-    const mark = `"recipientAccountId":"${account}"`;
     for (const file of this.#files.names()) {
       if (after && file > after.file) continue;
       const lines = this.#files.read(file);
       const end = after?.file === file ? Math.min(after.line, lines.length) : lines.length;
-      for (let line = end - 1; line >= 0; line--)
-        // The mark may also stand inside a parameter; the record itself decides.
-        if (lines[line]!.includes(mark)) {
-          const record = JSON.parse(lines[line]!) as AuditRecord;
-          if (record.recipientAccountId === account) yield { record, position: { file, line } };
-        }
+      for (let line = end - 1; line >= 0; line--) {
+        const record = recordOf(lines[line]!, account);
+        if (record) yield { record, position: { file, line } };
+      }
     }
   }
 
   /** Forgets the records of an account, or all. */
   forget(account: string | undefined): void {
     this.#flush();
-    const mark = `"recipientAccountId":"${account}"`;
-    const isKept = (line: string) =>
-      account !== undefined &&
-      (!line.includes(mark) || (JSON.parse(line) as AuditRecord).recipientAccountId !== account);
-    this.#files.retain(isKept);
+    this.#files.retain((line) => account !== undefined && recordOf(line, account) === undefined);
   }
 
   [Symbol.dispose](): void {
@@ -81,5 +74,18 @@ export class AuditTrail implements CallObserver, Disposable {
     } catch (error) {
       this.#logger.error('audit records were lost', { count: lines.length, error: messageOf(error) });
     }
+  }
+}
+
+/** The record in a line, if it is one of the account's. A line that a crash cut short is none. */
+function recordOf(line: string, account: string): AuditRecord | undefined {
+  // Parsing is dear, and most lines of a shared trail are others'.
+  if (!line.includes(`"recipientAccountId":"${account}"`)) return undefined;
+  try {
+    const record = JSON.parse(line) as AuditRecord;
+    return record.recipientAccountId === account ? record : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
   }
 }

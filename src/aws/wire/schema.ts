@@ -207,8 +207,6 @@ function memberOf(name: string, reference: unknown, isRequired = false): Member 
     traits = { ...traitsOf(target[1]), ...traits };
     target = target[0];
   }
-  // A sensitive or timestamp-formatted simple shape carries the trait itself.
-  if (Array.isArray(target) && target[0] === 0) traits = { ...traitsOf(target[3]), ...traits };
   const format = traits['timestampFormat'] as number | undefined;
   const formatShape = format === undefined ? undefined : primitives.get(format);
   const text = (trait: string) => traits[trait] as string | undefined;
@@ -219,7 +217,10 @@ function memberOf(name: string, reference: unknown, isRequired = false): Member 
       return (shape ??= shapeOf(target));
     },
     isRequired,
-    isSensitive: Boolean(traits['sensitive']),
+    // The trait may stand on the member or on the shape that it refers to.
+    get isSensitive() {
+      return Boolean(traits['sensitive']) || isSensitiveShape(target);
+    },
     isIdempotencyToken: Boolean(traits['idempotencyToken']),
     isFlattened: Boolean(traits['xmlFlattened']),
     jsonName: text('jsonName') ?? name,
@@ -233,6 +234,11 @@ function memberOf(name: string, reference: unknown, isRequired = false): Member 
     httpQuery: text('httpQuery'),
     httpHeader: text('httpHeader')?.toLowerCase(),
   };
+}
+
+function isSensitiveShape(reference: unknown): boolean {
+  if (typeof reference === 'function') return isSensitiveShape((reference as () => unknown)());
+  return Array.isArray(reference) && reference.length > 2 && Boolean(traitsOf(reference[3])['sensitive']);
 }
 
 /** Traits are an object, or a number whose bits stand for the flags in order. */
