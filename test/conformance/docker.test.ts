@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
-import { createServer, request } from 'node:http';
+import { createServer, request, type IncomingMessage } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -11,7 +11,7 @@ import { memoryBlobStore } from '#blob';
 import { createDockerApi } from '#docker';
 import { createRegistry } from '#registry';
 import { memoryStore } from '#store';
-import { openBuildWorld, type BuildWorld } from '../system/build-world.ts';
+import { contextOf, openBuildWorld, type BuildWorld } from '../system/build-world.ts';
 
 /** The unmodified docker client against the API over a real engine. Containers have no network here: that is another part's test. */
 
@@ -291,6 +291,47 @@ test('a container from create to rm: ps, exec, logs, top, inspect, rename, stop'
   assert.match((await docker(['inspect', 'web2'])).stderr, /No such object/i);
 });
 
+test('terminals, input to a detached container, a client that leaves', async () => {
+  assert.equal((await run('-t', 'busybox', 'sh', '-c', 'test -t 1 && echo a tty')).stdout, 'a tty\r\n');
+  await ok(
+    'run',
+    '-d',
+    '-t',
+    '--name',
+    'screen',
+    '--network',
+    'none',
+    'busybox',
+    'sh',
+    '-c',
+    'while true; do sleep 0.1; done',
+  );
+  assert.equal((await docker(['exec', '-t', 'screen', 'sh', '-c', 'test -t 1 && echo a tty'])).stdout, 'a tty\r\n');
+  const { body } = await call('GET', '/containers/screen/json');
+  const { Id } = body as { Id: string };
+  assert.equal((await call('POST', `/containers/${Id}/resize?h=40&w=132`)).status, 200);
+  assert.equal((await docker(['exec', 'screen', 'sh', '-c', 'stty size < /proc/1/fd/0'])).stdout, '40 132\n');
+  const client = connect(socketPath);
+  client.write(
+    `POST /containers/${Id}/attach?stream=1&stdout=1 HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n`,
+  );
+  await once(client, 'data');
+  client.destroy();
+  await ok('rm', '-f', 'screen');
+
+  const building = request({ socketPath, method: 'POST', path: '/build?networkmode=none' });
+  building.on('error', () => undefined);
+  const response = once(building, 'response');
+  building.end(contextOf({ Dockerfile: 'FROM busybox\nRUN echo begun; sleep 600\n' }));
+  const [stream] = (await response) as [IncomingMessage];
+  for await (const piece of stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>)
+    if (piece.includes('begun')) break;
+  const removed = nextEvent('destroy');
+  building.destroy();
+  await removed;
+  assert.equal(await ok('ps', '-aq'), '', 'a build whose client left leaves no container');
+});
+
 test('events are remembered and followed', async () => {
   const since = Math.floor(Date.now() / 1000) - 1;
   await run('--name', 'seen', 'busybox', 'true');
@@ -385,6 +426,11 @@ function unframed(stream: Buffer): string {
     at += 8 + length;
   }
   return text;
+}
+
+async function nextEvent(action: string): Promise<void> {
+  for await (const event of world.engine.events(AbortSignal.timeout(30_000))) if (event.action === action) return;
+  throw new Error(`no event "${action}" came`);
 }
 
 async function call(

@@ -3,6 +3,7 @@ import type { View } from '../image/internals.ts';
 import type { BuildCache } from './cache.ts';
 import type { BuildContext } from './context.ts';
 import type { Location } from './fault.ts';
+import type { Locks } from './locks.ts';
 import type { Plan } from './plan.ts';
 import type { Platform } from './platform.ts';
 import type { BuilderParts } from './ports.ts';
@@ -15,6 +16,8 @@ export interface BuildRun {
   readonly platform: Platform;
   readonly context: BuildContext;
   readonly cache: BuildCache;
+  /** Of cache mounts that one step at a time may use; shared by all builds. */
+  readonly locks: Locks;
   /** The files of an earlier stage or of an image, read-only. Throws if `name` is neither. */
   openSource(at: Location, name: string): Promise<OpenSource>;
 }

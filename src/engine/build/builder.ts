@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import { DabbaError } from '#base';
-import type { BuildEvent, BuildRequest, Image } from '../engine.ts';
+import type { BuildEvent, Image } from '../engine.ts';
 import type { BuildRun } from './build-run.ts';
 import { BuildCache } from './cache.ts';
 import { openContext } from './context.ts';
 import { stepFault, type Location } from './fault.ts';
+import { Locks } from './locks.ts';
 import { withLabels } from './metadata.ts';
 import { parseDockerfile, parseTrigger } from './parse.ts';
 import { findStage, planBuild, type Stage } from './plan.ts';
@@ -16,8 +17,9 @@ import { defaultPath, emptyState, environmentOf, type StageState } from './state
 /** Makes the builder of an engine. */
 export function createBuilder(parts: BuilderParts): DockerfileBuilder {
   const cache = new BuildCache(join(parts.directory, 'steps'), parts.clock);
+  const locks = new Locks();
   return {
-    build: (request) => build(parts, cache, request),
+    build: (request) => build({ parts, cache, locks, request }),
     chainsInUse: () => cache.chains(),
     async start() {
       await cache.sweep();
@@ -27,7 +29,10 @@ export function createBuilder(parts: BuilderParts): DockerfileBuilder {
   };
 }
 
-async function* build(parts: BuilderParts, cache: BuildCache, request: BuildRequest): AsyncGenerator<BuildEvent, void> {
+async function* build(
+  shared: Pick<BuildRun, 'parts' | 'cache' | 'locks' | 'request'>,
+): AsyncGenerator<BuildEvent, void> {
+  const { parts, request } = shared;
   await using context = await openContext(parts, request);
   const dockerfile = parseDockerfile(context.dockerfile.text, context.dockerfile.path);
   const platform = machinePlatform();
@@ -35,12 +40,10 @@ async function* build(parts: BuilderParts, cache: BuildCache, request: BuildRequ
   using _hold = parts.internals.hold();
   const finished = new Map<number, StageState>();
   const run: BuildRun = {
-    parts,
-    request,
+    ...shared,
     plan,
     platform,
     context,
-    cache,
     openSource: (at, name) => openSource(run, finished, at, name),
   };
   const steps = stepCounter(

@@ -36,7 +36,7 @@ export async function openRunMounts(
         target: mount.target,
         ...(mount.sizeBytes === undefined ? {} : { sizeBytes: mount.sizeBytes }),
       });
-    else if (mount.type === 'cache') mounts.push(cacheMount(build, run, mount));
+    else if (mount.type === 'cache') mounts.push(await cacheMount(build, run, mount, opened));
     else {
       const { bind, content } = await bindMount(build, run, mount, opened);
       mounts.push(bind);
@@ -48,12 +48,18 @@ export async function openRunMounts(
 }
 
 /** A directory that outlives the build; its name is what the Dockerfile calls it, or where it is mounted. */
-function cacheMount(build: BuildRun, run: InstructionOf<'RUN'>, mount: RunMount): Mount {
-  if (mount.sharing !== 'shared')
-    throw stepFault('Unimplemented', run.at, `RUN --mount=type=cache,sharing=${mount.sharing} is not supported yet`);
+async function cacheMount(
+  build: BuildRun,
+  run: InstructionOf<'RUN'>,
+  mount: RunMount,
+  opened: AsyncDisposableStack,
+): Promise<Mount> {
+  if (mount.sharing === 'private')
+    throw stepFault('Unimplemented', run.at, 'RUN --mount=type=cache,sharing=private is not supported yet');
   if (mount.from !== undefined)
     throw stepFault('Unimplemented', run.at, 'RUN --mount=type=cache,from=… is not supported yet');
   const name = hexOf(digestOf(mount.id ?? mount.target));
+  if (mount.sharing === 'locked') opened.use(await build.locks.hold(name, build.request.signal));
   const source = join(build.parts.directory, 'mounts', name);
   if (!statOf(source)) {
     mkdirSync(source, { recursive: true });

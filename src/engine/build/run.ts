@@ -111,10 +111,12 @@ export async function* executeRun(
     // Observed below; until then its failure must not count as unhandled.
     ended.catch(() => undefined);
     await containers.start(container.id);
-    for await (const { stream, data } of attachment.output) {
-      signal.throwIfAborted();
-      yield { kind: 'output', stream, data };
-    }
+    // A silent step would not notice that it was given up: its output ends then.
+    const giveUp = () => void attachment[Symbol.asyncDispose]();
+    signal.addEventListener('abort', giveUp, { once: true });
+    for await (const { stream, data } of attachment.output) yield { kind: 'output', stream, data };
+    signal.removeEventListener('abort', giveUp);
+    signal.throwIfAborted();
     const { exitCode } = await ended;
     if (exitCode !== 0)
       throw new DabbaError('FailedPrecondition', `The command '${step.display}' returned a non-zero code: ${exitCode}`);
