@@ -6,6 +6,7 @@ export * from './ec2/index.ts';
 export * from './ecr/index.ts';
 export * from './ecr-public/index.ts';
 export * from './ecs/index.ts';
+export * from './ecs/index.ts';
 export * from './edge/index.ts';
 export * from './errors.ts';
 export * from './iam/index.ts';

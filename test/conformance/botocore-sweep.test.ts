@@ -39,7 +39,9 @@ async function loadModels(): Promise<Map<string, ServiceModel>> {
     dependencies: object;
     devDependencies: object;
   };
-  const packages = Object.keys({ ...manifest.dependencies, ...manifest.devDependencies }).filter((name) => name.startsWith('@aws-sdk/client-'));
+  const packages = Object.keys({ ...manifest.dependencies, ...manifest.devDependencies }).filter((name) =>
+    name.startsWith('@aws-sdk/client-'),
+  );
   const models = await Promise.all(packages.map(async (name) => modelOf((await import(name)) as object)));
   return new Map(models.map((model) => [model.serviceId, model]));
 }

@@ -23,7 +23,7 @@ import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import { DabbaError } from '#base';
 import { AwsError } from '../errors.ts';
 import { defineService } from '../service.ts';
-import { startTestWorld, type TestWorld } from './test-world.ts';
+import { startTestWorld, type TestWorld } from '../test-world.ts';
 
 let runs = 0;
 

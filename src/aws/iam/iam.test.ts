@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import * as sdk from '@aws-sdk/client-iam';
 import { AssumeRoleCommand, GetCallerIdentityCommand, GetSessionTokenCommand, STSClient } from '@aws-sdk/client-sts';
-import { startTestWorld, type TestWorld } from '../edge/test-world.ts';
+import { startTestWorld, type TestWorld } from '../test-world.ts';
 
 const ACCOUNT = '000000000000';
 

@@ -2,12 +2,12 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { ManualClock, silentLogger, systemRandom, type Logger } from '#base';
 import { memoryStore, type Store } from '#store';
-import { openIam, type Iam } from '../iam/index.ts';
-import { Idempotency } from '../idempotency.ts';
-import type { ServiceDefinition } from '../service.ts';
-import { createStsService } from '../sts/index.ts';
-import { createEdge } from './edge.ts';
-import type { FinishedCall } from './call.ts';
+import { openIam, type Iam } from './iam/index.ts';
+import { Idempotency } from './idempotency.ts';
+import type { ServiceDefinition } from './service.ts';
+import { createStsService } from './sts/index.ts';
+import { createEdge } from './edge/index.ts';
+import type { FinishedCall } from './edge/index.ts';
 
 /** An edge with IAM and STS on a socket, for tests, with what it reported. Time stands at the machine's time until it is moved. */
 export interface TestWorld extends AsyncDisposable {
