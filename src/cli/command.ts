@@ -44,7 +44,7 @@ export function parseInvocation(name: string, command: Command, args: readonly s
       options: { ...command.options, ...commonOptions },
       allowPositionals: true,
     });
-    return { options: values as Invocation['options'], positionals }; // every option is a string or a boolean, none is repeated
+    return { options: values, positionals };
   } catch (error) {
     throw new UsageError(
       `dabba ${name}: ${error instanceof Error ? error.message : String(error)}`,

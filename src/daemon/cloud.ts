@@ -77,7 +77,7 @@ export async function composeCloud(
     identities,
     defaultAccount: settings.account,
     defaultRegion: DEFAULT_REGION,
-    audit: trail.registryAudit,
+    audit: (event) => trail.registryAudit(event),
   });
   const registry = createRegistry({ ...common, store, blobs, policy: ecr.policy });
 
@@ -100,9 +100,9 @@ export async function composeCloud(
     content,
     services,
     reconciling: { ...common, store, reconcilers: ecs.reconcilers },
-    aws: edge.handle,
+    aws: (request, response) => edge.handle(request, response),
     registry: (request, response) => registry.handle(request, response),
-    taskCredentials: ecs.taskCredentials,
+    taskCredentials: (taskArn, role) => ecs.taskCredentials(taskArn, role),
     async forget(account) {
       await forgetRecords(store, account);
       const path = account === undefined ? logsDirectory : join(logsDirectory, account);

@@ -13,7 +13,7 @@ import { ownRoutes } from './own-routes.ts';
 import { claimProcessFile } from './process-file.ts';
 import { mayAccess } from './rights.ts';
 import { rememberSettings, type Layout, type Settings } from './settings.ts';
-import { serveSocket } from './socket-api.ts';
+import { serveSocket, type SocketCall } from './socket-api.ts';
 import type { ControlStatus } from './status.ts';
 
 /** How long the host may take to be ready before a start counts as failed. */
@@ -31,7 +31,11 @@ export async function runControlPlane(layout: Layout, settings: Settings): Promi
 
 async function run(layout: Layout, settings: Settings, announce: Announcer): Promise<void> {
   const startedAt = systemClock.now();
-  const logger = jsonLogger((line) => process.stderr.write(line), systemClock.now, { process: 'control' });
+  const logger = jsonLogger(
+    (line) => process.stderr.write(line),
+    () => systemClock.now(),
+    { process: 'control' },
+  );
   await using held = new AsyncDisposableStack();
   for (const directory of [layout.data, join(layout.data, 'log'), layout.runtime])
     mkdirSync(directory, { recursive: true, mode: 0o711 });
@@ -39,7 +43,11 @@ async function run(layout: Layout, settings: Settings, announce: Announcer): Pro
   const cloud = await composeCloud(layout, settings, logger);
   held.defer(async () => await cloud.close());
   const own = ownRoutes({ layout, settings, cloud, logger });
-  const server = await listen(settings.port, { aws: cloud.aws, registry: cloud.registry, own });
+  const server = await listen(settings.port, {
+    aws: (request, response) => cloud.aws(request, response),
+    registry: (request, response) => cloud.registry(request, response),
+    own,
+  });
   held.defer(async () => {
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
@@ -98,14 +106,14 @@ function controlRoutes({
   readonly startedAt: number;
   readonly askToLeave: () => Promise<void>;
 }) {
-  const { publish, list } = gallery(cloud);
+  const images = gallery(cloud);
   return {
     'GET /status': async (): Promise<ControlStatus> => ({ startedAt, sandboxes: await sandboxesOf(cloud.store) }),
     'POST /down': askToLeave,
-    'GET /credentials': async ({ query }: { readonly query: URLSearchParams }) =>
+    'GET /credentials': async ({ query }: SocketCall) =>
       await cloud.taskCredentials(query.get('task') ?? '', query.get('role') === 'task' ? 'task' : 'execution'),
-    'GET /gallery': list,
-    'POST /gallery': publish,
+    'GET /gallery': () => images.list(),
+    'POST /gallery': (call: SocketCall) => images.publish(call),
   };
 }
 

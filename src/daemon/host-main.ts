@@ -10,7 +10,11 @@ import { serveSocket } from './socket-api.ts';
 
 const layout = layoutOf(process.argv[2]);
 const settings = resolveSettings({}, rememberedSettings(layout));
-const logger = jsonLogger((line) => process.stderr.write(line), systemClock.now, { process: 'host' });
+const logger = jsonLogger(
+  (line) => process.stderr.write(line),
+  () => systemClock.now(),
+  { process: 'host' },
+);
 
 mkdirSync(layout.runtime, { recursive: true, mode: 0o711 });
 const claim = claimProcessFile(layout.hostPidFile);

@@ -30,17 +30,18 @@ export function superviseHost(
   { clock, logger }: { readonly clock: Clock; readonly logger: Logger },
 ): HostSupervisor {
   const ended = new AbortController();
-  let isLeaving = false;
+  /** Set once the host was asked to leave: its end is then no accident. */
+  const leaving = new AbortController();
   const failed = new AbortController();
 
   const keepRunning = async () => {
     let quickEnds = 0;
-    while (!ended.signal.aborted && !isLeaving) {
+    while (!ended.signal.aborted) {
       const startedAt = clock.now();
       const living = livingProcess(layout.hostPidFile);
       if (living) logger.info('adopted the host process', { pid: living.pid });
       await (living ? untilGone(layout, clock, ended.signal) : untilExit(layout));
-      if (ended.signal.aborted || isLeaving) return;
+      if (ended.signal.aborted || leaving.signal.aborted) return;
       quickEnds = clock.now() - startedAt < QUICK_END_MS ? quickEnds + 1 : 0;
       if (quickEnds >= START_ATTEMPTS)
         failed.abort(
@@ -62,6 +63,7 @@ export function superviseHost(
           await callSocket(layout.hostSocket, 'GET /status', { signal });
           return;
         } catch (error) {
+          failed.signal.throwIfAborted();
           // The host makes its socket when it is ready; a socket that is not there yet cannot be waited for.
           if (!isDabbaError(error, 'Unavailable')) throw error;
           await clock.sleep(10, signal);
@@ -69,7 +71,7 @@ export function superviseHost(
       }
     },
     async takeDown() {
-      isLeaving = true;
+      leaving.abort();
       try {
         await callSocket(layout.hostSocket, 'POST /down');
       } catch (error) {

@@ -80,18 +80,6 @@ export function composeHost(layout: Layout, settings: Settings, store: Store, lo
     clock: systemClock,
     logger,
   });
-  const nodes = machineNodes(startedAt);
-  const worker: NodeWorker = createNodeWorker({
-    store,
-    engine,
-    network: plane,
-    services,
-    nodes,
-    stateDirectory: join(layout.data, 'node'),
-    clock: systemClock,
-    random: systemRandom,
-    logger,
-  });
   const docker = createDockerApi({
     engine,
     info: machineInfo(layout),
@@ -100,6 +88,20 @@ export function composeHost(layout: Layout, settings: Settings, store: Store, lo
     random: systemRandom,
     logger,
   });
+  const makeWorker = () =>
+    createNodeWorker({
+      store,
+      engine,
+      network: plane,
+      services,
+      nodes: machineNodes(startedAt),
+      stateDirectory: join(layout.data, 'node'),
+      cgroupParent: `/dabba-${layout.instance}`,
+      clock: systemClock,
+      random: systemRandom,
+      logger,
+    });
+  let worker: NodeWorker | undefined;
   const released = new AsyncDisposableStack();
 
   return {
@@ -107,6 +109,7 @@ export function composeHost(layout: Layout, settings: Settings, store: Store, lo
       await Promise.all([engine.start(), plane.start()]);
       await plane.bridges.ensure({ name: DEFAULT_BRIDGE, cidr: DEFAULT_BRIDGE_CIDR });
       released.use(await docker.listen(layout.dockerSocket));
+      worker = makeWorker();
       await worker.start();
     },
     async status() {
@@ -118,7 +121,7 @@ export function composeHost(layout: Layout, settings: Settings, store: Store, lo
       };
     },
     async reset() {
-      const own = (await engine.containers.list()).filter((container) => !worker.owns(container));
+      const own = (await engine.containers.list()).filter((container) => !worker?.owns(container));
       await Promise.all(
         own.map(async ({ id }) => await engine.containers.remove(id, { force: true, removeVolumes: true })),
       );
@@ -126,13 +129,13 @@ export function composeHost(layout: Layout, settings: Settings, store: Store, lo
     },
     async stop() {
       await released.disposeAsync();
-      await worker.stop();
+      await worker?.stop();
       await engine.stop();
       await plane.stop();
     },
     async destroy() {
       await released.disposeAsync();
-      await worker.stop();
+      await worker?.stop();
       await engine.destroy();
       await plane.destroy();
       await rm(layout.runtime, { recursive: true, force: true });
