@@ -42,6 +42,9 @@ interface Parts {
 }
 
 class LocalEngine implements Engine {
+  readonly images: Images = forwarding(() => this.#opened().images);
+  readonly containers: Containers = forwarding(() => this.#opened().containers.containers);
+  readonly builder: Builder = forwarding(() => this.#opened().builder);
   readonly #options: EngineOptions;
   readonly #events: EventHub;
   #parts: Parts | undefined;
@@ -49,16 +52,6 @@ class LocalEngine implements Engine {
   constructor(options: EngineOptions) {
     this.#options = options;
     this.#events = new EventHub(options.clock);
-  }
-
-  get images(): Images {
-    return this.#opened().images;
-  }
-  get containers(): Containers {
-    return this.#opened().containers.containers;
-  }
-  get builder(): Builder {
-    return this.#opened().builder;
   }
 
   events(signal: AbortSignal): AsyncIterable<EngineEvent> {
@@ -91,6 +84,18 @@ class LocalEngine implements Engine {
     if (!this.#parts) throw new DabbaError('Unavailable', 'the engine has not started');
     return this.#parts;
   }
+}
+
+/** A port whose calls go to what `current` gives at that moment, so that it can be handed out before there is anything behind it. */
+function forwarding<Port extends object>(current: () => Port): Port {
+  // The empty object stands for the port: every member is looked up in the present one.
+  return new Proxy({} as Port, {
+    get(_, name) {
+      const port = current();
+      const member: unknown = Reflect.get(port, name);
+      return typeof member === 'function' ? (member.bind(port) as unknown) : member;
+    },
+  });
 }
 
 /** Opens everything below the engine's directory; what was opened is closed again, last first, when a later part fails or `scope` is disposed. */

@@ -11,8 +11,8 @@ import type { Digest } from '#base';
  * **Lifecycle.** All truth is on disk under the engine's directory. Containers are children of conmon, not of us: they outlive the process.
  * `start` of the engine rescans, adopts what runs, collects exits that happened meanwhile, and removes what was half made. `stop` lets go
  * and leaves containers running. `destroy` ends everything that runs and leaves no process, mount or cgroup; containers stay on disk as
- * `exited` with their read/write layer, and a restart policy brings them back at the next `start`. It may be called without `start`. Until
- * then the members `images`, `containers` and `builder` throw `Unavailable`.
+ * `exited` with their read/write layer, and a restart policy brings them back at the next `start`. It may be called without `start`.
+ * `images`, `containers` and `builder` may be handed on at once; until `start` their methods throw `Unavailable`.
  *
  * **Example.** `await engine.images.pull(ref, { credentials, signal })`, `const c = await engine.containers.create({ image: ref, … })`,
  * `await engine.containers.start(c.id)`, `const { exitCode } = await engine.containers.wait(c.id, 'stopped', signal)`.

@@ -70,3 +70,14 @@ test('destroy without a start ends what a dead engine left, and a restart policy
   await engine.start();
   assert.equal((await engine.containers.find('kept'))!.state.status, 'running', 'its policy wants it');
 });
+
+test('destroy in the middle of a start leaves nothing', async () => {
+  const starting = start(engine, ['sleep', '1000'], { name: 'late' }).catch((error: unknown) => error);
+  const begun = engine.containers.list().then((list) => list.length);
+  assert.ok((await begun) >= 0);
+  await engine.destroy();
+  await starting;
+  assert.deepEqual(leftovers(home), []);
+  engine = engineAt(home);
+  await engine.start();
+});

@@ -183,6 +183,7 @@ export class ContainerSet implements Containers, StepContainers, ImageUsers {
     }
     for (const stream of this.#runtime.openStreams) await stream[Symbol.asyncDispose]();
     await this.#lifecycle.letGo();
+    await Promise.all([...this.#instances.values()].map(({ turns }) => turns.idle()));
     await this.#health.idle();
   }
 

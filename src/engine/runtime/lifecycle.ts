@@ -120,6 +120,7 @@ export class Lifecycle {
 
   /** Ends a container because the engine goes away: its restart policy stays in force for the next start of the engine. */
   async shutDown(instance: Instance, timeoutMs: number): Promise<void> {
+    await instance.turns.idle(); // it may be starting
     if (instance.isRunning) await this.#end(instance, signalNumber(instance.record.stopSignal), timeoutMs);
     await instance.turns.run(async () => {
       if (instance.state.phase === 'restarting') await instance.advance({ ...instance.state, phase: 'exited' });
