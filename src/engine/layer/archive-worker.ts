@@ -1,11 +1,14 @@
 import { Worker } from 'node:worker_threads';
-import { DabbaError } from '#base';
+import { DabbaError, systemCode } from '#base';
 import { ByteReceiver, ByteSender, isChannelMessage, type Post } from './channel.ts';
 import type { Answer, Task } from './worker.ts';
 
 /** One worker thread, doing one task at a time. After a failure of the thread itself, or an abort, it is spent. */
 export class ArchiveWorker implements AsyncDisposable {
-  readonly #worker = new Worker(new URL('worker.ts', import.meta.url), { name: 'archive' });
+  readonly #worker = new Worker(new URL('worker.ts', import.meta.url), {
+    name: 'archive',
+    resourceLimits: { maxOldGenerationSizeMb: 512 },
+  });
   #isSpent = false;
 
   get isSpent(): boolean {
@@ -40,9 +43,13 @@ export class ArchiveWorker implements AsyncDisposable {
       else if (typeof message === 'object' && 'taken' in message) sender.taken(message.taken);
       else receiver.receive(message);
     };
+    const onError = (error: unknown) => {
+      const isTooLarge = systemCode(error) === 'ERR_WORKER_OUT_OF_MEMORY';
+      fail(isTooLarge ? new DabbaError('ResourceExhausted', 'archive needs too much memory', { cause: error }) : error);
+    };
     const onExit = () => fail(new DabbaError('Internal', 'an archive worker ended unexpectedly'));
     const onAbort = () => fail(streams.signal.reason);
-    this.#worker.on('message', onMessage).on('error', fail).on('exit', onExit);
+    this.#worker.on('message', onMessage).on('error', onError).on('exit', onExit);
     streams.signal.addEventListener('abort', onAbort, { once: true });
     try {
       this.#worker.ref();
@@ -60,7 +67,7 @@ export class ArchiveWorker implements AsyncDisposable {
       await written;
       return reply.result;
     } finally {
-      this.#worker.off('message', onMessage).off('error', fail).off('exit', onExit);
+      this.#worker.off('message', onMessage).off('error', onError).off('exit', onExit);
       streams.signal.removeEventListener('abort', onAbort);
       this.#worker.unref();
       if (this.#isSpent) await this[Symbol.asyncDispose]();

@@ -8,7 +8,7 @@ import type { Digest } from '#base';
  * (disk full, archive beyond `TarLimits`), `Cancelled`. After an error the tree holds whatever was written so far: the caller discards it.
  */
 export interface Archives extends AsyncDisposable {
-  /** Unpacks a tar stream, plain, gzip or zstd, into a directory, verifying the digests on the way. */
+  /** Unpacks a tar stream, plain, gzip or zstd, into a directory, verifying on the way what digests are expected. */
   unpack(request: UnpackRequest): Promise<Unpacked>;
   /** Hashes the deterministic tar of a tree; with `write` the tar goes there too. */
   pack(request: PackRequest): Promise<Packed>;
@@ -30,11 +30,6 @@ export interface UnpackRequest {
 }
 
 export interface Unpacked {
-  /** Digest of the bytes as they came. */
-  readonly digest: Digest;
-  readonly sizeBytes: number;
-  /** Digest of the plain tar. */
-  readonly diffId: Digest;
   /** Bytes of all files together. */
   readonly contentBytes: number;
   readonly entries: number;

@@ -136,7 +136,8 @@ export class TarReader {
         return;
       case 'g':
         this.#global = readPax(body, this.#global);
-        if (this.#global.size > 1000) throw tarFault('too many global extended header records');
+        if (sizeOf(this.#global) > this.#limits.metadataBytes)
+          throw new DabbaError('ResourceExhausted', 'tar archive: too many global extended header records');
         return;
       case 'L':
         this.#longName = nameField(body, [0, body.length]);
@@ -226,6 +227,12 @@ export class TarReader {
     this.#isInMember = true;
     this.#handler.entry(header);
   }
+}
+
+function sizeOf(records: PaxRecords): number {
+  let size = 0;
+  for (const [key, value] of records) size += key.length + value.length;
+  return size;
 }
 
 function owner(id: number): number {

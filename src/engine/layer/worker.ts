@@ -1,6 +1,6 @@
 import { parentPort } from 'node:worker_threads';
 import { createGzip } from 'node:zlib';
-import { DabbaError, type Digest, Digester, messageOf } from '#base';
+import { algorithmOf, DabbaError, type Digest, Digester, messageOf } from '#base';
 import { ThreadRoot } from '#kernel';
 import { TreeWriter } from './apply.ts';
 import type { Packed, PackRequest, Unpacked, UnpackRequest } from './archives.ts';
@@ -55,46 +55,35 @@ async function answer(task: Task): Promise<void> {
 }
 
 async function unpack(task: Task & { readonly kind: 'unpack' }): Promise<Unpacked> {
-  const whole = new Digester();
-  const plain = new Digester();
   const writer = new TreeWriter(byteName(task.directory ?? '/'), task.form);
   const reader = new TarReader(writer);
   try {
-    const { isCompressed, bytes } = await decompress(digesting(receiver, whole));
-    for await (const chunk of bytes) {
-      if (isCompressed) plain.update(chunk);
-      reader.push(chunk);
-    }
+    const { isCompressed, bytes } = await decompress(verified(receiver, 'archive', task.expectedDigest));
+    // What came plain was hashed already if both digests are the same.
+    const isPlainVerified = !isCompressed && task.expectedDigest === task.expectedDiffId;
+    const plain = isPlainVerified ? bytes : verified(bytes, 'plain archive', task.expectedDiffId);
+    for await (const chunk of plain) reader.push(chunk);
     reader.end();
     writer.finish();
-    return outcome(task, { whole, plain: isCompressed ? plain : undefined, writer, reader });
   } finally {
     writer.close();
   }
+  return { contentBytes: writer.contentBytes, entries: reader.entries };
 }
 
-function outcome(
-  task: Task & { readonly kind: 'unpack' },
-  made: { whole: Digester; plain: Digester | undefined; writer: TreeWriter; reader: TarReader },
-): Unpacked {
-  const { whole, plain, writer, reader } = made;
-  const digest = whole.digest();
-  const diffId = plain?.digest() ?? digest;
-  expectDigest('archive', task.expectedDigest, digest);
-  expectDigest('plain archive', task.expectedDiffId, diffId);
-  return { digest, diffId, sizeBytes: whole.sizeBytes, contentBytes: writer.contentBytes, entries: reader.entries };
+/** Passes bytes on and throws in the end unless they have the digest expected; costs nothing when none is. */
+function verified(source: AsyncIterable<Buffer>, what: string, expected: Digest | undefined): AsyncIterable<Buffer> {
+  return expected === undefined ? source : verifying(source, what, expected);
 }
 
-async function* digesting(source: AsyncIterable<Buffer>, digester: Digester): AsyncGenerator<Buffer, void> {
+async function* verifying(source: AsyncIterable<Buffer>, what: string, expected: Digest): AsyncGenerator<Buffer, void> {
+  const digester = new Digester(algorithmOf(expected));
   for await (const chunk of source) {
     digester.update(chunk);
     yield chunk;
   }
-}
-
-function expectDigest(what: string, expected: Digest | undefined, actual: Digest): void {
-  if (expected !== undefined && expected !== actual)
-    throw new DabbaError('InvalidArgument', `${what} has digest ${actual}, not ${expected}`);
+  const actual = digester.digest();
+  if (actual !== expected) throw new DabbaError('InvalidArgument', `${what} has digest ${actual}, not ${expected}`);
 }
 
 async function pack(task: Task & { readonly kind: 'pack' }): Promise<Packed> {
