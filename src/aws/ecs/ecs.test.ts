@@ -81,6 +81,16 @@ class FakeNode {
     });
   }
 
+  /** What a health check's verdict looks like from here. */
+  async judge(health: ContainerStatus['health']): Promise<void> {
+    const { statuses } = nodeRecords(this.#store);
+    for (const { id } of await statuses.list())
+      await statuses.update(id, (status) => ({
+        ...status,
+        containers: status.containers.map((container) => ({ ...container, health })),
+      }));
+  }
+
   /** What a container's end looks like from here. */
   async end(taskId: string, failure: SandboxFailure, exitCode: number): Promise<void> {
     const { statuses } = nodeRecords(this.#store);
@@ -510,6 +520,51 @@ describe('ecs', () => {
     const { deployments } = await describeService();
     assert.ok(deployments[0].failedTasks >= 3);
     assert.equal(deployments[0].rolloutState, 'IN_PROGRESS');
+  });
+
+  test('a broken revision trips the circuit breaker and is rolled back', async () => {
+    await createService({
+      desiredCount: 3,
+      deploymentConfiguration: { deploymentCircuitBreaker: { enable: true, rollback: true } },
+    });
+    const before = await stable(1);
+    await call('RegisterTaskDefinition', { ...definition, containerDefinitions: [{ name: 'web', image: 'broken' }] });
+    node.behave = ({ containers }) =>
+      containers[0]!.image === 'broken'
+        ? { kind: 'failed-to-start', reason: 'CannotPullContainerError', message: 'no' }
+        : 'runs';
+    await call('UpdateService', { cluster: 'prod', service: 'web', taskDefinition: 'web:2' });
+    const said = await until(async () =>
+      (await describeService()).events.find(({ message }: Answer) => message.includes('rolling back to deployment')),
+    );
+    assert.ok(said.message.endsWith(`${before.deployments[0].id}.`));
+    const after = await stable(1);
+    assert.equal(after.deployments[0].id, before.deployments[0].id);
+  });
+
+  test('a copy that its health check condemns is replaced; one not yet judged is not counted', async () => {
+    const healthCheck = { command: ['CMD-SHELL', 'true'] };
+    await call('RegisterTaskDefinition', {
+      ...definition,
+      containerDefinitions: [{ ...definition.containerDefinitions[0], healthCheck }],
+    });
+    await createService({ desiredCount: 1 });
+    const running = await until(async () => {
+      const service = await describeService();
+      return service.runningCount === 1 && service;
+    });
+    assert.equal(running.deployments[0].rolloutState, 'IN_PROGRESS');
+    const [first] = (await call('ListTasks', { cluster: 'prod' })).taskArns;
+    await node.judge('healthy');
+    await stable();
+    assert.equal((await describeTask(first)).healthStatus, 'HEALTHY');
+    await node.judge('unhealthy');
+    const stopped = await inState(first, 'STOPPED');
+    assert.deepEqual(
+      [stopped.stopCode, stopped.stoppedReason],
+      ['ServiceSchedulerInitiated', 'Task failed container health checks'],
+    );
+    await until(async () => (await call('ListTasks', { cluster: 'prod' })).taskArns.length === 1);
   });
 
   test('everything goes on after the process was killed', async () => {

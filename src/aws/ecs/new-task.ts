@@ -50,9 +50,10 @@ export function newTask(state: EcsState, request: NewTask): TaskRecord {
 
 function newContainer(
   state: EcsState,
-  { name, image, cpu, memory, memoryReservation }: TaskDefinitionRecord['definition']['containerDefinitions'][number],
+  container: TaskDefinitionRecord['definition']['containerDefinitions'][number],
   overrides: TaskOverride,
 ): TaskContainer {
+  const { name, image, cpu, memory, memoryReservation, essential = true, healthCheck } = container;
   const over = overrides.containerOverrides?.find((override) => override.name === name);
   const text = (member: string, value: number | undefined) => (value === undefined ? {} : { [member]: String(value) });
   return {
@@ -61,6 +62,7 @@ function newContainer(
     image,
     lastStatus: 'PENDING',
     healthStatus: 'UNKNOWN',
+    isJudged: essential && healthCheck !== undefined && healthCheck.command?.[0] !== 'NONE',
     ...text('cpu', over?.cpu ?? cpu),
     ...text('memory', over?.memory ?? memory),
     ...text('memoryReservation', over?.memoryReservation ?? memoryReservation),

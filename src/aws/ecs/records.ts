@@ -70,6 +70,8 @@ export interface TaskContainer {
   readonly image: string;
   readonly lastStatus: 'PENDING' | 'RUNNING' | 'STOPPED';
   readonly healthStatus: HealthStatus;
+  /** Essential and with a health check: its health is the task's. */
+  readonly isJudged: boolean;
   readonly runtimeId?: string;
   readonly imageDigest?: string;
   readonly exitCode?: number;

@@ -24,7 +24,8 @@ export function planRollout(service: ServiceRecord, alive: readonly TaskRecord[]
   const current = alive.filter(({ startedBy }) => startedBy === primary?.id);
   const old = alive.filter((task) => !current.includes(task));
   const missing = Math.max(0, desired - current.length);
-  const start = Math.max(0, Math.min(missing, most - alive.length));
+  // A deployment that its circuit breaker gave up starts nothing more.
+  const start = primary?.rolloutState === 'FAILED' ? 0 : Math.max(0, Math.min(missing, most - alive.length));
   // Where new copies have room beside the old, the old stay until they are replaced; where they have none, down to the least allowed.
   const keep = start === missing ? desired : least;
   const healthy = alive.filter(isHealthy).length;
@@ -35,9 +36,10 @@ export function planRollout(service: ServiceRecord, alive: readonly TaskRecord[]
   return { start, stop: [...stopOld, ...stopSurplus], isComplete };
 }
 
-/** Runs, and its health checks, if it has any, say so. */
+/** Runs, and its health checks, if it has any, say that it is well. */
 function isHealthy(task: TaskRecord): boolean {
-  return task.lastStatus === 'RUNNING' && healthOf(task) !== 'UNHEALTHY';
+  if (task.lastStatus !== 'RUNNING') return false;
+  return healthOf(task) === 'HEALTHY' || !task.containers.some(({ isJudged }) => isJudged);
 }
 
 /** Which copies go when there are too many: those that do not run yet, then from the zone with the most, the youngest first. */

@@ -21,6 +21,10 @@ export const sentences = {
     `(service ${name}) (task ${id}) failed container health checks.`,
   completed: ({ name }: ServiceRecord, deploymentId: string) =>
     `(service ${name}) (deployment ${deploymentId}) deployment completed.`,
+  failed: ({ name }: ServiceRecord, deploymentId: string) =>
+    `(service ${name}) (deployment ${deploymentId}) deployment failed: tasks failed to start.`,
+  rollingBack: ({ name }: ServiceRecord, deploymentId: string) =>
+    `(service ${name}) rolling back to deployment ${deploymentId}.`,
   steady: ({ name }: ServiceRecord) => `(service ${name}) has reached a steady state.`,
   unableToStart: ({ name }: ServiceRecord) =>
     `(service ${name}) is unable to consistently start tasks successfully. ${GUIDE}`,

@@ -1,6 +1,7 @@
 import type { Reconciler } from '#reconcile';
 import type { Operation, Versioned } from '#store';
 import { dealOut } from './capacity-providers.ts';
+import { tripped } from './circuit-breaker.ts';
 import { idIn } from './names.ts';
 import { asked, newTask, writesOf } from './new-task.ts';
 import type { ServiceRecord, TaskRecord } from './records.ts';
@@ -73,6 +74,11 @@ async function schedule(
     alive.filter((task) => !sick.includes(task)).map(({ value }) => value),
   );
   const throttle = throttleOf(values, service.value.deployments[0]?.id);
+  const breaker = tripped(service.value, throttle, now);
+  if (breaker) {
+    const next = withEvents({ ...breaker.service, isSteady: false }, breaker.messages, { random: state.random, now });
+    return commit(state, service, next, { stop: [], start: [] });
+  }
   const waitMs = plan.start > 0 ? throttle.nextStartAt - now : 0;
   const started = waitMs > 0 ? [] : await newCopies(state, service.value, plan.start, alive.length);
   const stopped = alive.filter(({ value }) => plan.stop.includes(value));

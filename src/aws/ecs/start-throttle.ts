@@ -12,6 +12,9 @@ export interface Throttle {
   readonly nextStartAt: number;
   /** Copies in a row that failed, newest first. */
   readonly failures: readonly TaskRecord[];
+  /** None of them came to run, nor did any copy of the deployment before. */
+  readonly neverRan: boolean;
+  /** So many that the service says so. */
   readonly isConsistent: boolean;
 }
 
@@ -31,9 +34,11 @@ export function throttleOf(tasks: readonly TaskRecord[], deploymentId: string | 
     ...failures.map(({ stoppedAt, stoppingAt, createdAt }) => stoppedAt ?? stoppingAt ?? createdAt),
   );
   const delayMs = failures.length ? Math.min(FIRST_DELAY_MS * 2 ** (failures.length - 1), LONGEST_DELAY_MS) : 0;
+  const neverRan = firstGood === -1 && failures.every(({ startedAt }) => startedAt === undefined);
   return {
     nextStartAt: failures.length ? lastEnd + delayMs : 0,
     failures,
+    neverRan,
     isConsistent: failures.length >= CONSISTENT_FAILURES && failures.every(({ startedAt }) => startedAt === undefined),
   };
 }

@@ -51,12 +51,14 @@ export function toTask(task: TaskRecord, options: { readonly withTags: boolean }
   };
 }
 
-/** Worst first: one unhealthy container makes the task unhealthy, one without a verdict makes it unknown. */
+/**
+ * The health of the essential containers that are checked, worst first: one unhealthy makes the task unhealthy, one without a verdict
+ * unknown, as does having none (ECS Developer Guide, "Container health checks").
+ */
 export function healthOf(task: TaskRecord): HealthStatus {
-  const all = task.containers.map(({ healthStatus }) => healthStatus);
-  const judged = all.filter((health) => health !== 'UNKNOWN');
+  const judged = task.containers.filter(({ isJudged }) => isJudged).map(({ healthStatus }) => healthStatus);
   if (judged.includes('UNHEALTHY')) return 'UNHEALTHY';
-  return judged.length ? 'HEALTHY' : 'UNKNOWN';
+  return judged.length && !judged.includes('UNKNOWN') ? 'HEALTHY' : 'UNKNOWN';
 }
 
 function toContainer(task: TaskRecord, container: TaskContainer): Container {
