@@ -15,6 +15,8 @@ export interface RunMounts {
   readonly mounts: readonly Mount[];
   /** What of them decides the result of the step: not the content of a cache. */
   readonly inputs: readonly unknown[];
+  /** Names of caches that nobody else may use meanwhile, in the one order in which everybody takes them. */
+  readonly locks: readonly string[];
 }
 
 /** The mounts of a RUN for its container. What is opened for them is released with `opened`. */
@@ -27,6 +29,7 @@ export async function openRunMounts(
   const scope = scopeOf(state, build.plan.escape);
   const mounts: Mount[] = [];
   const inputs: unknown[] = [];
+  const locks = new Set<string>();
   for (const written of mountsOf(run)) {
     const target = expand(written.target, scope);
     const mount = { ...written, target: isAbsolute(target) ? target : join(state.config.WorkingDir ?? '/', target) };
@@ -36,31 +39,27 @@ export async function openRunMounts(
         target: mount.target,
         ...(mount.sizeBytes === undefined ? {} : { sizeBytes: mount.sizeBytes }),
       });
-    else if (mount.type === 'cache') mounts.push(await cacheMount(build, run, mount, opened));
+    else if (mount.type === 'cache') mounts.push(cacheMount(build, run, mount));
     else {
       const { bind, content } = await bindMount(build, run, mount, opened);
       mounts.push(bind);
       inputs.push(content);
     }
+    if (mount.sharing === 'locked') locks.add(cacheName(mount));
     inputs.push(mount);
   }
-  return { mounts, inputs };
+  return { mounts, inputs, locks: [...locks].sort() };
 }
 
+const cacheName = (mount: RunMount) => hexOf(digestOf(mount.id ?? mount.target));
+
 /** A directory that outlives the build; its name is what the Dockerfile calls it, or where it is mounted. */
-async function cacheMount(
-  build: BuildRun,
-  run: InstructionOf<'RUN'>,
-  mount: RunMount,
-  opened: AsyncDisposableStack,
-): Promise<Mount> {
+function cacheMount(build: BuildRun, run: InstructionOf<'RUN'>, mount: RunMount): Mount {
   if (mount.sharing === 'private')
     throw stepFault('Unimplemented', run.at, 'RUN --mount=type=cache,sharing=private is not supported yet');
   if (mount.from !== undefined)
     throw stepFault('Unimplemented', run.at, 'RUN --mount=type=cache,from=… is not supported yet');
-  const name = hexOf(digestOf(mount.id ?? mount.target));
-  if (mount.sharing === 'locked') opened.use(await build.locks.hold(name, build.request.signal));
-  const source = join(build.parts.directory, 'mounts', name);
+  const source = join(build.parts.directory, 'mounts', cacheName(mount));
   if (!statOf(source)) {
     mkdirSync(source, { recursive: true });
     chownSync(source, mount.uid, mount.gid);

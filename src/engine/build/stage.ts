@@ -122,12 +122,16 @@ async function* copyFiles(
 async function* runCommand(build: BuildRun, state: StageState, run: InstructionOf<'RUN'>): Building<StageState> {
   const step = prepareRun(build, state, run);
   await using opened = new AsyncDisposableStack();
-  const { mounts, inputs } = await openRunMounts(build, state, run, opened);
+  const { mounts, inputs, locks } = await openRunMounts(build, state, run, opened);
   const args = step.buildArgs.length === 0 ? '' : `|${step.buildArgs.length} ${step.buildArgs.join(' ')} `;
   return yield* takeStep(build, state, {
     inputs: ['RUN', step.args, step.script?.text, step.buildArgs, step.network, inputs],
     createdBy: `RUN ${args}${step.display} # buildkit`,
-    make: () => executeRun(build, state, step, mounts),
+    make: async function* () {
+      using held = new DisposableStack();
+      for (const name of locks) held.use(await build.locks.hold(name, build.request.signal));
+      return yield* executeRun(build, state, step, mounts);
+    },
   });
 }
 
