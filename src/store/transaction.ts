@@ -6,6 +6,8 @@ export const MAX_VALUE_BYTES = 1.5 * 1024 * 1024;
 
 /** What a transaction needs to see of the state it is applied to. */
 export interface TransactionView {
+  /** What comparisons look at. */
+  version(key: string): { readonly [field in Compare['field']]?: number } | undefined;
   current(key: string): KeyValue | undefined;
   currentUnder(prefix: string): readonly KeyValue[];
   hasLease(leaseId: string): boolean;
@@ -27,7 +29,7 @@ export function decide(
   view: TransactionView,
   revision: number,
 ): { readonly succeeded: boolean; readonly events: readonly WatchEvent[] } {
-  const succeeded = (transaction.compare ?? []).every((compare) => holds(compare, view.current(compare.key)));
+  const succeeded = (transaction.compare ?? []).every((compare) => holds(compare, view));
   const operations = succeeded ? transaction.success : (transaction.failure ?? []);
   return { succeeded, events: operations.flatMap((operation) => eventsOf(operation, view, revision)) };
 }
@@ -74,8 +76,8 @@ const comparisons = {
   '>': (actual: number, wanted: number) => actual > wanted,
 } satisfies { [is in Compare['is']]: (actual: number, wanted: number) => boolean };
 
-function holds(compare: Compare, entry: KeyValue | undefined): boolean {
-  return comparisons[compare.is](entry?.[compare.field] ?? 0, compare.value);
+function holds(compare: Compare, view: TransactionView): boolean {
+  return comparisons[compare.is](view.version(compare.key)?.[compare.field] ?? 0, compare.value);
 }
 
 function eventsOf(operation: Operation, view: TransactionView, revision: number): WatchEvent[] {

@@ -85,9 +85,16 @@ test('a full disk refuses the write, keeps nothing of it, and is left behind whe
     store.txn({ success: [{ kind: 'put', key, value: Buffer.alloc(sizeBytes) }] });
   await put('small', 10);
   const before = await store.revision();
-  await assert.rejects(put('big', 1_500_000), (error) => isDabbaError(error, 'ResourceExhausted'));
+  const refused = store.txn({
+    success: [
+      { kind: 'delete', key: 'small' },
+      { kind: 'put', key: 'big', value: Buffer.alloc(1_500_000) },
+    ],
+  });
+  await assert.rejects(refused, (error) => isDabbaError(error, 'ResourceExhausted'));
   assert.equal(await store.revision(), before);
   assert.equal(await store.get('big'), undefined);
+  assert.equal((await store.get('small'))?.value.length, 10);
   assert.equal((await put('next', 10)).revision, before + 1);
   await store.close();
   const again = open();

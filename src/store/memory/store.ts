@@ -78,6 +78,7 @@ class MemoryStore implements Store {
     const { succeeded, events } = decide(
       transaction,
       {
+        version: (key) => this.#at(key, revision),
         current: (key) => this.#at(key, revision),
         currentUnder: (prefix) => this.#under(prefix, revision),
         hasLease: (leaseId) => this.#leases.has(leaseId),

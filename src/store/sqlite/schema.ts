@@ -7,9 +7,8 @@ const FORMAT_VERSION = 1;
 const APPLICATION_ID = 0x64616262;
 
 /**
- * One row a change. A row's id is its revision and its place within the revision, so that rows lie in the order of revisions and every
- * small put dirties two pages: the last one of the log, and one of the index that finds the latest row of a key. No row tells the current
- * revision: it is that of the last row, which compaction never removes.
+ * One row a change, in the order of revisions, and no index: that is in memory (`key-index.ts`). So a small put dirties one page, the last of
+ * the log. No row tells the current revision: it is that of the last row, which compaction never removes.
  */
 const TABLES = `
   CREATE TABLE log (
@@ -18,10 +17,8 @@ const TABLES = `
     create_revision INTEGER NOT NULL,  -- 0: this row deletes the key
     version INTEGER NOT NULL,
     lease TEXT,
-    value BLOB
+    value BLOB                         -- last, so that reading the others skips its overflow pages
   );
-  CREATE INDEX log_by_key ON log (key);
-  CREATE INDEX log_by_lease ON log (lease) WHERE lease IS NOT NULL;
   CREATE TABLE lease (id TEXT PRIMARY KEY, ttl_ms INTEGER NOT NULL) WITHOUT ROWID;
   CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 `;

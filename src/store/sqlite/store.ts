@@ -17,7 +17,7 @@ import type {
   WatchEvent,
   WatchOptions,
 } from '../store.ts';
-import { type TransactionView, checkTransaction, decide, deleteEvent, unknownLease } from '../transaction.ts';
+import { type TransactionView, checkTransaction, decide, deleteEvent, keyOf, unknownLease } from '../transaction.ts';
 import { WatchHub } from '../watch-hub.ts';
 import { Compaction } from './compaction.ts';
 import { storeError } from './errors.ts';
@@ -79,12 +79,12 @@ class SqliteStore implements Store {
     this.#path = path;
     this.#random = options.random ?? systemRandom;
     this.#log = new Log(db);
-    this.#revision = this.#log.lastRevision() ?? 1;
+    this.#revision = this.#log.lastRevision ?? 1;
     this.#commits = new GroupCommit(db, path, {
       committed: () => this.#publish(),
-      rolledBack: () => (this.#pending = []),
+      rolledBack: () => this.#takeBack(),
     });
-    this.#compaction = new Compaction(db, this.#commits);
+    this.#compaction = new Compaction(db, this.#log, this.#commits);
     this.#hub = new WatchHub({
       span: () => this.#span(),
       changesFrom: (prefix, from) => this.#read(() => this.#log.changesFrom(prefix, from, this.#revision)),
@@ -98,6 +98,7 @@ class SqliteStore implements Store {
       }
     });
     this.#view = {
+      version: (key) => this.#log.version(key),
       current: (key) => this.#log.latest(key),
       currentUnder: (prefix) => this.#log.list(prefix, { revision: this.#nextRevision() }),
       hasLease: (leaseId) => this.#leases.has(leaseId),
@@ -207,6 +208,13 @@ class SqliteStore implements Store {
       this.#revision = batch.revision;
       this.#hub.publish(batch);
     }
+  }
+
+  /** The group was rolled back: forget its changes, the last one first. */
+  #takeBack(): void {
+    for (const { events } of this.#pending.toReversed())
+      for (const event of events.toReversed()) this.#log.undo(keyOf(event));
+    this.#pending = [];
   }
 
   async #endLease(leaseId: string): Promise<void> {
