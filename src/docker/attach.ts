@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Duplex, Readable } from 'node:stream';
-import { systemCode } from '#base';
+import { isDabbaError, systemCode } from '#base';
 import type { Attachment } from '#engine';
 import type { Exchange } from './exchange.ts';
 import { frame, mediaType } from './frames.ts';
@@ -46,39 +46,37 @@ export async function relay(
 ): Promise<void> {
   const onGone = () => void attachment[Symbol.asyncDispose]();
   options.signal.addEventListener('abort', onGone, { once: true });
-  const feeding = options.hasInput ? feed(input, attachment) : drain(input);
+  if (options.signal.aborted) onGone();
+  // Its failure is looked at in the end; until then it must not count as unhandled.
+  const feeding = (options.hasInput ? feed(input, attachment) : drain(input)).then(
+    () => undefined,
+    (error: unknown) => error,
+  );
   for await (const { stream, data } of attachment.output)
     await write(output, options.isTty ? data : frame(stream, data));
   await options.beforeEnd;
   output.end();
   input.destroy();
-  await feeding;
+  const fault = await feeding;
+  if (fault !== undefined && !isGone(fault)) throw fault;
 }
 
 async function feed(input: Readable, attachment: Attachment): Promise<void> {
-  try {
-    for await (const data of halfOf(input)) await attachment.write(data);
-    await attachment.closeInput();
-  } catch (error) {
-    if (!isGone(error)) throw error;
-  }
+  for await (const data of halfOf(input)) await attachment.write(data);
+  await attachment.closeInput();
 }
 
 /** Reads and drops, so that the client's end of stream is seen. */
 async function drain(input: Readable): Promise<void> {
-  try {
-    for await (const _ of halfOf(input));
-  } catch (error) {
-    if (!isGone(error)) throw error;
-  }
+  for await (const _ of halfOf(input));
 }
 
 /** What the client sends, to its end. The iteration must not end the connection with it: output still goes the other way. */
 const halfOf = (input: Readable) => input.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>; // no encoding is set
 
-/** The other side went away first, or the process ended before it read everything: both are ordinary ends. */
+/** The other side went away first, or the process ended before it took all its input: both are ordinary ends. */
 function isGone(error: unknown): boolean {
-  return ['ERR_STREAM_PREMATURE_CLOSE', 'ERR_STREAM_DESTROYED', 'ECONNRESET', 'EPIPE', 'ABORT_ERR'].includes(
-    systemCode(error) ?? '',
-  );
+  if (isDabbaError(error)) return error.kind === 'FailedPrecondition' || error.kind === 'Conflict';
+  const code = systemCode(error) ?? '';
+  return ['ERR_STREAM_PREMATURE_CLOSE', 'ERR_STREAM_DESTROYED', 'ECONNRESET', 'EPIPE', 'ABORT_ERR'].includes(code);
 }

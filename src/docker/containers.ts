@@ -99,6 +99,7 @@ export async function killContainer(api: Api, exchange: Exchange): Promise<void>
   const isFinal = ['KILL', 'SIGKILL', '9'].includes(signal.toUpperCase());
   const patience = AbortSignal.any([giveUp.signal, exchange.signal, AbortSignal.timeout(killPatienceMs)]);
   const ended = isFinal ? containers.wait(id, 'next-exit', patience).catch(onlyIfAborted(patience)) : undefined;
+  ended?.catch(() => undefined); // awaited once the signal is sent
   try {
     await containers.kill(id, signal);
   } catch (error) {

@@ -116,6 +116,8 @@ export async function startExec(api: Api, exchange: Exchange): Promise<void> {
   }
   session.exec = exec;
   const following = api.execs.follow(session, exec);
+  // Awaited when the output has ended; until then a failure is no unhandled one.
+  following.catch(() => undefined);
   if (isDetached) {
     api.keep(followDetached(following, exec));
     return sendStatus(exchange, 200);

@@ -6,6 +6,7 @@ import { createServer, request, type IncomingMessage } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { DabbaError, silentLogger, systemClock, systemRandom } from '#base';
 import { memoryBlobStore } from '#blob';
 import { createDockerApi } from '#docker';
@@ -330,6 +331,31 @@ test('terminals, input to a detached container, a client that leaves', async () 
   building.destroy();
   await removed;
   assert.equal(await ok('ps', '-aq'), '', 'a build whose client left leaves no container');
+});
+
+test('input that comes after the process has ended harms nobody', async () => {
+  await ok('run', '-d', '--name', 'deaf', '--network', 'none', 'busybox', 'sleep', '60');
+  const command = ['sh', '-c', 'exec <&- >&- 2>&-; sleep 0.2'];
+  const created = await call(
+    'POST',
+    '/containers/deaf/exec',
+    JSON.stringify({ Cmd: command, AttachStdin: true, AttachStdout: true }),
+  );
+  const { Id } = created.body as { Id: string };
+  const client = connect(socketPath);
+  client.on('error', () => undefined);
+  client.write(
+    `POST /exec/${Id}/start HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: 2\r\n\r\n{}`,
+  );
+  await once(client, 'data');
+  client.resume();
+  while (!client.closed && !client.readableEnded) {
+    client.write(Buffer.alloc(1000));
+    await setImmediate();
+  }
+  client.destroy();
+  assert.equal((await call('GET', `/exec/${Id}/json`)).status, 200);
+  await ok('rm', '-f', 'deaf');
 });
 
 test('events are remembered and followed', async () => {

@@ -114,6 +114,7 @@ export async function* executeRun(
     // A silent step would not notice that it was given up: its output ends then.
     const giveUp = () => void attachment[Symbol.asyncDispose]();
     signal.addEventListener('abort', giveUp, { once: true });
+    if (signal.aborted) giveUp();
     for await (const { stream, data } of attachment.output) yield { kind: 'output', stream, data };
     signal.removeEventListener('abort', giveUp);
     signal.throwIfAborted();
