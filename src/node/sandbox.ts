@@ -35,6 +35,8 @@ export interface SandboxSpec {
   readonly containers: readonly ContainerSpec[];
   /** Whom the worker asks its ports for, e.g. for pull credentials, logs and credentials inside; opaque here (an ECS task ARN). */
   readonly identity: string;
+  /** What the scheduler tells the room above the worker of this sandbox, e.g. for metadata served inside; opaque here. */
+  readonly facts?: { readonly [name: string]: string };
 }
 
 export interface ContainerSpec {

@@ -6,7 +6,10 @@ import { DabbaError, isDabbaError, silentLogger, systemClock } from '#base';
 import type { ContainerSpec, LogLine, SandboxServices, SandboxSpec } from '#node';
 import { readClaim, SignatureVerifier } from '../auth/sigv4/index.ts';
 import { eventBatches } from './event-batches.ts';
-import { createEcsAgent } from './index.ts';
+import { networkRecords, type NetworkInterface } from '#network';
+import { nodeRecords, sandboxKey } from '#node';
+import { memoryStore } from '#store';
+import { createEcsAgent, sandboxLocator } from './index.ts';
 
 const identity = 'arn:aws:ecs:us-east-1:000000000000:task/prod/0123456789abcdef';
 const container: ContainerSpec = {
@@ -172,6 +175,50 @@ describe('ecs agent', () => {
   test('an endpoint that does not answer is worth another try', async () => {
     await close();
     await assert.rejects(agent.openLog(sandbox, container, signal), (error) => isDabbaError(error, 'Unavailable'));
+  });
+
+  test("a task finds its metadata and its role's credentials, and nobody else's", async () => {
+    const store = memoryStore();
+    const served: SandboxSpec = {
+      ...sandbox,
+      networkInterfaceId: 'eni-1',
+      facts: { taskRole: 'arn:aws:iam::000000000000:role/task', family: 'web', revision: '1', privateIp: '127.0.0.1' },
+    };
+    // Only the members that are looked at; the rest of the record is the network's.
+    const eni = { vpcId: 'vpc-1', privateIp: '127.0.0.1' } as NetworkInterface;
+    await networkRecords(store).networkInterfaces.create(`${served.tenant}/${served.region}/eni-1`, eni);
+    await nodeRecords(store).specs.create(sandboxKey(served), served);
+    const inside = createEcsAgent({
+      endpoint: 'http://127.0.0.1:1',
+      credentials: async (_taskArn, role) => ({
+        accessKeyId: role,
+        secretAccessKey: 's',
+        sessionToken: 't',
+        expiresAt: Date.now() + 3_600_000,
+      }),
+      sandboxes: sandboxLocator(store, ['n']),
+      clock: systemClock,
+      logger: silentLogger,
+    });
+    const environment = inside.environment(served, container);
+    const get = async (vpcId: string, path: string) => {
+      await using server = inside.linkLocal!({ vpcId });
+      server.listen(0, '127.0.0.1');
+      await new Promise((resolve) => server.once('listening', resolve));
+      const answer = await fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}${path}`, {
+        headers: { connection: 'close' },
+      });
+      return { status: answer.status, body: (await answer.json()) as { readonly [name: string]: unknown } };
+    };
+    const path = environment.ECS_CONTAINER_METADATA_URI_V4!.slice('http://169.254.170.2'.length);
+    const task = await get('vpc-1', `${path}/task`);
+    assert.deepEqual([task.body.TaskARN, task.body.Family], [identity, 'web']);
+    assert.equal((await get('vpc-1', path)).body.Name, 'web');
+    const mine = await get('vpc-1', environment.AWS_CONTAINER_CREDENTIALS_RELATIVE_URI!);
+    assert.deepEqual([mine.body.RoleArn, mine.body.AccessKeyId], ['arn:aws:iam::000000000000:role/task', 'task']);
+    assert.equal((await get('vpc-2', environment.AWS_CONTAINER_CREDENTIALS_RELATIVE_URI!)).status, 404);
+    assert.equal((await get('vpc-1', '/v2/credentials/other')).status, 404);
+    await store.close();
   });
 
   test('batches keep within the limits of PutLogEvents', () => {

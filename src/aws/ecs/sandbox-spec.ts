@@ -1,6 +1,6 @@
 import type { ContainerDefinition, ContainerOverride, TaskOverride } from '@aws-sdk/client-ecs';
 import type { ContainerSpec, HealthCheck, SandboxSpec } from '#node';
-import { taskArn } from './names.ts';
+import { clusterArn, taskArn } from './names.ts';
 import type { TaskDefinitionRecord, TaskPlacement, TaskRecord } from './records.ts';
 
 type Definition = TaskDefinitionRecord['definition'];
@@ -23,6 +23,24 @@ export function sandboxSpec(task: TaskRecord, placement: TaskPlacement, definiti
     volumes: (definition.volumes ?? []).map(({ name }) => ({ name: name! })),
     containers: definition.containerDefinitions.map((container) => containerSpec(task, definition, container)),
     identity: taskArn(task, task.id),
+    facts: factsOf(task, placement, definition),
+  };
+}
+
+/** What the agent tells a task of itself: see `agent/metadata.ts`. */
+function factsOf(task: TaskRecord, placement: TaskPlacement, definition: Definition): { [name: string]: string } {
+  return {
+    cluster: clusterArn(task, task.cluster),
+    family: definition.family,
+    revision: String(definition.revision),
+    launchType: task.launchType,
+    availabilityZone: placement.zone,
+    macAddress: placement.macAddress,
+    privateIp: placement.privateIp,
+    privateDnsName: placement.privateDnsName,
+    createdAt: String(task.createdAt),
+    ...(task.taskRoleArn ? { taskRole: task.taskRoleArn } : {}),
+    ...(task.group.startsWith('service:') ? { service: task.group.slice('service:'.length) } : {}),
   };
 }
 
