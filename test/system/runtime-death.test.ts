@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { Engine } from '#engine';
@@ -80,4 +81,25 @@ test('destroy in the middle of a start leaves nothing', async () => {
   assert.deepEqual(leftovers(home), []);
   engine = engineAt(home);
   await engine.start();
+});
+
+test('a container that was to be removed on exit is removed, if death came between its end and its removal', async () => {
+  const { id } = await engine.containers.create({
+    image: 'busybox',
+    network: { mode: 'none' },
+    isRemovedOnExit: true,
+  });
+  await engine.stop();
+  const ended = {
+    phase: 'exited',
+    runs: 1,
+    restartCount: 0,
+    isStoppedByHand: false,
+    isOutOfMemory: false,
+    exitCode: 6,
+  };
+  writeFileSync(join(home.directory, 'containers', id, 'state.json'), JSON.stringify(ended));
+  engine = engineAt(home);
+  await engine.start();
+  assert.equal(await engine.containers.find(id), undefined);
 });

@@ -113,6 +113,8 @@ export class Lifecycle {
           return this.#scheduleRestart(instance, 0);
         case 'created':
         case 'exited':
+          // It may have been cut off between the record of its end and what follows that.
+          if (state.runs > 0 && instance.record.create.isRemovedOnExit) return await this.#remove(instance, true);
           if (await wasCutOff(instance)) await clear(this.#runtime, instance);
       }
     });
