@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { DabbaError, isDabbaError } from '#base';
+import { DabbaError, isDabbaError, messageOf } from '#base';
 import { storeError } from './errors.ts';
 
 interface Waiting {
@@ -17,6 +17,8 @@ const MAX_JOBS = 1024;
 
 /** What happens around a commit. */
 export interface CommitHooks {
+  /** Makes it durable. A throw means that nobody knows whether it is. */
+  sync(): void;
   /** The jobs are durable: publish what they did. */
   committed(): void;
   /** Nothing of them was kept: forget what they did. */
@@ -35,7 +37,8 @@ export class GroupCommit {
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
   #queue: Waiting[] = [];
-  #isClosed = false;
+  /** Set when no more is taken, and why. */
+  #refusal: DabbaError | undefined;
 
   constructor(db: DatabaseSync, path: string, hooks: CommitHooks) {
     this.#db = db;
@@ -47,7 +50,7 @@ export class GroupCommit {
 
   /** Resolves with the job's result when it is durable. */
   run<T>(job: () => T): Promise<T> {
-    if (this.#isClosed) return Promise.reject(new DabbaError('Unavailable', `${this.#path} is closed`));
+    if (this.#refusal) return Promise.reject(this.#refusal);
     // The executor's types tie `resolve` to `T`; the queue holds jobs of any result.
     return new Promise<T>((resolve, reject) => {
       this.#queue.push({ job, resolve: resolve as (result: unknown) => void, reject });
@@ -57,12 +60,13 @@ export class GroupCommit {
 
   /** Commits what waits, and takes no more. */
   close(): void {
-    this.#isClosed = true;
+    this.#refusal ??= new DabbaError('Unavailable', `${this.#path} is closed`);
     while (this.#queue.length) this.#commitGroup();
   }
 
   #commitGroup(): void {
-    const group = this.#queue.length > MAX_JOBS ? this.#queue.splice(0, MAX_JOBS) : this.#queue.splice(0);
+    const group = this.#queue.splice(0, MAX_JOBS);
+    if (this.#queue.length) setImmediate(() => this.#commitGroup());
     if (!group.length) return;
     let outcomes: Outcome[];
     try {
@@ -73,13 +77,27 @@ export class GroupCommit {
       this.#rollBack();
       for (const { reject } of group) reject(storeError(error, this.#path));
       return;
-    } finally {
-      if (this.#queue.length) setImmediate(() => this.#commitGroup());
     }
+    if (!this.#sync(group)) return;
     this.#hooks.committed();
     for (const outcome of outcomes)
       if ('error' in outcome) outcome.waiting.reject(outcome.error);
       else outcome.waiting.resolve(outcome.result);
+  }
+
+  /** After a failed sync the kernel may have dropped what it could not write: nothing can be promised any more until the store is opened anew. */
+  #sync(group: readonly Waiting[]): boolean {
+    try {
+      this.#hooks.sync();
+      return true;
+    } catch (error) {
+      this.#refusal = new DabbaError('Unavailable', `${this.#path} could not be synced: ${messageOf(error)}`, {
+        cause: error,
+      });
+      this.#hooks.rolledBack();
+      for (const { reject } of group) reject(this.#refusal);
+      return false;
+    }
   }
 
   #rollBack(): void {

@@ -24,6 +24,7 @@ import { storeError } from './errors.ts';
 import { GroupCommit } from './group-commit.ts';
 import { Log } from './log.ts';
 import { prepareSchema } from './schema.ts';
+import { CHECKPOINT_PAGES, WriteAheadLog } from './wal.ts';
 
 export interface SqliteStoreOptions {
   /** Holds `store.db` and its log; made when absent. One process at a time. */
@@ -43,9 +44,9 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
   let db: DatabaseSync | undefined;
   try {
     db = new DatabaseSync(path);
-    // Exclusive: no second process, and no locking calls or shared memory in the way of a commit.
-    db.exec(`PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
-      PRAGMA wal_autocheckpoint = 2000; PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY;`);
+    // Exclusive: no second process, and no locking calls or shared memory in the way of a commit. Normal: see `WriteAheadLog`.
+    db.exec(`PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
+      PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}; PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY;`);
     prepareSchema(db, path);
     return new SqliteStore(db, path, options);
   } catch (error) {
@@ -59,6 +60,7 @@ class SqliteStore implements Store {
   readonly #db: DatabaseSync;
   readonly #path: string;
   readonly #random: Random;
+  readonly #wal: WriteAheadLog;
   readonly #log: Log;
   readonly #commits: GroupCommit;
   readonly #compaction: Compaction;
@@ -78,9 +80,11 @@ class SqliteStore implements Store {
     this.#db = db;
     this.#path = path;
     this.#random = options.random ?? systemRandom;
+    this.#wal = new WriteAheadLog(path);
     this.#log = new Log(db);
     this.#revision = this.#log.lastRevision ?? 1;
     this.#commits = new GroupCommit(db, path, {
+      sync: () => this.#wal.sync(),
       committed: () => this.#publish(),
       rolledBack: () => this.#takeBack(),
     });
@@ -180,6 +184,7 @@ class SqliteStore implements Store {
     this.#isClosed = true;
     this.#leases.close();
     this.#hub.close();
+    this.#wal.close();
     this.#db.close();
   }
 
