@@ -22,9 +22,9 @@ export function createBuilder(parts: BuilderParts): DockerfileBuilder {
     build: (request) => build({ parts, cache, locks, request }),
     chainsInUse: () => cache.chains(),
     async start() {
-      await cache.sweep();
       const left = (await parts.containers.list()).filter(({ create }) => create.labels?.[buildLabel] !== undefined);
       for (const { id } of left) await parts.containers.remove(id, { force: true });
+      if ((await cache.sweep()) > 0) await parts.internals.collectGarbage();
     },
   };
 }

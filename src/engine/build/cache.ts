@@ -42,6 +42,7 @@ export class BuildCache {
     const file = await open(draft, 'wx', 0o600);
     try {
       await file.writeFile(JSON.stringify(step));
+      await file.utimes(this.#clock.now() / 1000, this.#clock.now() / 1000);
       await file.datasync();
     } finally {
       await file.close();
@@ -63,14 +64,18 @@ export class BuildCache {
     return [...new Set(this.#chains.values())];
   }
 
-  /** Removes drafts of a process that died and what was not used for long. */
-  async sweep(): Promise<void> {
+  /** Removes drafts of a process that died and what was not used for long. Tells how many records went. */
+  async sweep(): Promise<number> {
+    let removed = 0;
     for (const name of await this.#names()) {
       const path = join(this.#directory, name);
       const { mtimeMs } = await stat(path);
-      if (name.endsWith('.draft') || mtimeMs < this.#clock.now() - keepUnusedMs) await rm(path, { force: true });
+      if (!name.endsWith('.draft') && mtimeMs >= this.#clock.now() - keepUnusedMs) continue;
+      await rm(path, { force: true });
+      removed++;
     }
     this.#chains = undefined;
+    return removed;
   }
 
   async #names(): Promise<readonly string[]> {
