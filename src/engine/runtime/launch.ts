@@ -75,7 +75,9 @@ export async function readExit(runtime: Runtime, instance: Instance): Promise<Ru
   if (exit === undefined) return undefined;
   const { mtimeMs } = await stat(exitFile);
   const isOutOfMemory = oom !== undefined || runtime.cgroups.outOfMemoryKills(instance.cgroupPath) > 0;
-  return { exitCode: Number(exit), isOutOfMemory, finishedAt: Math.floor(mtimeMs) };
+  // File times come from a coarser clock than ours and may lie a tick behind it.
+  const finishedAt = Math.max(Math.floor(mtimeMs), instance.state.startedAt ?? 0);
+  return { exitCode: Number(exit), isOutOfMemory, finishedAt };
 }
 
 async function mountRoot({ images }: Runtime, { record, folder }: Instance): Promise<void> {
