@@ -1,15 +1,11 @@
 import type { Member, Shape, Structure } from '../wire/index.ts';
 
 const HIDDEN = 'HIDDEN_DUE_TO_SECURITY_REASONS';
-/** CloudTrail leaves out what is larger than this. */
-const MAX_JSON_LENGTH = 100_000;
-
 /** Input or output as a CloudTrail record shows it: names begin in lower case, secrets are hidden, bytes are left out. */
 export function auditParameters(shape: Shape, value: Structure | undefined): unknown {
   if (!value || shape.kind !== 'structure') return null;
   const shown = show(shape, value) as Structure;
-  if (!Object.keys(shown).length) return null;
-  return JSON.stringify(shown).length > MAX_JSON_LENGTH ? { omitted: true, reason: 'too large' } : shown;
+  return Object.keys(shown).length ? shown : null;
 }
 
 function show(shape: Shape, value: unknown, member?: Member): unknown {

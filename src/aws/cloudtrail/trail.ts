@@ -9,6 +9,13 @@ export interface TrailPosition {
   readonly line: number;
 }
 
+/** CloudTrail leaves out parameters that are larger than about this. */
+const MAX_LINE_LENGTH = 200_000;
+const omitted = {
+  requestParameters: { omitted: true, reason: 'the record is too large' },
+  responseElements: null,
+} satisfies Partial<AuditRecord>;
+
 /**
  * The audit trail: one JSON line a call, appended to files under one directory with one write an event-loop turn. Records that cannot be written
  * (a full disk) are lost, and said to be so in the log.
@@ -34,7 +41,8 @@ export class AuditTrail implements CallObserver, Disposable {
   /** For what is done through another door than the edge: an image pushed by `docker`. */
   record(record: AuditRecord): void {
     if (!this.#pending.length) setImmediate(() => this.#flush());
-    this.#pending.push(JSON.stringify(record));
+    const line = JSON.stringify(record);
+    this.#pending.push(line.length > MAX_LINE_LENGTH ? JSON.stringify({ ...record, ...omitted }) : line);
   }
 
   /** Records of an account, newest first, behind `after`, with where each stands. */

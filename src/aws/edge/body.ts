@@ -21,9 +21,15 @@ export function readBody(request: IncomingMessage, limitBytes: number): Promise<
         reject(tooLarge(limitBytes));
       } else chunks.push(chunk);
     });
-    request.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
-    request.on('close', () => reject(new DabbaError('Cancelled', 'the client closed the connection')));
-    request.on('error', reject);
+    // A request closes after its end too; an error made for nothing at every call would be dear.
+    const onClose = () => reject(new DabbaError('Cancelled', 'the client closed the connection'));
+    request.on('end', () => {
+      request.off('close', onClose);
+      resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks));
+    });
+    request.on('close', onClose);
+    // What went wrong shows as a close without an end.
+    request.on('error', onClose);
   });
 }
 

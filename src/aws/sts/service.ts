@@ -26,6 +26,8 @@ export function createStsService(options: { readonly iam: Iam; readonly clock: C
       }),
 
       async GetSessionToken(input, context) {
+        if (input.SerialNumber !== undefined || input.TokenCode !== undefined)
+          throw new AwsError('UnsupportedOperation', 'dabba does not check MFA devices yet.', { status: 501 });
         const principal = longTermPrincipal(context);
         const seconds = input.DurationSeconds ?? DAY_SECONDS / 2;
         const longest = principal.kind === 'root' ? 3600 : 1.5 * DAY_SECONDS;
