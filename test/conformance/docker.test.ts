@@ -403,6 +403,47 @@ test("what is not here says so in Docker's shape", async () => {
   });
 });
 
+test('malformed requests are answered with 4xx and a message, and nothing falls over', async () => {
+  const requests: readonly (readonly [method: string, path: string, body?: string])[] = [
+    ['GET', '//'],
+    ['GET', '/v1.45'],
+    ['GET', '/containers/%ff/json'],
+    ['GET', '/containers/json?filters={'],
+    ['GET', '/containers/json?filters=[1]'],
+    ['GET', '/containers/json?filters={"odd":["x"]}'],
+    ['GET', '/containers/json?limit=many'],
+    ['GET', '/containers/json?filters={"name":["("]}'],
+    ['GET', '/images/json?filters={"reference":1}'],
+    ['GET', '/events?since=soon'],
+    ['POST', '/auth', '{"username":'],
+    ['POST', '/auth', '{}'],
+    ['POST', '/build', 'this is no tar'],
+    ['POST', '/build', ''],
+    ['POST', '/build?buildargs=[]', ''],
+    ['POST', '/build?labels={"a":1}', ''],
+    ['POST', '/images/create'],
+    ['POST', '/images/create?fromImage=UPPER%20CASE'],
+    ['POST', '/images/create?fromSrc=-', 'this is no tar'],
+    ['POST', '/images/busybox/tag?repo='],
+    ['POST', '/images/busybox/tag?repo=A%20B'],
+    ['DELETE', '/images/nothing'],
+    ['POST', '/containers/create?name=..', '{"Image":"busybox"}'],
+    ['POST', '/containers/create', '[]'],
+    ['POST', '/containers/create', '{"Image":"busybox","HostConfig":{"Binds":["relative/../x:/y"]}}'],
+    ['POST', '/containers/create', `{"Image":"${'x'.repeat(5000)}"}`],
+    ['POST', '/exec/none/start', '{}'],
+    ['POST', '/containers/none/wait'],
+    ['POST', '/containers/none/attach?stream=1'],
+  ];
+  for (const [method, path, body] of requests) {
+    const answer = await call(method, path, body);
+    const what = `${method} ${path} ${body ?? ''}: ${JSON.stringify(answer)}`.slice(0, 400);
+    assert.ok(answer.status >= 400 && answer.status < 500, what);
+    assert.equal(typeof (answer.body as { message?: unknown }).message, 'string', what);
+  }
+  assert.equal(await ok('ps', '-aq'), '');
+});
+
 test('a hijacked stream closes by halves', async () => {
   const create = await call(
     'POST',

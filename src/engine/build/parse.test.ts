@@ -4,6 +4,7 @@ import { DockerfileParser } from 'dockerfile-ast';
 import * as fc from 'fast-check';
 import type { Instruction } from './instruction.ts';
 import { parseDockerfile } from './parse.ts';
+import { planBuild } from './plan.ts';
 
 const parse = (...lines: readonly string[]) => parseDockerfile(lines.join('\n'));
 const bare = ({ at: _at, source: _source, ...rest }: Instruction) => rest;
@@ -150,5 +151,58 @@ test('differential: instruction ranges agree with dockerfile-ast', () => {
       assert.deepEqual(ours, theirs, text);
     }),
     { numRuns: 300 },
+  );
+});
+
+test('property: any text is understood or refused, never more', () => {
+  const pieces = fc.constantFrom(
+    'FROM a',
+    'FROM',
+    'RUN',
+    'COPY',
+    'ADD x',
+    'ENV',
+    'HEALTHCHECK',
+    'ONBUILD',
+    'SHELL',
+    'ARG',
+    'VOLUME',
+    '# escape=`',
+    '--from=',
+    '--mount=type=cache,target=/x',
+    '--mount=',
+    '["a"',
+    ']',
+    '<<EOF',
+    'EOF',
+    '<<-"E F"',
+    '\\',
+    '`',
+    '\n',
+    '\n\n',
+    '\r\n',
+    ' ',
+    '\t',
+    '"',
+    "'",
+    '$x',
+    '${',
+    '}',
+    '=',
+    'a=b',
+    '\u0000',
+    'ÿ',
+    '<<',
+  );
+  fc.assert(
+    fc.property(fc.array(pieces, { maxLength: 20 }), (parts) => {
+      try {
+        const dockerfile = parseDockerfile(parts.join(' '));
+        planBuild(dockerfile, { buildArgs: {}, platform: { os: 'linux', architecture: 'amd64' } });
+      } catch (error) {
+        assert.ok(['InvalidArgument', 'Unimplemented'].includes((error as { kind: string }).kind), String(error));
+      }
+    }),
+    { numRuns: 1000 },
   );
 });
