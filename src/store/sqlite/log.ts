@@ -1,6 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { KeyValue, WatchBatch, WatchEvent } from '../store.ts';
 import { KeyIndex, type Version } from './key-index.ts';
+import { RecentValues } from './recent-values.ts';
 
 /** Bits of a row id that hold the place within the revision: a million changes in one transaction. */
 const PLACE_BITS = 20n;
@@ -24,6 +25,7 @@ interface Row {
 /** The changes of the store: their rows on disk, and the index over them in memory. Knows nothing of transactions, watches or time. */
 export class Log {
   readonly #index = new KeyIndex();
+  readonly #recent = new RecentValues();
   readonly #value: StatementSync;
   readonly #range: StatementSync;
   readonly #insert: StatementSync;
@@ -84,6 +86,7 @@ export class Log {
     const id = idOf({ modRevision: revision, place });
     if (event.kind === 'delete') {
       this.#insert.run(id, event.key, 0, 0, null, null);
+      this.#recent.delete(event.key);
       this.#index.append(event.key, {
         modRevision: revision,
         place,
@@ -95,6 +98,7 @@ export class Log {
     }
     const { key, createRevision, version, leaseId, value } = event.entry;
     this.#insert.run(id, key, createRevision, version, leaseId ?? null, value);
+    this.#recent.set(key, revision, value);
     this.#index.append(key, { modRevision: revision, place, createRevision, version, leaseId });
   }
 
@@ -139,17 +143,21 @@ export class Log {
 
   #entry(key: string, version: Version | undefined): KeyValue | undefined {
     if (!version) return undefined;
-    const row = this.#value.get(idOf(version));
-    if (!row) throw new Error(`the row of ${key} at revision ${version.modRevision} is missing`);
     const entry = {
       key,
-      // An empty value may come back as NULL.
-      value: (row['value'] as Uint8Array | null) ?? new Uint8Array(),
+      value: this.#recent.get(key, version.modRevision) ?? this.#stored(key, version),
       createRevision: version.createRevision,
       modRevision: version.modRevision,
       version: version.version,
     };
     return version.leaseId === undefined ? entry : { ...entry, leaseId: version.leaseId };
+  }
+
+  #stored(key: string, version: Version): Uint8Array {
+    const row = this.#value.get(idOf(version));
+    if (!row) throw new Error(`the row of ${key} at revision ${version.modRevision} is missing`);
+    // An empty value may come back as NULL.
+    return (row['value'] as Uint8Array | null) ?? new Uint8Array();
   }
 }
 
