@@ -6,7 +6,7 @@ import { createDockerApi } from '#docker';
 import { createEngine, type Engine } from '#engine';
 import { createLinuxNetworkPlane, type NetworkPlane } from '#network';
 import { createNodeWorker, type NodeWorker } from '#node';
-import { createEcsAgent } from '#aws/agent';
+import { createEcsAgent, LINK_LOCAL_ADDRESS, LINK_LOCAL_PORT, sandboxLocator } from '#aws/agent';
 import type { Store } from '#store';
 import { dockerNetworks, machineInfo } from './machine-info.ts';
 import { machineNodes } from './nodes.ts';
@@ -68,7 +68,10 @@ export function composeKernelParts(layout: Layout, settings: Settings, store: St
 export function composeHost(layout: Layout, settings: Settings, store: Store, logger: Logger): Host {
   const startedAt = systemClock.now();
   const { engine, plane } = composeKernelParts(layout, settings, store, logger);
+  const nodes = machineNodes(startedAt);
+  const nodeIds = nodes.map(({ id }) => id);
   const services = createEcsAgent({
+    sandboxes: sandboxLocator(store, nodeIds),
     endpoint: `http://127.0.0.1:${settings.port}`,
     credentials: async (taskArn, role, signal) => {
       const query = new URLSearchParams({ task: taskArn, role });
@@ -88,13 +91,14 @@ export function composeHost(layout: Layout, settings: Settings, store: Store, lo
     random: systemRandom,
     logger,
   });
+  if (services.linkLocal) plane.serveLinkLocal(LINK_LOCAL_ADDRESS, LINK_LOCAL_PORT, services.linkLocal);
   const makeWorker = () =>
     createNodeWorker({
       store,
       engine,
       network: plane,
       services,
-      nodes: machineNodes(startedAt),
+      nodes,
       stateDirectory: join(layout.data, 'node'),
       cgroupParent: `/dabba-${layout.instance}`,
       clock: systemClock,
@@ -106,7 +110,9 @@ export function composeHost(layout: Layout, settings: Settings, store: Store, lo
 
   return {
     async start() {
-      await Promise.all([engine.start(), plane.start()]);
+      // The engine attaches endpoints as it restarts containers by their policy.
+      await plane.start();
+      await engine.start();
       await plane.bridges.ensure({ name: DEFAULT_BRIDGE, cidr: DEFAULT_BRIDGE_CIDR });
       released.use(await docker.listen(layout.dockerSocket));
       worker = makeWorker();

@@ -65,6 +65,7 @@ export async function callSocket(
   }).catch((error: unknown) => {
     if (['ENOENT', 'ECONNREFUSED', 'ECONNRESET'].includes(systemCode(error) ?? ''))
       throw new DabbaError('Unavailable', `nobody answers at ${path}`, { cause: error });
+    if (options.signal?.aborted) throw new DabbaError('Cancelled', `no answer from ${path} in time`, { cause: error });
     throw error;
   });
   const chunks: Buffer[] = [];

@@ -63,7 +63,8 @@ async function askOrUndefined(socket: string): Promise<unknown> {
   try {
     return await callSocket(socket, 'GET /status', { signal: AbortSignal.timeout(5000) });
   } catch (error) {
-    if (isDabbaError(error, 'Unavailable')) return undefined;
+    // A process that is starting, leaving or stuck says nothing; that it lives is told by its pid.
+    if (isDabbaError(error, 'Unavailable') || isDabbaError(error, 'Cancelled')) return undefined;
     throw error;
   }
 }
