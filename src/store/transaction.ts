@@ -42,6 +42,21 @@ export function checkKey(key: string): void {
 }
 
 function checkOperations(operations: readonly Operation[]): void {
+  for (const operation of operations) {
+    if (operation.kind === 'deletePrefix') continue;
+    checkKey(operation.key);
+    if (operation.kind === 'put' && operation.value.length > MAX_VALUE_BYTES)
+      throw new DabbaError(
+        'InvalidArgument',
+        `the value of ${operation.key} has ${operation.value.length} bytes; at most ${MAX_VALUE_BYTES} fit`,
+      );
+  }
+  // Nearly every transaction has one operation, and that one is in a hurry.
+  if (operations.length > 1) checkOnce(operations);
+}
+
+/** Throws unless every key is changed by at most one of the operations. */
+function checkOnce(operations: readonly Operation[]): void {
   const changed = new Set<string>();
   const prefixes: string[] = [];
   for (const operation of operations) {
@@ -49,14 +64,8 @@ function checkOperations(operations: readonly Operation[]): void {
       prefixes.push(operation.prefix);
       continue;
     }
-    checkKey(operation.key);
     if (changed.has(operation.key)) throw changedTwice(operation.key);
     changed.add(operation.key);
-    if (operation.kind === 'put' && operation.value.length > MAX_VALUE_BYTES)
-      throw new DabbaError(
-        'InvalidArgument',
-        `the value of ${operation.key} has ${operation.value.length} bytes; at most ${MAX_VALUE_BYTES} fit`,
-      );
   }
   for (const [index, prefix] of prefixes.entries()) {
     for (const key of changed) if (key.startsWith(prefix)) throw changedTwice(key);

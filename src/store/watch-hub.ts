@@ -39,6 +39,7 @@ export class WatchHub {
 
   /** Called once a revision, in order, when it is durable and `span()` includes it. */
   publish(batch: WatchBatch): void {
+    if (!this.#watchers.size) return this.#forget();
     this.#remember(batch);
     for (const watcher of this.#watchers) {
       if (!watcher.wake) continue;
@@ -115,6 +116,12 @@ export class WatchHub {
       resolve();
     };
     return promise;
+  }
+
+  /** Nobody watches: whoever comes next begins with the log. */
+  #forget(): void {
+    this.#recent.length = 0;
+    this.#recentBytes = 0;
   }
 
   #remember(batch: WatchBatch): void {

@@ -4,6 +4,8 @@ import { storeError } from './errors.ts';
 
 interface Waiting {
   readonly job: () => unknown;
+  /** It writes one row or none, so it needs no transaction around it when it is alone. */
+  readonly isOneStatement: boolean;
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -49,11 +51,11 @@ export class GroupCommit {
   }
 
   /** Resolves with the job's result when it is durable. */
-  run<T>(job: () => T): Promise<T> {
+  run<T>(job: () => T, { isOneStatement = false } = {}): Promise<T> {
     if (this.#refusal) return Promise.reject(this.#refusal);
     // The executor's types tie `resolve` to `T`; the queue holds jobs of any result.
     return new Promise<T>((resolve, reject) => {
-      this.#queue.push({ job, resolve: resolve as (result: unknown) => void, reject });
+      this.#queue.push({ job, isOneStatement, resolve: resolve as (result: unknown) => void, reject });
       if (this.#queue.length === 1) setImmediate(() => this.#commitGroup());
     });
   }
@@ -69,10 +71,11 @@ export class GroupCommit {
     if (this.#queue.length) setImmediate(() => this.#commitGroup());
     if (!group.length) return;
     let outcomes: Outcome[];
+    const isTransaction = group.length > 1 || !group[0]!.isOneStatement;
     try {
-      this.#begin.run();
+      if (isTransaction) this.#begin.run();
       outcomes = group.map(runJob);
-      this.#commit.run();
+      if (isTransaction) this.#commit.run();
     } catch (error) {
       this.#rollBack();
       for (const { reject } of group) reject(storeError(error, this.#path));

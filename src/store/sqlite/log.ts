@@ -82,27 +82,13 @@ export class Log {
       .toArray();
   }
 
-  append(event: WatchEvent, revision: number, place: number): void {
-    const id = idOf({ modRevision: revision, place });
-    if (event.kind === 'delete') {
-      this.#insert.run(id, event.key, 0, 0, null, null);
-      this.#recent.delete(event.key);
-      this.#index.append(event.key, {
-        modRevision: revision,
-        place,
-        createRevision: 0,
-        version: 0,
-        leaseId: undefined,
-      });
-      return;
-    }
-    const { key, createRevision, version, leaseId, value } = event.entry;
-    this.#insert.run(id, key, createRevision, version, leaseId ?? null, value);
-    this.#recent.set(key, revision, value);
-    this.#index.append(key, { modRevision: revision, place, createRevision, version, leaseId });
+  /** Writes a revision. When a row cannot be written it throws and the index is as it was. */
+  append(events: readonly WatchEvent[], revision: number): void {
+    for (const [place, event] of events.entries()) this.#write(event, idOf({ modRevision: revision, place }));
+    for (const [place, event] of events.entries()) this.#remember(event, revision, place);
   }
 
-  /** Takes back the last `append`, which was this key's and whose row was rolled back. */
+  /** Takes back the last change, which was this key's and whose row was rolled back. */
   undo(key: string): void {
     this.#index.undo(key);
   }
@@ -132,6 +118,26 @@ export class Log {
       events++;
     }
     return { batches, through };
+  }
+
+  #write(event: WatchEvent, id: bigint): void {
+    if (event.kind === 'delete') {
+      this.#insert.run(id, event.key, 0, 0, null, null);
+      return;
+    }
+    const { key, createRevision, version, leaseId, value } = event.entry;
+    this.#insert.run(id, key, createRevision, version, leaseId ?? null, value);
+  }
+
+  #remember(event: WatchEvent, modRevision: number, place: number): void {
+    if (event.kind === 'delete') {
+      this.#recent.delete(event.key);
+      this.#index.append(event.key, { modRevision, place, createRevision: 0, version: 0, leaseId: undefined });
+      return;
+    }
+    const { key, createRevision, version, leaseId, value } = event.entry;
+    this.#recent.set(key, modRevision, value);
+    this.#index.append(key, { modRevision, place, createRevision, version, leaseId });
   }
 
   #eventOf(row: Row): WatchEvent {

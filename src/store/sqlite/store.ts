@@ -10,6 +10,7 @@ import type {
   Lease,
   ListOptions,
   ListResult,
+  Operation,
   Store,
   Transaction,
   TransactionResult,
@@ -139,10 +140,13 @@ class SqliteStore implements Store {
 
   async txn(transaction: Transaction): Promise<TransactionResult> {
     checkTransaction(transaction);
-    return this.#commits.run(() => {
-      const { succeeded, events } = decide(transaction, this.#view, this.#nextRevision());
-      return { succeeded, revision: this.#record(events) };
-    });
+    return this.#commits.run(
+      () => {
+        const { succeeded, events } = decide(transaction, this.#view, this.#nextRevision());
+        return { succeeded, revision: this.#record(events) };
+      },
+      { isOneStatement: changesOneKey(transaction.success) && changesOneKey(transaction.failure) },
+    );
   }
 
   watch(prefix: string, options: WatchOptions): AsyncIterable<WatchBatch> {
@@ -201,7 +205,7 @@ class SqliteStore implements Store {
   #record(events: readonly WatchEvent[]): number {
     const revision = this.#nextRevision();
     if (!events.length) return revision - 1;
-    for (const [place, event] of events.entries()) this.#log.append(event, revision, place);
+    this.#log.append(events, revision);
     this.#pending.push({ revision, events });
     return revision;
   }
@@ -238,4 +242,8 @@ class SqliteStore implements Store {
       throw storeError(error, this.#path);
     }
   }
+}
+
+function changesOneKey(operations: readonly Operation[] = []): boolean {
+  return operations.length === 0 || (operations.length === 1 && operations[0]!.kind !== 'deletePrefix');
 }
