@@ -2,6 +2,7 @@ export type { CachedEntry } from './cache/entry.ts';
 export { type CacheChange, type WatchCache, type WatchCacheOptions, watchCache } from './cache/watch-cache.ts';
 export * from './collection.ts';
 export * from './errors.ts';
+export { type ForgetOptions, forgetOldRevisions } from './forget.ts';
 export { memoryStore } from './memory/store.ts';
 export { type RemoteStoreOptions, connectRemoteStore } from './remote/client.ts';
 export type { Authorize, RemoteClient, StoreAccess } from './remote/rights.ts';

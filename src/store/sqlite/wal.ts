@@ -10,7 +10,7 @@ const ZEROS = Buffer.alloc(256 * 1024);
 /**
  * SQLite's write-ahead log as a file. SQLite appends to it and would `fsync` it with each commit, which makes the file system write down its
  * new length and time of change as well. So we do that part: the file has its full length from the beginning, is overwritten in place, and
- * `fdatasync` waits for the data alone. It is a third of the time when others use the disk, and the same promise (`synchronous = FULL`): a
+ * `fdatasync` waits for the data alone. The promise is that of `synchronous = FULL`: a
  * commit is on the disk before anyone hears of it. SQLite itself still orders the log and the database around a checkpoint (`NORMAL`).
  *
  * Zeros behind the last frame mean nothing to SQLite: a frame counts only with the salt and checksum of its log (sqlite.org/fileformat2.html,
