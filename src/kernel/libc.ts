@@ -33,6 +33,17 @@ export function libcFunction<Signature extends (...args: never[]) => unknown>(pr
   return library.func(prototype) as unknown as Signature; // koffi's own type is untyped varargs
 }
 
+/**
+ * Declares a libc function that is called on a thread of libuv's pool, which it holds until it returns. Its last argument is called back with
+ * the result; errno is lost.
+ */
+export function libcFunctionAsync<Parameters extends readonly unknown[]>(
+  prototype: string,
+): (...args: [...Parameters, callback: (error: Error | null, result: number) => void]) => void {
+  const declared = library.func(prototype);
+  return (...args) => void declared.async(...args);
+}
+
 const errnoNames = new Map<number, string>(Object.entries(koffi.os.errno).map(([name, value]) => [value, name]));
 
 /** Name of an errno by its number, e.g. `EBUSY`. */

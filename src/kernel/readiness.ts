@@ -1,11 +1,10 @@
 import { arch } from 'node:process';
-import { Worker } from 'node:worker_threads';
-import { check, libcFunction } from './libc.ts';
+import { check, libcFunction, libcFunctionAsync } from './libc.ts';
 
 /**
- * Waiting for descriptors that Node cannot poll: pidfds and SEQPACKET sockets. libuv offers no such call, and koffi's asynchronous calls
- * would hold one thread of its small pool each. So one thread of ours sleeps in `epoll_wait` for all of them; the reads and writes
- * themselves stay on the calling thread and never block.
+ * Waiting for descriptors that Node cannot poll: pidfds and SEQPACKET sockets. libuv offers no such call, so one thread of its pool sleeps in
+ * `epoll_wait` for all of them while any is watched; the reads and writes themselves stay on the calling thread and never block. Whoever
+ * watches for long gives the pool one thread more (`UV_THREADPOOL_SIZE`). A worker thread would cost 12 MB for the same.
  */
 
 /** Resolves waits for one descriptor. The descriptor itself stays its owner's, who closes the watch first. */
@@ -19,7 +18,10 @@ export interface DescriptorWatch extends Disposable {
 const [addDescriptor, removeDescriptor, modifyDescriptor] = [1, 2, 3] as const;
 const [eventIn, eventOut, eventError, eventHangUp, eventOneShot] = [1, 4, 8, 16, 1 << 30] as const;
 const closeOnExec = 0o2000000;
-const stopToken = 0;
+const nudgeToken = 0;
+// struct epoll_event is packed on x86-64 alone (linux/eventpoll.h).
+const [eventBytes, dataOffset] = arch === 'x64' ? [12, 4] : [16, 8];
+const capacity = 64;
 
 const epollCreate = libcFunction<(flags: number) => number>('int epoll_create1(int)');
 const epollControl = libcFunction<(epoll: number, operation: number, fd: number, event: Buffer) => number>(
@@ -27,6 +29,10 @@ const epollControl = libcFunction<(epoll: number, operation: number, fd: number,
 );
 const eventfd = libcFunction<(count: number, flags: number) => number>('int eventfd(unsigned int, int)');
 const eventfdWrite = libcFunction<(fd: number, value: number) => number>('int eventfd_write(int, uint64_t)');
+const eventfdRead = libcFunction<(fd: number, value: Buffer) => number>('int eventfd_read(int, void *)');
+const epollWait = libcFunctionAsync<[epoll: number, events: Buffer, capacity: number, timeoutMs: number]>(
+  'int epoll_wait(int, void *, int, int)',
+);
 
 let poller: Poller | undefined;
 
@@ -38,22 +44,17 @@ export function watchDescriptor(fd: number): DescriptorWatch {
 
 class Poller {
   readonly #epollFd = check(epollCreate(closeOnExec), 'epoll_create1', 'poller');
-  readonly #stopFd = check(eventfd(0, closeOnExec), 'eventfd', 'poller');
+  /** Written to end a sleep that nobody needs any more. */
+  readonly #nudgeFd = check(eventfd(0, closeOnExec), 'eventfd', 'poller');
   readonly #watches = new Map<number, Watch>();
-  readonly #worker: Worker;
-  #nextToken = stopToken + 1;
+  readonly #events = Buffer.alloc(eventBytes * capacity);
+  #isAsleep = false;
+  #nextToken = nudgeToken + 1;
 
   constructor() {
-    this.control(addDescriptor, this.#stopFd, eventIn, stopToken);
-    this.#worker = new Worker(new URL('./readiness.worker.mjs', import.meta.url), {
-      name: 'readiness',
-      workerData: { epollFd: this.#epollFd, stopToken },
-      resourceLimits: { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 4 },
-    });
-    this.#worker.unref();
-    this.#worker.on('message', (ready: readonly number[]) => this.#wake(ready));
-    // Node joins every worker when it exits, and this one sleeps in the kernel: without a nudge the process would never end.
-    process.once('exit', () => eventfdWrite(this.#stopFd, 1));
+    this.control(addDescriptor, this.#nudgeFd, eventIn, nudgeToken);
+    // libuv joins its threads when the process exits, and this one sleeps in the kernel: without a nudge the process would never end.
+    process.once('exit', () => eventfdWrite(this.#nudgeFd, 1));
   }
 
   watch(fd: number): Watch {
@@ -61,25 +62,41 @@ class Poller {
     this.control(addDescriptor, fd, eventOneShot, token);
     const watch = new Watch(this, fd, token);
     this.#watches.set(token, watch);
-    if (this.#watches.size === 1) this.#worker.ref();
+    this.#sleep();
     return watch;
   }
 
   forget(fd: number, token: number): void {
     this.control(removeDescriptor, fd, 0, token);
     this.#watches.delete(token);
-    if (this.#watches.size === 0) this.#worker.unref();
+    // A sleep keeps the process alive, so none goes on without a watch.
+    if (this.#watches.size === 0 && this.#isAsleep) eventfdWrite(this.#nudgeFd, 1);
   }
 
   control(operation: number, fd: number, events: number, token: number): void {
     const event = Buffer.alloc(16);
     event.writeUInt32LE(events >>> 0, 0);
-    event.writeUInt32LE(token, arch === 'x64' ? 4 : 8);
+    event.writeUInt32LE(token, dataOffset);
     check(epollControl(this.#epollFd, operation, fd, event), 'epoll_ctl', `descriptor ${fd}`);
   }
 
-  #wake(ready: readonly number[]): void {
-    for (let index = 0; index < ready.length; index += 2) this.#watches.get(ready[index]!)?.wake(ready[index + 1]!);
+  #sleep(): void {
+    if (this.#isAsleep || this.#watches.size === 0) return;
+    this.#isAsleep = true;
+    epollWait(this.#epollFd, this.#events, capacity, -1, (error, count) => {
+      this.#isAsleep = false;
+      if (error) throw error;
+      // A negative count is EINTR: the wait is simply repeated. The next sleep overwrites the events, so they are read first.
+      const ready = Array.from({ length: Math.max(count, 0) }, (_, index) => this.#event(index));
+      if (ready.some(({ token }) => token === nudgeToken)) eventfdRead(this.#nudgeFd, Buffer.alloc(8));
+      this.#sleep();
+      for (const { token, events } of ready) this.#watches.get(token)?.wake(events);
+    });
+  }
+
+  #event(index: number): { readonly token: number; readonly events: number } {
+    const offset = index * eventBytes;
+    return { token: this.#events.readUInt32LE(offset + dataOffset), events: this.#events.readUInt32LE(offset) };
   }
 }
 
