@@ -19,6 +19,8 @@ export interface HostSupervisor {
 const LOOK_MS = 50;
 /** A host that ends sooner than this did not start. */
 const QUICK_END_MS = 5000;
+/** libuv's four threads, and one that sleeps for descriptors (kernel/readiness.ts). */
+const POOL_THREADS = 5;
 const MIN_RESTART_DELAY_MS = 100;
 const MAX_RESTART_DELAY_MS = 10_000;
 /** So many quick ends before it was ever ready: the start has failed. */
@@ -91,6 +93,7 @@ async function untilExit(layout: Layout): Promise<void> {
     {
       detached: true,
       stdio: ['ignore', 'inherit', 'inherit'],
+      env: { ...process.env, UV_THREADPOOL_SIZE: String(POOL_THREADS) },
     },
   );
   child.unref();

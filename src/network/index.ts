@@ -4,4 +4,3 @@ export type * from './network.ts';
 export * from './records.ts';
 export { internalDomain, privateDnsName } from './dns/private-names.ts';
 export type * from './dns/zone.ts';
-export { createLinuxNetworkPlane, type LinuxNetworkPlaneOptions } from './linux/plane.ts';

@@ -18,8 +18,12 @@ const layers: readonly (readonly string[])[] = [
   ['cli'],
 ];
 const source = resolve(import.meta.dirname, '../../src');
-/** Entries of a room beside its index.ts, each for a reason: docs/decisions/0003. */
-const secondDoors = new Map([['#aws/agent', 'aws']]);
+/** Entries of a room beside its index.ts, for what one of the two processes alone loads: docs/decisions/0006. */
+const secondDoors = new Map([
+  ['#aws/agent', 'aws'],
+  ['#network/linux', 'network'],
+  ['#node/worker', 'node'],
+]);
 const levelOf = new Map(layers.flatMap((rooms, level) => rooms.map((room) => [room, level] as const)));
 
 interface Import {

@@ -8,15 +8,14 @@ import { promisify } from 'node:util';
 import { silentLogger, systemClock, systemRandom } from '#base';
 import { listenTcp, openNetworkNamespace } from '#kernel';
 import {
-  createLinuxNetworkPlane,
   macAddressOf,
   networkRecords,
   recordId,
-  type LinuxNetworkPlaneOptions,
   type NetworkInterface,
   type NetworkPlane,
   type SecurityGroupRule,
 } from '#network';
+import { createLinuxNetworkPlane, type LinuxNetworkPlaneOptions } from '#network/linux';
 import { memoryStore, type Store } from '#store';
 
 const tenant = '000000000000';

@@ -1,0 +1,1 @@
+export { createLinuxNetworkPlane, type LinuxNetworkPlaneOptions } from './plane.ts';
