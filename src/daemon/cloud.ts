@@ -13,6 +13,7 @@ import {
   createEdge,
   createLogs,
   createStsService,
+  Idempotency,
   openIam,
   type ServiceDefinition,
   type TaskRole,
@@ -92,7 +93,16 @@ export async function composeCloud(
     trail.definition,
     watch.definition,
   ];
-  const edge = createEdge({ ...common, services, identities, authorizer, endpoint, audit: trail, metrics: watch });
+  const edge = createEdge({
+    ...common,
+    services,
+    identities,
+    authorizer,
+    endpoint,
+    audit: trail,
+    metrics: watch,
+    idempotency: new Idempotency(store),
+  });
 
   return {
     store,

@@ -1,10 +1,11 @@
 /** The control plane: store, AWS edge, registry, reconcilers. The one place where its adapters are named. */
 import { mkdirSync, writeSync, closeSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 import { join } from 'node:path';
 import { jsonLogger, systemClock } from '#base';
 import { nodeRecords } from '#node';
 import { runReconcilers } from '#reconcile';
-import { serveRemoteStore, type Store } from '#store';
+import { forgetOldRevisions, serveRemoteStore, type Store } from '#store';
 import { composeCloud, type Cloud } from './cloud.ts';
 import { gallery } from './gallery.ts';
 import { superviseHost } from './host-process.ts';
@@ -18,6 +19,8 @@ import type { ControlStatus } from './status.ts';
 
 /** How long the host may take to be ready before a start counts as failed. */
 const READY_TIMEOUT_MS = 60_000;
+/** How long old revisions stay readable: what a watch may be behind. */
+const HISTORY_MS = 5 * 60_000;
 
 export async function runControlPlane(layout: Layout, settings: Settings): Promise<void> {
   const announce = announcer();
@@ -65,7 +68,11 @@ async function run(layout: Layout, settings: Settings, announce: Announcer): Pro
   const host = superviseHost(layout, { clock: systemClock, logger });
   held.defer(() => host.letGo());
   const stopping = new AbortController();
-  const reconciling = runReconcilers({ ...cloud.reconciling, signal: stopping.signal });
+  const { signal } = stopping;
+  const running = Promise.all([
+    runReconcilers({ ...cloud.reconciling, signal }),
+    forgetOldRevisions({ store: cloud.store, clock: systemClock, logger, keepMs: HISTORY_MS, signal }),
+  ]);
   const left = Promise.withResolvers<'destroy' | 'let go'>();
   const downDone = Promise.withResolvers<void>();
   held.use(
@@ -88,9 +95,12 @@ async function run(layout: Layout, settings: Settings, announce: Announcer): Pro
   announce.ready(`AWS endpoint http://127.0.0.1:${settings.port}`, `docker unix://${layout.dockerSocket}`);
   logger.info('dabba is ready', { port: settings.port, data: layout.data, startMs: systemClock.now() - startedAt });
 
+  // Written at exit otherwise, which a killed daemon never comes to.
+  flushCompileCache();
+
   const how = await left.promise;
   stopping.abort();
-  await reconciling;
+  await running;
   if (how === 'destroy') await host.takeDown();
   else host.letGo();
   downDone.resolve();

@@ -1,5 +1,6 @@
 /** The host process: `node host-main.ts DATA_DIRECTORY`. Small heap, crash-only: all truth is on disk, and a start is a rescan. */
 import { mkdirSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 import { hostname } from 'node:os';
 import { jsonLogger, systemClock } from '#base';
 import { connectRemoteStore } from '#store';
@@ -46,3 +47,5 @@ await serveSocket(layout.hostSocket, {
   },
 });
 logger.info('host is ready');
+// Written at exit otherwise, which a killed host never comes to.
+flushCompileCache();

@@ -26,6 +26,8 @@ export function createLogs(options: LogsOptions): { readonly definition: Service
     signingNames: ['logs'],
     eventSource: 'logs.amazonaws.com',
     loadSdk: () => import('@aws-sdk/client-cloudwatch-logs'),
+    // Data events, which a trail's management events leave out (CloudTrail User Guide, "Logging data events").
+    dataOperations: ['PutLogEvents', 'GetLogEvents', 'FilterLogEvents'],
     handlers: {
       ...groupHandlers(state),
       ...streamHandlers(state),
