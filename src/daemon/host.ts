@@ -19,6 +19,8 @@ import { callSocket } from './socket-api.ts';
 /** The engine network of `docker run` without `--network`, and of build steps. */
 const DEFAULT_BRIDGE = 'bridge';
 const DEFAULT_BRIDGE_CIDR = '172.17.0.0/16';
+/** How long sandboxes may take to end at a reset. */
+const SANDBOX_END_MS = 10_000;
 
 /** What runs on one machine: engine, network plane, node worker, Docker API. */
 export interface Host {
@@ -132,6 +134,7 @@ export function composeHost(layout: Layout, settings: Settings, store: Store, lo
       await Promise.all(
         own.map(async ({ id }) => await engine.containers.remove(id, { force: true, removeVolumes: true })),
       );
+      await sandboxesGone(worker);
       for (const image of await engine.images.list()) await engine.images.remove(image.id, { force: true });
     },
     async stop() {
@@ -148,4 +151,11 @@ export function composeHost(layout: Layout, settings: Settings, store: Store, lo
       await rm(layout.runtime, { recursive: true, force: true });
     },
   };
+}
+
+/** Resolves when the worker has taken down what lost its record: its images are in use until then. */
+async function sandboxesGone(worker: NodeWorker | undefined): Promise<void> {
+  const signal = AbortSignal.timeout(SANDBOX_END_MS);
+  // The worker announces the end of a sandbox to the store alone, record by record.
+  while (worker && (await worker.sandboxes()) > 0) await systemClock.sleep(20, signal);
 }

@@ -49,6 +49,7 @@ function refusalOf(settings: Settings, request: IncomingMessage): string | undef
 
 /** Forgets one account, or everything but the base images of the gallery; node workers stop what lost its record. */
 async function reset({ layout, cloud, logger }: OwnParts, account: AccountId | undefined): Promise<void> {
-  await Promise.all([cloud.forget(account), account === undefined && callSocket(layout.hostSocket, 'POST /reset')]);
+  await cloud.forget(account);
+  if (account === undefined) await callSocket(layout.hostSocket, 'POST /reset');
   logger.info('reset', { account: account ?? 'all' });
 }
