@@ -12,7 +12,7 @@ ENV PORT=\${PORT}
 WORKDIR /srv
 COPY site/ /srv/
 RUN adduser -D -u 1000 web && chown -R web /srv && mkdir -p cgi-bin \\
- && printf '#!/bin/sh\\necho "Content-Type: text/plain"\\necho\\necho "$(hostname) $(id -u) $(cat /srv/version.txt)"\\n' > cgi-bin/who \\
+ && printf '#!/bin/sh\\nprintf "Content-Type: text/plain\\\\r\\\\n\\\\r\\\\n"\\necho "$(hostname) $(id -u) $(cat /srv/version.txt)"\\n' > cgi-bin/who \\
  && chmod +x cgi-bin/who
 USER web
 EXPOSE 8080
@@ -369,6 +369,7 @@ suite('the main job', () => {
           name: 'web',
           image: reference,
           essential: true,
+          stopTimeout: 2,
           portMappings: [{ containerPort: 8080 }],
           logConfiguration: {
             logDriver: 'awslogs',

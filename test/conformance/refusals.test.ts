@@ -68,7 +68,7 @@ suite('refusals', () => {
 
   test('an unknown image', async () => {
     await dabba.refused(/no\/such/, 'docker', ['run', '--rm', 'public.ecr.aws/no/such:image', 'true']);
-    await dabba.refused('invalid reference format', 'docker', ['run', '--rm', 'UPPER/case', 'true']);
+    await dabba.refused('invalid reference format', 'docker', ['run', '--rm', 'UpperCase', 'true']);
   });
 
   test('a bad Dockerfile names line and instruction', async () => {
