@@ -7,8 +7,6 @@ cd "$(dirname "$0")/.."
 say() { printf 'setup: %s\n' "$*" >&2; }
 has() { PATH="$PATH:/usr/sbin:/sbin" command -v "$1" >/dev/null 2>&1; }
 
-./dabba help >/dev/null # the launcher installs the npm dependencies
-
 is_fresh=1
 install() { # install PACKAGE…
   if [ "$(id -u)" != 0 ] || ! has apt-get; then
@@ -19,6 +17,10 @@ install() { # install PACKAGE…
   say "apt-get install $*"
   apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
+
+# Node's own builds are linked with libatomic, which a minimal system lacks.
+ldconfig -p 2>/dev/null | grep -q libatomic.so.1 || /sbin/ldconfig -p | grep -q libatomic.so.1 || install libatomic1
+./dabba help >/dev/null # the launcher installs the npm dependencies
 
 packages=
 for pair in runc:runc conmon:conmon nft:nftables ip:iproute2 busybox:busybox-static debootstrap:debootstrap tar:tar curl:curl flock:util-linux; do

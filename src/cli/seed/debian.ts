@@ -10,6 +10,9 @@ export interface PackageSource {
   readonly suite: string;
 }
 
+/** Beside the minimal system: certificates, which every TLS client misses, and the library that Node's own builds are linked with. */
+const packages = ['ca-certificates', 'libatomic1'] as const;
+
 /** Debian's minimal system from the package sources that this machine itself uses. */
 export const debian: Recipe = {
   name: 'debian',
@@ -21,9 +24,13 @@ export const debian: Recipe = {
     const { uri, suite } = packageSource();
     const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
     const trust = existsSync(keyring) ? [`--keyring=${keyring}`] : [];
-    await run('debootstrap', ['--variant=minbase', ...trust, '--include=ca-certificates', suite, root, uri], (line) => {
-      if (line.startsWith('I: ')) report(line.slice(3));
-    });
+    await run(
+      'debootstrap',
+      ['--variant=minbase', ...trust, `--include=${packages.join(',')}`, suite, root, uri],
+      (line) => {
+        if (line.startsWith('I: ')) report(line.slice(3));
+      },
+    );
     slim(root);
     writeFileSync(join(root, 'etc/apt/sources.list'), sourcesList(uri, suite));
   },
