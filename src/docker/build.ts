@@ -1,111 +1,41 @@
-import { StringDecoder } from 'node:string_decoder';
-import { DabbaError } from '#base';
-import type { BuildEvent } from '#engine';
+import { pipeline } from 'node:stream/promises';
 import type { Api } from './api.ts';
-import { registryConfig } from './credentials.ts';
-import { JsonLines, parseJson, queryFlag, type Exchange } from './exchange.ts';
-import { Fields } from './fields.ts';
-import { familiarName } from './image-json.ts';
+import { BuildLines } from './build-lines.ts';
+import { readBuildRequest } from './build-request.ts';
+import { JsonLines, queryFlag, type Exchange } from './exchange.ts';
 import { endLines } from './lines.ts';
-import { shortDigest } from './progress.ts';
 
-/** POST /build: the classic endpoint, a context tar in, JSON lines out. */
+/**
+ * POST /build: the classic endpoint, a context tar in, JSON lines out. Two things go beyond it: `outputs=[{"Type":"tar"}]` answers with the
+ * files as a tar, and what `dabba build` sends along in a header gives its secrets and agents, and events in place of lines.
+ */
 export async function buildImage(api: Api, exchange: Exchange): Promise<void> {
-  const { query, request, signal } = exchange;
-  refuseMissing(api, exchange);
+  const { request, extras, isTar } = readBuildRequest(api, exchange);
+  if (isTar && !extras) return await answerFiles(api, exchange, request);
   const lines = new JsonLines(exchange);
-  const isQuiet = queryFlag(exchange, 'q');
   await endLines(lines, async () => {
-    const events = api.engine.builder.build({
-      context: request,
-      dockerfile: query.get('dockerfile') || 'Dockerfile',
-      references: query.getAll('t').filter(Boolean),
-      buildArgs: textMap(exchange, 'buildargs'),
-      labels: textMap(exchange, 'labels'),
-      isCacheDisabled: queryFlag(exchange, 'nocache'),
-      isPulledAlways: queryFlag(exchange, 'pull'),
-      credentials: registryConfig(request),
-      signal,
-      ...given('target', query.get('target')),
-      ...given('networkMode', query.get('networkmode')),
-    });
-    // A character may be cut in two between pieces of output.
-    const decoder = new StringDecoder('utf8');
-    for await (const event of events)
-      for (const line of linesOf(event, isQuiet, (data) => decoder.write(data))) await lines.send(line);
+    if (extras) {
+      const onFiles = async (archive: AsyncIterable<Buffer>) => {
+        for await (const data of archive) await lines.send({ kind: 'files', data: data.toString('base64') });
+      };
+      for await (const event of api.engine.builder.build({ ...request, ...(isTar ? { onFiles } : {}) }))
+        await lines.send(event.kind === 'output' ? { ...event, data: event.data.toString('base64') } : event);
+      return;
+    }
+    const told = new BuildLines(queryFlag(exchange, 'q'));
+    for await (const event of api.engine.builder.build(request))
+      for (const line of told.linesOf(event)) await lines.send(line);
   });
 }
 
-/** Options of the endpoint that are honoured nowhere yet, with the values that mean the default. */
-const missingOptions: { readonly [name: string]: readonly string[] } = {
-  remote: [''],
-  squash: ['', '0', 'false'],
-  outputs: ['', '[]', 'null'],
-  extrahosts: ['', '[]', 'null'],
-  memory: ['', '0'],
-  memswap: ['', '0'],
-  cpushares: ['', '0'],
-  cpuperiod: ['', '0'],
-  cpuquota: ['', '0'],
-  cpusetcpus: [''],
-  cpusetmems: [''],
-  cgroupparent: [''],
-  shmsize: ['', '0', '67108864'],
-  ulimits: ['', '[]', 'null'],
-};
+type Request = ReturnType<typeof readBuildRequest>['request'];
 
-/** What would change the result and is not here is refused, not passed over. */
-function refuseMissing({ info }: Api, { query }: Exchange): void {
-  if (query.get('version') === '2')
-    throw new DabbaError('Unimplemented', 'BuildKit is not supported: set DOCKER_BUILDKIT=0');
-  for (const [name, ordinary] of Object.entries(missingOptions)) {
-    const value = query.get(name) ?? '';
-    if (!ordinary.includes(value))
-      throw new DabbaError('Unimplemented', `build option ${name}=${value} is not supported yet`);
-  }
-  const platform = query.get('platform') ?? '';
-  if (platform !== '' && platform !== `linux/${info.architecture}`)
-    throw new DabbaError('Unimplemented', `platform "${platform}" cannot be built on this machine`);
+/** Nothing is written before the first of the files, so that a build that fails answers as every failure does. */
+async function answerFiles(api: Api, { response }: Exchange, request: Request): Promise<void> {
+  const onFiles = async (archive: AsyncIterable<Buffer>) => {
+    response.writeHead(200, { 'content-type': 'application/x-tar' });
+    await pipeline(archive, response);
+  };
+  // What happens meanwhile has no place in this answer.
+  for await (const event of api.engine.builder.build({ ...request, onFiles })) void event;
 }
-
-function linesOf(event: BuildEvent, isQuiet: boolean, decode: (data: Buffer) => string): readonly object[] {
-  if (event.kind === 'result') return resultLines(event, isQuiet);
-  if (isQuiet) return [];
-  switch (event.kind) {
-    case 'step':
-      return [{ stream: `Step ${event.index}/${event.count} : ${event.text}` }, { stream: '\n' }];
-    case 'cached':
-      return [{ stream: ' ---> Using cache\n' }];
-    case 'layer':
-      return [{ stream: ` ---> ${shortDigest(event.id)}\n` }];
-    case 'note':
-      return [{ stream: ` ---> ${event.text}\n` }];
-    case 'output':
-    default:
-      return [{ stream: decode(event.data) }];
-  }
-}
-
-function resultLines(event: Extract<BuildEvent, { readonly kind: 'result' }>, isQuiet: boolean): readonly object[] {
-  const aux = { aux: { ID: event.imageId } };
-  if (isQuiet) return [aux, { stream: `${event.imageId}\n` }];
-  return [
-    aux,
-    { stream: `Successfully built ${shortDigest(event.imageId)}\n` },
-    ...event.references.map((reference) => ({ stream: `Successfully tagged ${familiarName(reference)}\n` })),
-  ];
-}
-
-/** A map in the query. A build argument of null takes its value from a client's environment that has none: it is as if not given. */
-function textMap({ query }: Exchange, name: string): { readonly [key: string]: string } {
-  const fields = new Fields(parseJson(query.get(name) ?? '', name), name);
-  return Object.fromEntries(
-    fields.keys().flatMap((key) => {
-      const value = fields.text(key);
-      return value === undefined ? [] : [[key, value]];
-    }),
-  );
-}
-
-const given = <Name extends string>(name: Name, value: string | null) =>
-  (value ? { [name]: value } : {}) as { readonly [key in Name]?: string }; // the key is Name itself

@@ -75,6 +75,7 @@ class LocalEngine implements Engine {
     this.#parts = parts;
     try {
       await parts.containers.destroy();
+      await parts.builder.release();
     } finally {
       await this.stop();
     }
@@ -142,6 +143,7 @@ async function openParts(options: EngineOptions, events: EventHub, isEnding: boo
     containers: containers.containers,
     steps: containers.containers,
     clock,
+    random,
   });
   return { images, containers, builder, scope: opening.move() };
 }

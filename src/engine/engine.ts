@@ -1,5 +1,7 @@
-import type { Readable } from 'node:stream';
 import type { Digest } from '#base';
+import type { Builder } from './builder.ts';
+
+export type * from './builder.ts';
 
 /**
  * The container engine of one machine: images, containers, builds. It speaks neither Docker nor CRI; `docker/` and `node/` translate.
@@ -335,35 +337,3 @@ export interface EngineEvent {
   readonly id: string;
   readonly attributes: { readonly [name: string]: string };
 }
-
-export interface Builder {
-  /**
-   * Builds a Dockerfile. `context` is a tar stream. Yields progress as it happens and ends with `result`. A fault in the Dockerfile
-   * throws `InvalidArgument` whose message names file, line and instruction; a failing RUN throws `FailedPrecondition` with its exit code.
-   */
-  build(request: BuildRequest): AsyncIterable<BuildEvent>;
-}
-
-export interface BuildRequest {
-  readonly context: Readable;
-  /** Path of the Dockerfile within the context. Default `Dockerfile`. */
-  readonly dockerfile?: string;
-  readonly references: readonly string[];
-  readonly buildArgs: { readonly [name: string]: string };
-  readonly labels: { readonly [name: string]: string };
-  readonly target?: string;
-  readonly isCacheDisabled?: boolean;
-  readonly isPulledAlways?: boolean;
-  readonly networkMode?: string;
-  /** Credentials by registry host. */
-  readonly credentials: { readonly [host: string]: RegistryCredentials };
-  readonly signal: AbortSignal;
-}
-
-export type BuildEvent =
-  | { readonly kind: 'step'; readonly index: number; readonly count: number; readonly text: string }
-  | { readonly kind: 'cached'; readonly imageId?: string }
-  | { readonly kind: 'output'; readonly stream: 'stdout' | 'stderr'; readonly data: Buffer }
-  | { readonly kind: 'note'; readonly text: string }
-  | { readonly kind: 'layer'; readonly id: string }
-  | { readonly kind: 'result'; readonly imageId: Digest; readonly references: readonly string[] };

@@ -4,7 +4,14 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { DabbaError, type Digest, silentLogger, systemClock, systemRandom } from '#base';
-import { createEngine, type BuildEvent, type BuildRequest, type Engine, type RegistryResolver } from '#engine';
+import {
+  createEngine,
+  type BuildEvent,
+  type BuildRequest,
+  type Engine,
+  type EngineOptions,
+  type RegistryResolver,
+} from '#engine';
 import { listMounts } from '#kernel';
 
 /** An engine of a test's own with a busybox image, and nothing to pull from. Its containers have no network but loopback. */
@@ -28,10 +35,7 @@ export async function openBuildWorld(resolver: RegistryResolver = noRegistry): P
       runtimeDirectory,
       instance,
       resolver,
-      networks: {
-        attach: (network) => Promise.reject(new DabbaError('NotFound', `network ${network} not found`)),
-        detach: () => Promise.resolve(),
-      },
+      networks: noNetworks,
       clock: systemClock,
       random: systemRandom,
       logger: silentLogger,
@@ -155,3 +159,16 @@ export async function run(engine: Engine, image: string, ...command: readonly st
     await engine.containers.remove(id, { force: true });
   }
 }
+
+const noNetwork = () => Promise.reject(new DabbaError('NotFound', 'this engine has no networks'));
+const noNetworks: EngineOptions['networks'] = {
+  create: noNetwork,
+  remove: () => Promise.resolve(),
+  list: () => [],
+  attach: noNetwork,
+  disconnect: () => Promise.resolve(),
+  detach: () => Promise.resolve(),
+  publish: () => Promise.resolve([]),
+  endpoints: () => [],
+  ports: () => [],
+};

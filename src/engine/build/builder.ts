@@ -1,62 +1,88 @@
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { DabbaError } from '#base';
 import type { BuildEvent, Image } from '../engine.ts';
-import type { BuildRun } from './build-run.ts';
+import { Limiter } from '../limiter.ts';
+import type { BuildRun, BuilderShared } from './build-run.ts';
 import { BuildCache } from './cache.ts';
+import { CacheMounts } from './cache-mounts.ts';
+import { checkDockerfile } from './check.ts';
 import { openContext } from './context.ts';
-import { stepFault, type Location } from './fault.ts';
+import { readEpoch } from './epoch.ts';
+import { Housekeeping } from './housekeeping.ts';
 import { Locks } from './locks.ts';
 import { withLabels } from './metadata.ts';
-import { parseDockerfile, parseTrigger } from './parse.ts';
-import { findStage, planBuild, type Stage } from './plan.ts';
+import { parseDockerfile } from './parse.ts';
+import { planBuild } from './plan.ts';
 import { machinePlatform, predefinedArgs } from './platform.ts';
 import { buildLabel, type BuilderParts, type DockerfileBuilder } from './ports.ts';
-import { applyMetadata, buildInstruction } from './stage.ts';
-import { defaultPath, emptyState, environmentOf, type StageState } from './state.ts';
+import { SecretRooms } from './secret-room.ts';
+import { squash } from './squash.ts';
+import { applyMetadata } from './stage.ts';
+import { buildStages, countSteps } from './stages.ts';
+import type { StageState } from './state.ts';
 
 /** Makes the builder of an engine. */
 export function createBuilder(parts: BuilderParts): DockerfileBuilder {
   const cache = new BuildCache(join(parts.directory, 'steps'), parts.clock);
   const locks = new Locks();
+  const shared: BuilderShared = {
+    parts,
+    cache,
+    locks,
+    slots: new Limiter(Math.max(2, availableParallelism())),
+    cacheMounts: new CacheMounts(join(parts.directory, 'mounts'), parts.clock, locks),
+    secretRooms: new SecretRooms(join(parts.directory, 'secrets'), parts.random),
+  };
+  const housekeeping = new Housekeeping(shared);
   return {
-    build: (request) => build({ parts, cache, locks, request }),
+    async *build(request) {
+      yield* build(shared, request);
+      await housekeeping.enforceLimits();
+    },
+    cacheUsage: () => housekeeping.usage(),
+    prune: (request) => housekeeping.prune(request),
     chainsInUse: () => cache.chains(),
+    release: () => shared.secretRooms.sweep(),
     async start() {
+      await shared.secretRooms.sweep();
       const left = (await parts.containers.list()).filter(({ create }) => create.labels?.[buildLabel] !== undefined);
       for (const { id } of left) await parts.containers.remove(id, { force: true });
-      if ((await cache.sweep()) > 0) await parts.internals.collectGarbage();
+      await cache.sweep();
+      await housekeeping.enforceLimits();
     },
   };
 }
 
 async function* build(
-  shared: Pick<BuildRun, 'parts' | 'cache' | 'locks' | 'request'>,
+  shared: BuilderShared,
+  request: Parameters<DockerfileBuilder['build']>[0],
 ): AsyncGenerator<BuildEvent, void> {
-  const { parts, request } = shared;
+  const { parts } = shared;
   await using context = await openContext(parts, request);
   const dockerfile = parseDockerfile(context.dockerfile.text, context.dockerfile.path);
+  for (const text of checkDockerfile(dockerfile)) yield { kind: 'warning', text };
   const platform = machinePlatform();
   const plan = planBuild(dockerfile, { buildArgs: request.buildArgs, platform, target: request.target ?? '' });
   using _hold = parts.internals.hold();
-  const finished = new Map<number, StageState>();
-  const run: BuildRun = {
-    ...shared,
-    plan,
-    platform,
-    context,
-    openSource: (at, name) => openSource(run, finished, at, name),
-  };
-  const steps = stepCounter(
-    plan.preamble.length + plan.needed.reduce((sum, stage) => sum + stage.instructions.length + 1, 0),
-  );
-  for (const instruction of plan.preamble) yield steps.next(instruction.source);
-  for (const stage of plan.needed) finished.set(stage.index, yield* buildStage(run, stage, finished, steps));
-  const target = finished.get(plan.target)!;
+  const epoch = readEpoch(request.buildArgs);
+  for (const [index, { source }] of plan.preamble.entries())
+    yield { kind: 'step', index: index + 1, count: countSteps(plan), text: source };
+  const target = yield* buildStages({ ...shared, request, plan, platform, context, epoch });
+  const events: BuildEvent[] = [];
+  const run: BuildRun = { ...target.run, emit: (event) => Promise.resolve(void events.push(event)) };
   const isLabelled = Object.keys(request.labels).length > 0;
-  const result = isLabelled ? yield* applyMetadata(run, target, withLabels(target.config, request.labels)) : target;
+  let result = isLabelled
+    ? await applyMetadata(run, target.state, withLabels(target.state.config, request.labels))
+    : target.state;
+  if (request.isSquashed) result = await squash(run, result);
+  yield* events;
   const unused = unusedArgs(run);
   if (unused.length > 0)
-    yield { kind: 'note', text: `[Warning] One or more build-args [${unused.join(' ')}] were not consumed` };
+    yield { kind: 'warning', text: `One or more build-args [${unused.join(' ')}] were not consumed` };
+  if (request.onFiles) {
+    await writeFiles(run, result);
+    return;
+  }
   const image = await createImage(run, result);
   yield {
     kind: 'result',
@@ -65,99 +91,16 @@ async function* build(
   };
 }
 
-interface StepCounter {
-  next(text: string): BuildEvent;
-}
-
-function stepCounter(count: number): StepCounter {
-  let index = 0;
-  return { next: (text) => ({ kind: 'step', index: ++index, count, text }) };
-}
-
-async function* buildStage(
-  run: BuildRun,
-  stage: Stage,
-  finished: ReadonlyMap<number, StageState>,
-  steps: StepCounter,
-): AsyncGenerator<BuildEvent, StageState> {
-  yield steps.next(stage.from.source);
-  let state = yield* startStage(run, stage, finished);
-  const triggers = stage.base.kind === 'image' ? (state.config.OnBuild ?? []) : [];
-  if (triggers.length > 0) {
-    const { OnBuild: _, ...config } = state.config;
-    state = { ...state, config };
-    yield { kind: 'note', text: `Executing ${triggers.length} build trigger${triggers.length === 1 ? '' : 's'}` };
-    for (const trigger of triggers) state = yield* buildInstruction(run, state, parseTrigger(trigger, stage.from.at));
-  }
-  for (const instruction of stage.instructions) {
-    run.request.signal.throwIfAborted();
-    yield steps.next(instruction.source);
-    state = yield* buildInstruction(run, state, instruction);
-  }
-  return state;
-}
-
-async function* startStage(
-  run: BuildRun,
-  { base, from }: Stage,
-  finished: ReadonlyMap<number, StageState>,
-): AsyncGenerator<BuildEvent, StageState> {
-  if (base.kind === 'scratch') return { ...emptyState, createdAt: 0 };
-  if (base.kind === 'stage') return { ...finished.get(base.index)!, args: new Map(), isCommandSet: false };
-  const { reference } = base;
-  const found = run.request.isPulledAlways ? undefined : await run.parts.images.find(reference);
-  if (!found) yield { kind: 'note', text: `Pulling ${reference}` };
-  const image = found ?? (await pull(run, from.at, reference));
-  const state = stateOf(run, image);
-  if (state.chainId !== undefined) yield { kind: 'layer', id: image.id };
-  return state;
-}
-
-async function pull(run: BuildRun, at: Location, reference: string): Promise<Image> {
-  const { request, parts } = run;
-  const host = hostOf(reference);
-  const credentials = request.credentials[host];
-  try {
-    return await parts.images.pull(reference, { signal: request.signal, ...(credentials ? { credentials } : {}) });
-  } catch (error) {
-    if (error instanceof DabbaError) throw stepFault(error.kind, at, `${reference}: ${error.message}`, error);
-    throw error;
-  }
-}
-
-/** The registry of a reference: its first part if that looks like a host, else Docker Hub. */
-function hostOf(reference: string): string {
-  const [first, ...rest] = reference.split('/');
-  return rest.length > 0 && (/[.:]/.test(first!) || first === 'localhost') ? first! : 'docker.io';
-}
-
-function stateOf(run: BuildRun, image: Image): StageState {
-  const environment = environmentOf(image.config);
-  const Env = environment.has('PATH') ? (image.config.Env ?? []) : [`PATH=${defaultPath}`, ...(image.config.Env ?? [])];
-  return {
-    ...emptyState,
-    config: { ...image.config, Env },
-    diffIds: image.diffIds,
-    chainId: run.parts.internals.chainIdsOf(image).at(-1),
-    history: image.history,
-    cacheKey: image.id,
-    createdAt: image.createdAt,
-    ...(image.author === undefined ? {} : { author: image.author }),
-  };
-}
-
-async function openSource(run: BuildRun, finished: ReadonlyMap<number, StageState>, at: Location, name: string) {
-  const stage = findStage(name, run.plan.stages);
-  const built = stage ? finished.get(stage.index) : undefined;
-  const chainId = built
-    ? built.chainId
-    : stateOf(run, (await run.parts.images.find(name)) ?? (await pull(run, at, name))).chainId;
-  const view = await run.parts.internals.snapshots.openView(chainId);
-  return {
-    path: view.path,
-    identity: chainId ?? 'scratch',
-    [Symbol.asyncDispose]: () => view[Symbol.asyncDispose](),
-  };
+/** The files of the result as a tar (`--output type=tar`). */
+async function writeFiles({ parts, request, epoch }: BuildRun, { chainId }: StageState): Promise<void> {
+  await using view = await parts.internals.snapshots.openView(chainId);
+  await parts.archives.pack({
+    root: view.path,
+    content: 'tree',
+    ...(epoch === undefined ? {} : { timestamp: epoch }),
+    ...(request.onFiles ? { write: request.onFiles } : {}),
+    signal: request.signal,
+  });
 }
 
 async function createImage(run: BuildRun, state: StageState): Promise<Image> {

@@ -77,6 +77,23 @@ export class UpperWriter {
     }
   }
 
+  /** Says that what the view has at `path` is gone (kernel documentation, "Overlay Filesystem", "whiteouts"). */
+  removeFromView(path: string): void {
+    this.makeDirectory(dirname(`/${path}`).slice(1));
+    makeNode(join(this.#upper, path), FileType.character, deviceOf(0n));
+  }
+
+  /** Makes a directory that looks as one elsewhere does. */
+  makeDirectoryLike(path: string, like: string): void {
+    this.makeDirectory(path);
+    const stat = lstatSync(like, { bigint: true });
+    const full = join(this.#upper, path);
+    lchownSync(full, Number(stat.uid), Number(stat.gid));
+    chmodSync(full, Number(stat.mode & 0o7777n));
+    copyAttributes(like, full);
+    this.#directoryTimes.set(path, stat.mtimeNs);
+  }
+
   /** Sets the times of directories. Call once, at the end. */
   finish(): void {
     for (const [path, atNs] of [...this.#directoryTimes].reverse()) setTimes(join(this.#upper, path), atNs);

@@ -3,7 +3,7 @@ import { basename, isAbsolute, join, normalize } from 'node:path';
 import type { Layer } from '../image/internals.ts';
 import { isArchive } from './archive.ts';
 import { resolveBeneath, statOf } from './beneath.ts';
-import type { BuildRun } from './build-run.ts';
+import { timeOf, timestampOf, type BuildRun } from './build-run.ts';
 import { stepFault } from './fault.ts';
 import type { InstructionOf } from './instruction.ts';
 import { globExpression } from './ignore.ts';
@@ -138,7 +138,7 @@ function displayOf(copy: Copy, scope: WordScope, destination: string): string {
 }
 
 /** Writes the layer: beside the image's files, not in a container. */
-export async function executeCopy(build: BuildRun, state: StageState, step: CopyStep, nowMs: number): Promise<Layer> {
+export async function executeCopy(build: BuildRun, state: StageState, step: CopyStep): Promise<Layer> {
   const { internals } = build.parts;
   const { snapshots } = internals;
   await using view = await snapshots.openView(state.chainId);
@@ -147,7 +147,7 @@ export async function executeCopy(build: BuildRun, state: StageState, step: Copy
   cleanup.defer(() => snapshots.discard(upper));
   const owner = step.owner === undefined ? undefined : ownerOf(view.path, step.owner, step.copy.at);
   const look = {
-    madeAtNs: BigInt(nowMs) * 1_000_000n,
+    madeAtNs: BigInt(timeOf(build)) * 1_000_000n,
     // Files of the context belong to root; those of another stage stay whose they were.
     ...(owner ? { owner } : step.copy.from === undefined ? { owner: { uid: 0, gid: 0 } } : {}),
     ...(step.mode === undefined ? {} : { mode: step.mode }),
@@ -168,7 +168,7 @@ export async function executeCopy(build: BuildRun, state: StageState, step: Copy
   const directories = archives.length > 0 ? [resolved] : [];
   await workOnTrees({ kind: 'copy', upper, view: view.path, look, directories, copies, texts }, signal);
   for (const archive of archives) await extract(build, join(archive.root, archive.path), upper, resolved);
-  return await internals.commitUpper({ parent: state.chainId, upper, signal });
+  return await internals.commitUpper({ parent: state.chainId, upper, ...timestampOf(build), signal });
 }
 
 const isTree = ({ root, path }: Source) => statOf(join(root, path))?.isDirectory() === true;

@@ -2,6 +2,11 @@
 export class Locks {
   readonly #last = new Map<string, Promise<void>>();
 
+  /** True while somebody holds the lock or waits for it. */
+  isHeld(name: string): boolean {
+    return this.#last.has(name);
+  }
+
   /** Resolves when the lock is held; disposing the result lets it go. Gives up its place when aborted. */
   async hold(name: string, signal: AbortSignal): Promise<Disposable> {
     const before = this.#last.get(name) ?? Promise.resolve();

@@ -9,14 +9,23 @@ export interface Dockerfile {
   readonly file: string;
   /** The escape character of its words. */
   readonly escape: string;
+  /** `# name=value` comments at the top, by name. */
+  readonly directives: { readonly [name: string]: string };
   readonly instructions: readonly Instruction[];
 }
 
 /** Reads a Dockerfile. Every fault is `InvalidArgument`, "dockerfile parse error on line N: …". */
 export function parseDockerfile(text: string, file = 'Dockerfile'): Dockerfile {
-  const { escape, instructions } = readDockerfile(text, file);
+  const { escape, directives, instructions } = readDockerfile(text, file);
+  refuseOtherLanguage({ file, startLine: 1, endLine: 1 }, directives['syntax']);
   if (instructions.length === 0) throw parseFault({ file, startLine: 1, endLine: 1 }, 'file with no instructions');
-  return { file, escape, instructions: instructions.map((raw) => parseInstruction(raw, escape)) };
+  return { file, escape, directives, instructions: instructions.map((raw) => parseInstruction(raw, escape)) };
+}
+
+/** `# syntax` names the image of a frontend. We read Docker's own language, in whatever version. */
+function refuseOtherLanguage(at: Location, syntax: string | undefined): void {
+  if (syntax === undefined || /^(?:docker\.io\/)?docker\/dockerfile(?:-upstream)?(?:[:@]|$)/.test(syntax)) return;
+  throw parseFault(at, `# syntax=${syntax}: only the language of docker/dockerfile can be built; leave the line out`);
 }
 
 /** Reads the instruction that an ONBUILD of a base image left, at the place of the FROM that triggers it. */

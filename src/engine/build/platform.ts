@@ -31,5 +31,10 @@ export function platformArgs(platform: Platform): ReadonlyMap<string, string> {
 
 const proxies = ['HTTP_PROXY', 'HTTPS_PROXY', 'FTP_PROXY', 'NO_PROXY', 'ALL_PROXY'];
 
-/** Arguments that need no ARG, reach RUN alone, and never count for the cache ("Predefined ARGs"). */
-export const predefinedArgs: ReadonlySet<string> = new Set([...proxies, ...proxies.map((name) => name.toLowerCase())]);
+const proxyArgs = new Set([...proxies, ...proxies.map((name) => name.toLowerCase())]);
+
+/** True for arguments that need no ARG, reach RUN alone, and never count for the cache ("Predefined ARGs"). */
+export const isProxyArg = (name: string) => proxyArgs.has(name);
+
+/** Arguments that a build may be given though no ARG declares them. */
+export const predefinedArgs: ReadonlySet<string> = new Set([...proxyArgs, 'SOURCE_DATE_EPOCH']);

@@ -1,4 +1,4 @@
-import type { Clock, Digest } from '#base';
+import type { Clock, Digest, Random } from '#base';
 import type { Builder, Container, ContainerCreate, Containers, Images } from '../engine.ts';
 import type { ImageInternals, ResolvedImage } from '../image/internals.ts';
 import type { Archives } from '../layer/archives.ts';
@@ -13,6 +13,15 @@ export interface BuilderParts {
   readonly containers: Containers;
   readonly steps: StepContainers;
   readonly clock: Clock;
+  readonly random: Random;
+  /** When the cache is trimmed, at the start and after each build. Default: 10 GB, two weeks. */
+  readonly limits?: CacheLimits;
+}
+
+export interface CacheLimits {
+  /** The least recently used goes first. */
+  readonly mostBytes: number;
+  readonly mostUnusedMs: number;
 }
 
 /** What RUN needs of `runtime/` beyond the port `Containers`. */
@@ -35,6 +44,8 @@ export interface DockerfileBuilder extends Builder {
   chainsInUse(): Promise<readonly Digest[]>;
   /** Removes containers (label `dabba.build`) that a build left when the process died. Call once, after the containers were adopted. */
   start(): Promise<void>;
+  /** Unmounts what a build left when the process died; `start` does so too. */
+  release(): Promise<void>;
 }
 
 /** Label of the containers of build steps. */

@@ -1,16 +1,18 @@
 import { chmodSync, readdirSync, rmSync, rmdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DabbaError, digestOf } from '#base';
-import type { BuildEvent, Image, Mount } from '../engine.ts';
+import type { Image, Mount } from '../engine.ts';
 import type { Layer } from '../image/internals.ts';
-import type { BuildRun } from './build-run.ts';
+import { timestampOf, type BuildRun } from './build-run.ts';
 import { statOf } from './beneath.ts';
 import { stepFault } from './fault.ts';
 import type { InstructionOf } from './instruction.ts';
 import { heredocText } from './lines.ts';
 import { shellOf } from './metadata.ts';
-import { predefinedArgs } from './platform.ts';
+import { isProxyArg } from './platform.ts';
 import { buildLabel } from './ports.ts';
+import type { OpenMounts } from './run-binds.ts';
+import { withVariables } from './run-secrets.ts';
 import { environmentOf, type StageState } from './state.ts';
 
 /** A RUN, ready to be run. */
@@ -33,7 +35,7 @@ export function prepareRun(build: BuildRun, state: StageState, run: InstructionO
   const declared = [...state.args].filter(([name]) => !environment.has(name));
   const buildArgs = declared.map(([name, value]) => `${name}=${value}`).sort();
   const proxies = Object.entries(build.request.buildArgs).filter(
-    ([name]) => predefinedArgs.has(name) && !environment.has(name) && !state.args.has(name),
+    ([name]) => isProxyArg(name) && !environment.has(name) && !state.args.has(name),
   );
   const program = programOf(state, run);
   return {
@@ -77,25 +79,20 @@ function networkOf(build: BuildRun, run: InstructionOf<'RUN'>): RunStep['network
 }
 
 /** Runs the step in a container over the stage's chain and makes a layer of what it wrote. */
-export async function* executeRun(
-  build: BuildRun,
-  state: StageState,
-  step: RunStep,
-  asked: readonly Mount[],
-): AsyncGenerator<BuildEvent, Layer> {
+export async function executeRun(build: BuildRun, state: StageState, step: RunStep, asked: OpenMounts): Promise<Layer> {
   const { containers, steps, internals } = build.parts;
   const { signal } = build.request;
   const image = imageOf(build, state);
   const { User, WorkingDir } = state.config;
   await using cleanup = new AsyncDisposableStack();
-  const mounts = [...asked, ...(await placeScript(build, step, cleanup))];
+  const mounts = [...asked.mounts, ...(await placeScript(build, step, cleanup))];
   const container = await steps.createFrom(
     { image, chainId: state.chainId },
     {
       image: image.id,
-      entrypoint: step.args,
+      entrypoint: withVariables(step.args, asked.variables),
       command: [],
-      environment: step.environment,
+      environment: [...step.environment, ...asked.environment],
       workingDirectory: WorkingDir ?? '/',
       ...(User === undefined ? {} : { user: User }),
       labels: { [buildLabel]: image.id },
@@ -105,7 +102,7 @@ export async function* executeRun(
     },
   );
   try {
-    yield { kind: 'note', text: `Running in ${container.id.slice(0, 12)}` };
+    await build.emit({ kind: 'note', text: `Running in ${container.id.slice(0, 12)}` });
     await using attachment = await containers.attach(container.id, { stdin: false, stdout: true, stderr: true });
     const ended = containers.wait(container.id, 'next-exit', signal);
     // Observed below; until then its failure must not count as unhandled.
@@ -115,7 +112,7 @@ export async function* executeRun(
     const giveUp = () => void attachment[Symbol.asyncDispose]();
     signal.addEventListener('abort', giveUp, { once: true });
     if (signal.aborted) giveUp();
-    for await (const { stream, data } of attachment.output) yield { kind: 'output', stream, data };
+    for await (const { stream, data } of attachment.output) await build.emit({ kind: 'output', stream, data });
     signal.removeEventListener('abort', giveUp);
     signal.throwIfAborted();
     const { exitCode } = await ended;
@@ -124,7 +121,7 @@ export async function* executeRun(
     const upper = await steps.takeUpper(container.id);
     await using view = await internals.snapshots.openView(state.chainId);
     removeStubs(upper, view.path, [...runtimeStubs, ...mounts.map(({ target }) => target)]);
-    return await internals.commitUpper({ parent: state.chainId, upper, signal });
+    return await internals.commitUpper({ parent: state.chainId, upper, ...timestampOf(build), signal });
   } finally {
     await containers.remove(container.id, { force: true });
   }

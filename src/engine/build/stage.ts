@@ -1,45 +1,42 @@
 import { isAbsolute, join, normalize } from 'node:path';
-import type { BuildEvent } from '../engine.ts';
 import type { Layer } from '../image/internals.ts';
 import { resolveBeneath, statOf } from './beneath.ts';
-import type { BuildRun } from './build-run.ts';
+import { timeOf, timestampOf, type BuildRun } from './build-run.ts';
 import { stepKey } from './cache.ts';
 import { UpperWriter } from './copy-tree.ts';
 import { executeCopy, prepareCopy } from './copy.ts';
 import type { Instruction, InstructionOf } from './instruction.ts';
 import { changeMetadata, type MetadataChange } from './metadata.ts';
-import { openRunMounts } from './run-binds.ts';
+import { prepareRunMounts } from './run-binds.ts';
 import { executeRun, prepareRun } from './run.ts';
 import { historyComment, scopeOf, type StageState } from './state.ts';
 import { expand } from './words.ts';
 
-type Building<Result> = AsyncGenerator<BuildEvent, Result>;
-
 /** Carries out one instruction of a stage and gives the stage after it. */
-export async function* buildInstruction(
+export async function buildInstruction(
   build: BuildRun,
   state: StageState,
   instruction: Instruction,
-): Building<StageState> {
+): Promise<StageState> {
   switch (instruction.kind) {
     case 'FROM':
       throw new Error('FROM starts a stage and is none of its instructions');
     case 'ARG':
       return declareArgs(build, state, instruction);
     case 'WORKDIR':
-      return yield* changeDirectory(build, state, instruction);
+      return await changeDirectory(build, state, instruction);
     case 'COPY':
     case 'ADD':
-      return yield* copyFiles(build, state, instruction);
+      return await copyFiles(build, state, instruction);
     case 'RUN':
-      return yield* runCommand(build, state, instruction);
+      return await runCommand(build, state, instruction);
     default:
-      return yield* applyMetadata(build, state, changeMetadata(state, instruction, scopeOf(state, build.plan.escape)));
+      return await applyMetadata(build, state, changeMetadata(state, instruction, scopeOf(state, build.plan.escape)));
   }
 }
 
 /** A change of the config alone is a step too: its time is kept, so that a cached build gives the same image. */
-export async function* applyMetadata(build: BuildRun, state: StageState, change: MetadataChange): Building<StageState> {
+export async function applyMetadata(build: BuildRun, state: StageState, change: MetadataChange): Promise<StageState> {
   const { author, isCommandSet } = change;
   const next = {
     ...state,
@@ -47,7 +44,7 @@ export async function* applyMetadata(build: BuildRun, state: StageState, change:
     ...(author === undefined ? {} : { author }),
     ...(isCommandSet === undefined ? {} : { isCommandSet }),
   };
-  return yield* takeStep(build, next, { inputs: ['config', change.createdBy], createdBy: change.createdBy });
+  return await takeStep(build, next, { inputs: ['config', change.createdBy], createdBy: change.createdBy });
 }
 
 /** ARG makes no step of the cache: what is declared counts where it is used. */
@@ -68,22 +65,19 @@ function declareArgs(build: BuildRun, state: StageState, { declarations }: Instr
   return next;
 }
 
-async function* changeDirectory(
+async function changeDirectory(
   build: BuildRun,
   state: StageState,
   { text }: InstructionOf<'WORKDIR'>,
-): Building<StageState> {
+): Promise<StageState> {
   const wanted = expand(text, scopeOf(state, build.plan.escape));
   const path = isAbsolute(wanted) ? wanted : join('/', state.config.WorkingDir ?? '/', wanted);
   const WorkingDir = normalize(path).replace(/(.)\/+$/, '$1');
   const next = { ...state, config: { ...state.config, WorkingDir } };
-  return yield* takeStep(build, next, {
+  return await takeStep(build, next, {
     inputs: ['WORKDIR', WorkingDir],
     createdBy: `WORKDIR ${WorkingDir}`,
-    // oxlint-disable-next-line require-yield -- a step may report while it works; this one has nothing to say
-    make: async function* () {
-      return makeWorkingDirectory(build, state, WorkingDir);
-    },
+    make: () => makeWorkingDirectory(build, state, WorkingDir),
   });
 }
 
@@ -97,40 +91,37 @@ async function makeWorkingDirectory(build: BuildRun, state: StageState, path: st
   await using cleanup = new AsyncDisposableStack();
   const upper = await snapshots.makeTemporary();
   cleanup.defer(() => snapshots.discard(upper));
-  const writer = new UpperWriter(upper, view.path, { madeAtNs: BigInt(build.parts.clock.now()) * 1_000_000n });
+  const writer = new UpperWriter(upper, view.path, { madeAtNs: BigInt(timeOf(build)) * 1_000_000n });
   writer.makeDirectory(resolved);
   writer.finish();
-  return await internals.commitUpper({ parent: state.chainId, upper, signal: build.request.signal });
-}
-
-async function* copyFiles(
-  build: BuildRun,
-  state: StageState,
-  copy: InstructionOf<'COPY' | 'ADD'>,
-): Building<StageState> {
-  await using step = await prepareCopy(build, state, copy);
-  return yield* takeStep(build, state, {
-    inputs: [step.digest],
-    createdBy: step.display,
-    // oxlint-disable-next-line require-yield -- as above
-    make: async function* () {
-      return executeCopy(build, state, step, build.parts.clock.now());
-    },
+  return await internals.commitUpper({
+    parent: state.chainId,
+    upper,
+    ...timestampOf(build),
+    signal: build.request.signal,
   });
 }
 
-async function* runCommand(build: BuildRun, state: StageState, run: InstructionOf<'RUN'>): Building<StageState> {
+async function copyFiles(build: BuildRun, state: StageState, copy: InstructionOf<'COPY' | 'ADD'>): Promise<StageState> {
+  await using step = await prepareCopy(build, state, copy);
+  return await takeStep(build, state, {
+    inputs: [step.digest],
+    createdBy: step.display,
+    make: () => executeCopy(build, state, step),
+  });
+}
+
+async function runCommand(build: BuildRun, state: StageState, run: InstructionOf<'RUN'>): Promise<StageState> {
   const step = prepareRun(build, state, run);
   await using opened = new AsyncDisposableStack();
-  const { mounts, inputs, locks } = await openRunMounts(build, state, run, opened);
+  const mounts = await prepareRunMounts(build, state, run, opened);
   const args = step.buildArgs.length === 0 ? '' : `|${step.buildArgs.length} ${step.buildArgs.join(' ')} `;
-  return yield* takeStep(build, state, {
-    inputs: ['RUN', step.args, step.script?.text, step.buildArgs, step.network, inputs],
+  return await takeStep(build, state, {
+    inputs: ['RUN', step.args, step.script?.text, step.buildArgs, step.network, mounts.inputs],
     createdBy: `RUN ${args}${step.display} # buildkit`,
-    make: async function* () {
+    make: async () => {
       using held = new DisposableStack();
-      for (const name of locks) held.use(await build.locks.hold(name, build.request.signal));
-      return yield* executeRun(build, state, step, mounts);
+      return await executeRun(build, state, step, await mounts.open(held, opened));
     },
   });
 }
@@ -140,21 +131,24 @@ interface Step {
   readonly inputs: readonly unknown[];
   readonly createdBy: string;
   /** Makes the layer, if the step may have one. */
-  readonly make?: () => AsyncGenerator<BuildEvent, Layer | undefined>;
+  readonly make?: () => Promise<Layer | undefined>;
 }
 
 /** Takes a step's result from the cache or makes it, and adds it to the stage. */
-async function* takeStep(build: BuildRun, state: StageState, { inputs, createdBy, make }: Step): Building<StageState> {
-  const cacheKey = stepKey(state.cacheKey, inputs);
+async function takeStep(build: BuildRun, state: StageState, { inputs, createdBy, make }: Step): Promise<StageState> {
+  const { signal, isCacheDisabled } = build.request;
+  const cacheKey = stepKey(state.cacheKey, [...inputs, build.epoch]);
+  // Two stages that begin alike, or two builds: the second waits for what the first makes.
+  using _turn = make && !isCacheDisabled ? await build.locks.hold(`step ${cacheKey}`, signal) : undefined;
   const cached = await findCached(build, cacheKey);
-  if (cached) yield { kind: 'cached' };
-  const layer = cached ? cached.layer : make ? yield* make() : undefined;
-  const createdAt = cached?.createdAt ?? build.parts.clock.now();
+  if (cached) await build.emit({ kind: 'cached' });
+  const layer = cached ? cached.layer : make ? await build.slots.run(make, signal) : undefined;
+  const createdAt = cached?.createdAt ?? timeOf(build);
   if (!cached) {
     const kept = layer ? { layer: { chainId: layer.chainId, diffId: layer.diffId } } : {};
-    await build.cache.write(cacheKey, { createdAt, ...kept });
+    await build.cache.write(cacheKey, { createdAt, createdBy, ...kept });
   }
-  if (layer) yield { kind: 'layer', id: layer.chainId };
+  if (layer) await build.emit({ kind: 'layer', id: layer.chainId });
   const entry = entryOf(createdAt, createdBy);
   if (!layer) return { ...state, cacheKey, createdAt, history: [...state.history, entry] };
   const { empty_layer: _, ...full } = entry;

@@ -10,6 +10,8 @@ export interface StageState {
   /** Chain of the layers; undefined while there is none. */
   readonly chainId: Digest | undefined;
   readonly history: Image['history'];
+  /** How many layers and history entries came from the base image. */
+  readonly base: { readonly layers: number; readonly history: number };
   /** Stands for everything above. */
   readonly cacheKey: string;
   readonly createdAt: number;
@@ -27,6 +29,7 @@ export const emptyState: StageState = {
   diffIds: [],
   chainId: undefined,
   history: [],
+  base: { layers: 0, history: 0 },
   cacheKey: 'scratch',
   createdAt: 0,
   args: new Map(),

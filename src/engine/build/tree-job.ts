@@ -1,11 +1,13 @@
 import { DabbaError, messageOf, systemCode } from '#base';
 import { UpperWriter, type CopyLook } from './copy-tree.ts';
+import { writeDifference } from './difference.ts';
 import { digestSources, type Source } from './tree.ts';
 
 /** Work on whole trees, as plain data. */
 export type TreeJob =
   | { readonly kind: 'digest'; readonly sources: readonly Source[]; readonly hasOwners: boolean }
-  | CopyJob;
+  | CopyJob
+  | MergeJob;
 
 /** Everything one COPY writes. Destinations are resolved, relative to the root of the image. */
 export interface CopyJob {
@@ -19,11 +21,22 @@ export interface CopyJob {
   readonly texts: readonly { readonly text: string; readonly destination: string }[];
 }
 
+/** Writes what tells one tree from another beneath it. */
+export interface MergeJob {
+  readonly kind: 'merge';
+  readonly upper: string;
+  /** The tree beneath. */
+  readonly view: string;
+  /** The tree that is wanted. */
+  readonly wanted: string;
+}
+
 /** Does the work, here and now. Throws `ResourceExhausted` when the disk is full. */
 export function runTreeJob(job: TreeJob): string | undefined {
   if (job.kind === 'digest') return digestSources(job.sources, job.hasOwners);
   try {
-    writeAll(job);
+    if (job.kind === 'merge') writeDifference(job);
+    else writeAll(job);
     return undefined;
   } catch (error) {
     if (!['ENOSPC', 'EDQUOT'].includes(systemCode(error) ?? '')) throw error;

@@ -10,13 +10,18 @@ const small = { entries: 200, bytes: 4 << 20 } as const;
 /** Does the work of hashing or copying trees, on a thread of its own when there is much of it. Gives the digest, if that was asked. */
 export async function workOnTrees(job: TreeJob, signal: AbortSignal): Promise<string | undefined> {
   signal.throwIfAborted();
-  const sources = job.kind === 'digest' ? job.sources : job.copies.map(({ source }) => source);
-  return isSmall(sources) ? runTreeJob(job) : runOnWorker(job, signal);
+  return isSmall(sourcesOf(job)) ? runTreeJob(job) : runOnWorker(job, signal);
 }
 
 /** True if a source has anything to copy. */
 export function hasEntries(source: Source): boolean {
   return entriesOf(source).next().done !== true;
+}
+
+function sourcesOf(job: TreeJob): readonly Source[] {
+  if (job.kind === 'digest') return job.sources;
+  if (job.kind === 'copy') return job.copies.map(({ source }) => source);
+  return [{ root: job.wanted, path: '', name: '' }];
 }
 
 function isSmall(sources: readonly Source[]): boolean {
