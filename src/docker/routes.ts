@@ -1,14 +1,6 @@
 import { pruneBuildCache } from './build-prune.ts';
 import { buildImage } from './build.ts';
 import {
-  commitContainer,
-  containerChanges,
-  exportContainer,
-  readArchive,
-  statPath,
-  writeArchive,
-} from './container-files.ts';
-import {
   attachContainer,
   createContainer,
   inspectContainer,
@@ -24,19 +16,22 @@ import {
   topContainer,
   waitContainer,
 } from './containers.ts';
-import { inspectDistribution } from './distribution.ts';
-import { pauseContainer, unpauseContainer, updateContainer } from './container-state.ts';
-import { diskUsage } from './disk-usage.ts';
 import { streamEvents } from './events.ts';
 import { createExec, inspectExec, resizeExec, startExec } from './exec.ts';
-import { createImage, imageHistory, inspectImage, listImages, pushImage, removeImage, tagImage } from './images.ts';
-import { loadImages, saveImage, saveImages } from './image-archive.ts';
-import { pruneImages } from './image-prune.ts';
+import {
+  createImage,
+  imageHistory,
+  inspectImage,
+  listImages,
+  pruneImages,
+  pushImage,
+  removeImage,
+  tagImage,
+} from './images.ts';
 import { containerLogs } from './logs.ts';
 import type { Route } from './router.ts';
-import { containerStats } from './stats.ts';
 import { authenticate, info, inspectNetwork, listNetworks, ping, version } from './system.ts';
-import { createVolume, inspectVolume, listVolumes, pruneVolumes, removeVolume } from './volumes.ts';
+import { listVolumes } from './volumes.ts';
 
 /** Every operation of the Docker Engine API (its published description, v1.51), in its order. Those without a handler answer 501. */
 export const routes: readonly Route[] = [
@@ -45,25 +40,25 @@ export const routes: readonly Route[] = [
   ['GET', '/containers/{id}/json', inspectContainer],
   ['GET', '/containers/{id}/top', topContainer],
   ['GET', '/containers/{id}/logs', containerLogs],
-  ['GET', '/containers/{id}/changes', containerChanges],
-  ['GET', '/containers/{id}/export', exportContainer],
-  ['GET', '/containers/{id}/stats', containerStats],
+  ['GET', '/containers/{id}/changes'],
+  ['GET', '/containers/{id}/export'],
+  ['GET', '/containers/{id}/stats'],
   ['POST', '/containers/{id}/resize', resizeContainer],
   ['POST', '/containers/{id}/start', startContainer],
   ['POST', '/containers/{id}/stop', stopContainer],
   ['POST', '/containers/{id}/restart', restartContainer],
   ['POST', '/containers/{id}/kill', killContainer],
-  ['POST', '/containers/{id}/update', updateContainer],
+  ['POST', '/containers/{id}/update'],
   ['POST', '/containers/{id}/rename', renameContainer],
-  ['POST', '/containers/{id}/pause', pauseContainer],
-  ['POST', '/containers/{id}/unpause', unpauseContainer],
+  ['POST', '/containers/{id}/pause'],
+  ['POST', '/containers/{id}/unpause'],
   ['POST', '/containers/{id}/attach', attachContainer],
   ['GET', '/containers/{id}/attach/ws'],
   ['POST', '/containers/{id}/wait', waitContainer],
   ['DELETE', '/containers/{id}', removeContainer],
-  ['HEAD', '/containers/{id}/archive', statPath],
-  ['GET', '/containers/{id}/archive', readArchive],
-  ['PUT', '/containers/{id}/archive', writeArchive],
+  ['HEAD', '/containers/{id}/archive'],
+  ['GET', '/containers/{id}/archive'],
+  ['PUT', '/containers/{id}/archive'],
   ['POST', '/containers/prune', pruneContainers],
   ['GET', '/images/json', listImages],
   ['POST', '/build', buildImage],
@@ -76,28 +71,28 @@ export const routes: readonly Route[] = [
   ['POST', '/images/{name…}/tag', tagImage],
   ['GET', '/images/search'],
   ['POST', '/images/prune', pruneImages],
-  ['GET', '/images/get', saveImages],
-  ['GET', '/images/{name…}/get', saveImage],
-  ['POST', '/images/load', loadImages],
+  ['GET', '/images/get'],
+  ['GET', '/images/{name…}/get'],
+  ['POST', '/images/load'],
   ['DELETE', '/images/{name…}', removeImage],
   ['POST', '/auth', authenticate],
   ['GET', '/info', info],
   ['GET', '/version', version],
   ['GET', '/_ping', ping],
   ['HEAD', '/_ping', ping],
-  ['POST', '/commit', commitContainer],
+  ['POST', '/commit'],
   ['GET', '/events', streamEvents],
-  ['GET', '/system/df', diskUsage],
+  ['GET', '/system/df'],
   ['POST', '/containers/{id}/exec', createExec],
   ['POST', '/exec/{id}/start', startExec],
   ['POST', '/exec/{id}/resize', resizeExec],
   ['GET', '/exec/{id}/json', inspectExec],
   ['GET', '/volumes', listVolumes],
-  ['POST', '/volumes/create', createVolume],
-  ['GET', '/volumes/{name}', inspectVolume],
+  ['POST', '/volumes/create'],
+  ['GET', '/volumes/{name}'],
   ['PUT', '/volumes/{name}'],
-  ['DELETE', '/volumes/{name}', removeVolume],
-  ['POST', '/volumes/prune', pruneVolumes],
+  ['DELETE', '/volumes/{name}'],
+  ['POST', '/volumes/prune'],
   ['GET', '/networks', listNetworks],
   ['GET', '/networks/{id}', inspectNetwork],
   ['DELETE', '/networks/{id}'],
@@ -105,7 +100,7 @@ export const routes: readonly Route[] = [
   ['POST', '/networks/{id}/connect'],
   ['POST', '/networks/{id}/disconnect'],
   ['POST', '/networks/prune'],
-  ['GET', '/distribution/{name…}/json', inspectDistribution],
+  ['GET', '/distribution/{name…}/json'],
   ['POST', '/session'],
   // Swarm, plugins and what belongs to them: not dabba's business.
   ['GET', '/plugins'],
