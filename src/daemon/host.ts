@@ -9,16 +9,13 @@ import { createLinuxNetworkPlane } from '#network/linux';
 import { createNodeWorker, type NodeWorker } from '#node/worker';
 import { createEcsAgent, LINK_LOCAL_ADDRESS, LINK_LOCAL_PORT, sandboxLocator } from '#aws/agent';
 import type { Store } from '#store';
-import { dockerNetworks, machineInfo } from './machine-info.ts';
+import { defaultBridge, machineInfo } from './machine-info.ts';
 import { machineNodes } from './nodes.ts';
 import { localRegistries } from './registries.ts';
 import type { Layout, Settings } from './settings.ts';
 import type { HostStatus } from './status.ts';
 import { callSocket } from './socket-api.ts';
 
-/** The engine network of `docker run` without `--network`, and of build steps. */
-const DEFAULT_BRIDGE = 'bridge';
-const DEFAULT_BRIDGE_CIDR = '172.17.0.0/16';
 /** How long sandboxes may take to end at a reset. */
 const SANDBOX_END_MS = 10_000;
 
@@ -26,7 +23,7 @@ const SANDBOX_END_MS = 10_000;
 export interface Host {
   start(): Promise<void>;
   status(): Promise<HostStatus>;
-  /** Removes every container and image that clients of the Docker API made; sandboxes go when their records do. */
+  /** Removes every container, network and image that clients of the Docker API made; sandboxes go when their records do. */
   reset(): Promise<void>;
   /** Lets go: everything goes on running and is adopted by the next host. */
   stop(): Promise<void>;
@@ -59,10 +56,7 @@ export function composeKernelParts(layout: Layout, settings: Settings, store: St
     directory: join(layout.data, 'engine'),
     runtimeDirectory: join(layout.runtime, 'c'),
     resolver: localRegistries(settings.port),
-    networks: {
-      attach: (network, endpointId) => plane.bridges.attach(network, endpointId),
-      detach: (endpointId) => plane.bridges.detach(endpointId),
-    },
+    networks: plane.bridges,
   });
   return { engine, plane };
 }
@@ -89,7 +83,6 @@ export function composeHost(layout: Layout, settings: Settings, store: Store, lo
   const docker = createDockerApi({
     engine,
     info: machineInfo(layout),
-    networks: dockerNetworks(layout, plane.bridges),
     clock: systemClock,
     random: systemRandom,
     logger,
@@ -115,8 +108,8 @@ export function composeHost(layout: Layout, settings: Settings, store: Store, lo
     async start() {
       // The engine attaches endpoints as it restarts containers by their policy.
       await plane.start();
+      await plane.bridges.create(defaultBridge(layout));
       await engine.start();
-      await plane.bridges.ensure({ name: DEFAULT_BRIDGE, cidr: DEFAULT_BRIDGE_CIDR });
       released.use(await docker.listen(layout.dockerSocket));
       worker = makeWorker();
       await worker.start();
@@ -135,6 +128,8 @@ export function composeHost(layout: Layout, settings: Settings, store: Store, lo
         own.map(async ({ id }) => await engine.containers.remove(id, { force: true, removeVolumes: true })),
       );
       await sandboxesGone(worker);
+      for (const network of await engine.networks.list())
+        if (!network.isPredefined) await engine.networks.remove(network.id);
       for (const image of await engine.images.list()) await engine.images.remove(image.id, { force: true });
     },
     async stop() {

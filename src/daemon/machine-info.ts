@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { arch, availableParallelism, hostname, release, totalmem } from 'node:os';
-import type { DockerNetworks, MachineInfo } from '#docker';
-import type { BridgeNetworks } from '#network';
+import type { MachineInfo } from '#docker';
+import type { BridgeRequest } from '#network';
 import type { Layout } from './settings.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
@@ -25,22 +25,16 @@ export function machineInfo(layout: Layout): MachineInfo {
   };
 }
 
-/** The engine's networks as Docker lists them; an id is made from the name, since the networks have none of their own. */
-export function dockerNetworks(layout: Layout, bridges: BridgeNetworks): DockerNetworks {
-  const idOf = (name: string) => hash('sha256', `${layout.instance}/${name}`, 'hex');
+/** The engine network of `docker run` without `--network`, and of build steps. Its range is chosen when it is first made. */
+export function defaultBridge({ instance }: Layout): BridgeRequest {
   return {
-    list: () =>
-      Promise.resolve([
-        ...bridges.list().map(({ name, cidr, gateway }) => ({
-          name,
-          id: idOf(name),
-          driver: 'bridge' as const,
-          subnet: cidr,
-          gateway,
-        })),
-        { name: 'host', id: idOf('host'), driver: 'host' as const },
-        { name: 'none', id: idOf('none'), driver: 'null' as const },
-      ]),
+    id: hash('sha256', `${instance}/bridge`, 'hex'),
+    name: 'bridge',
+    createdAt: 0,
+    isInternal: false,
+    resolvesNames: false,
+    labels: {},
+    options: {},
   };
 }
 

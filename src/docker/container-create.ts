@@ -1,5 +1,6 @@
 import { DabbaError } from '#base';
-import type { ContainerCreate, ContainerNetwork, ImageConfig, Mount, Resources } from '#engine';
+import type { ContainerCreate, ImageConfig, Mount, Resources } from '#engine';
+import { readNetworking } from './container-network.ts';
 import type { Fields } from './fields.ts';
 
 /** Reads the body of POST /containers/create. What would change the container and is not here yet throws `Unimplemented`. */
@@ -11,7 +12,7 @@ export function readCreate(body: Fields, name: string | undefined): ContainerCre
   const entrypoint = body.texts('Entrypoint');
   return {
     image,
-    network: readNetwork(host),
+    ...readNetworking(body, host),
     isTty: body.flag('Tty'),
     isStdinOpen: body.flag('OpenStdin'),
     isStdinOnce: body.flag('StdinOnce'),
@@ -50,17 +51,14 @@ export function readCreate(body: Fields, name: string | undefined): ContainerCre
 
 /** Members that are honoured nowhere yet. A client that asks for them is told so instead of getting less than it asked for. */
 const missing = {
-  config: ['Domainname', 'MacAddress'],
+  config: ['Domainname'],
   host: [
-    'PortBindings',
-    'PublishAllPorts',
     'VolumesFrom',
     'Devices',
     'DeviceRequests',
     'DeviceCgroupRules',
     'SecurityOpt',
     'GroupAdd',
-    'Links',
     'ExtraHosts',
     'Dns',
     'DnsSearch',
@@ -103,24 +101,11 @@ function refuseMissing(body: Fields, host: Fields): void {
     const value = host.text(name) ?? '';
     if (!values.includes(value)) refuse(`HostConfig.${name} "${value}"`);
   }
-  const endpoints = body.object('NetworkingConfig').object('EndpointsConfig');
-  for (const network of endpoints.keys())
-    for (const name of ['IPAMConfig', 'Aliases', 'Links', 'MacAddress', 'DriverOpts'])
-      if (endpoints.object(network).isGiven(name)) refuse(`NetworkingConfig.EndpointsConfig.${network}.${name}`);
-  if (endpoints.keys().length > 1) refuse('joining several networks at creation');
   const log = host.object('LogConfig');
   if (!['', 'json-file', 'local'].includes(log.text('Type') ?? '')) refuse(`log driver "${log.text('Type')}"`);
   if (log.isGiven('Config')) refuse('HostConfig.LogConfig.Config');
   const shmSize = host.amount('ShmSize');
   if (shmSize !== undefined && shmSize !== 64 * 2 ** 20) refuse('HostConfig.ShmSize');
-}
-
-function readNetwork(host: Fields): ContainerNetwork {
-  const mode = host.word('NetworkMode') ?? 'default';
-  if (mode === 'host' || mode === 'none') return { mode };
-  if (mode.startsWith('container:'))
-    throw new DabbaError('Unimplemented', `network mode "${mode}" is not supported yet`);
-  return { mode: 'bridge', network: mode === 'default' ? 'bridge' : mode };
 }
 
 /** `NAME=value`. A name alone would unset what the image sets. */

@@ -3,12 +3,13 @@ import { join } from 'node:path';
 import { DabbaError, type Clock, type Logger, type Random } from '#base';
 import { openDiskBlobStore } from '#blob';
 import { createBuilder, type DockerfileBuilder } from './build/index.ts';
-import type { Builder, Containers, Engine, EngineEvent, Images } from './engine.ts';
+import type { Builder, Containers, Engine, EngineEvent, Images, Networks } from './engine.ts';
 import { EventHub } from './events.ts';
 import { announceImages } from './image-events.ts';
 import { openImages } from './image/images.ts';
 import type { ImageUsers } from './image/internals.ts';
 import { openArchives } from './layer/worker-archives.ts';
+import { NetworkSet } from './network/networks.ts';
 import type { ContainerNetworks, RegistryResolver } from './ports.ts';
 import { openContainers, type OpenContainers } from './runtime/open.ts';
 import { openSnapshots } from './snapshot/snapshots.ts';
@@ -37,6 +38,7 @@ export function createEngine(options: EngineOptions): Engine {
 interface Parts {
   readonly images: Images;
   readonly containers: OpenContainers;
+  readonly networks: Networks;
   readonly builder: DockerfileBuilder;
   readonly scope: AsyncDisposableStack;
 }
@@ -44,6 +46,7 @@ interface Parts {
 class LocalEngine implements Engine {
   readonly images: Images = forwarding(() => this.#opened().images);
   readonly containers: Containers = forwarding(() => this.#opened().containers.containers);
+  readonly networks: Networks = forwarding(() => this.#opened().networks);
   readonly builder: Builder = forwarding(() => this.#opened().builder);
   readonly #options: EngineOptions;
   readonly #events: EventHub;
@@ -134,6 +137,7 @@ async function openParts(options: EngineOptions, events: EventHub, isEnding: boo
       isEnding,
     }),
   );
+  const networks = new NetworkSet({ ...options, containers: containers.containers, events });
   const images = announceImages(internals, events);
   const builder = createBuilder({
     directory: join(directory, 'build'),
@@ -145,5 +149,5 @@ async function openParts(options: EngineOptions, events: EventHub, isEnding: boo
     clock,
     random,
   });
-  return { images, containers, builder, scope: opening.move() };
+  return { images, containers, networks, builder, scope: opening.move() };
 }

@@ -2,6 +2,16 @@ import type { Digest } from '#base';
 import type { Builder } from './builder.ts';
 
 export type * from './builder.ts';
+import type {
+  ContainerEndpoint,
+  EndpointCreate,
+  Networks,
+  PortProtocol,
+  PortRequest,
+  PublishedPort,
+} from './networks.ts';
+
+export type * from './networks.ts';
 
 /**
  * The container engine of one machine: images, containers, builds. It speaks neither Docker nor CRI; `docker/` and `node/` translate.
@@ -25,6 +35,7 @@ export type * from './builder.ts';
 export interface Engine {
   readonly images: Images;
   readonly containers: Containers;
+  readonly networks: Networks;
   readonly builder: Builder;
   /** Image, container and volume events from now on, as they happen. */
   events(signal: AbortSignal): AsyncIterable<EngineEvent>;
@@ -140,6 +151,12 @@ export interface ContainerCreate {
   readonly isPrivileged?: boolean;
   readonly isInitEnabled?: boolean;
   readonly network: ContainerNetwork;
+  /** Ports of the machine that lead to it while it runs in networks of mode `bridge`. */
+  readonly publishedPorts?: readonly PortRequest[];
+  /** Each exposed port gets some free port of the machine. */
+  readonly isEveryPortPublished?: boolean;
+  /** Beyond the image's. */
+  readonly exposedPorts?: readonly ExposedPort[];
   readonly mounts?: readonly Mount[];
   readonly resources?: Resources;
   readonly capabilities?: { readonly add?: readonly string[]; readonly drop?: readonly string[] };
@@ -167,7 +184,12 @@ export type ContainerNetwork =
       readonly searchDomains: readonly string[];
       readonly hosts: readonly { readonly address: string; readonly names: readonly string[] }[];
     }
-  | { readonly mode: 'bridge'; readonly network: string }
+  | {
+      readonly mode: 'bridge';
+      readonly network: string;
+      /** Its networks with what is asked of each, `network` among them. Default: `network` alone. */
+      readonly endpoints?: readonly EndpointCreate[];
+    }
   | { readonly mode: 'none' }
   | { readonly mode: 'host' };
 
@@ -185,6 +207,11 @@ export interface Resources {
   readonly memoryReservationBytes?: number;
   readonly memorySwapBytes?: number;
   readonly pidsLimit?: number;
+}
+
+export interface ExposedPort {
+  readonly containerPort: number;
+  readonly protocol: PortProtocol;
 }
 
 export interface Container {
@@ -208,6 +235,12 @@ export interface Container {
     readonly prefixLength: number;
     readonly gateway: string;
   };
+  /** Its networks, in mode `bridge`. */
+  readonly endpoints: readonly ContainerEndpoint[];
+  /** By its image and by request. */
+  readonly exposedPorts: readonly ExposedPort[];
+  /** While it runs. */
+  readonly publishedPorts: readonly PublishedPort[];
   /** Requests the machine could not grant in full, e.g. a clamped rlimit. */
   readonly warnings: readonly string[];
 }

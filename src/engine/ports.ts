@@ -1,4 +1,5 @@
 import type { RegistryCredentials } from './engine.ts';
+import type { PortRequest, PublishedPort } from './networks.ts';
 
 /** How the engine reaches a registry by the host name in a reference. The composition root supplies it. */
 export interface RegistryResolver {
@@ -22,17 +23,57 @@ export interface RegistryEndpoint {
   readonly hostHeader?: string;
 }
 
-/** Networks for containers and build steps in `bridge` mode. `network/` supplies it. */
+/**
+ * Networks for containers and build steps in `bridge` mode. `network/` supplies it and says there what each call does; a sandbox is a
+ * container, by its id.
+ */
 export interface ContainerNetworks {
-  attach(network: string, endpointId: string): Promise<ContainerEndpoint>;
-  detach(endpointId: string): Promise<void>;
+  create(network: BridgeCreate): Promise<BridgeNetwork>;
+  remove(id: string): Promise<void>;
+  list(): readonly BridgeNetwork[];
+  attach(endpoint: {
+    readonly sandboxId: string;
+    readonly networkId: string;
+    readonly address?: string;
+    readonly macAddress?: string;
+    readonly names: readonly string[];
+  }): Promise<BridgeEndpoint>;
+  disconnect(sandboxId: string, networkId: string): Promise<void>;
+  detach(sandboxId: string): Promise<void>;
+  publish(sandboxId: string, ports: readonly PortRequest[]): Promise<readonly PublishedPort[]>;
+  endpoints(sandboxId: string): readonly BridgeEndpoint[];
+  ports(sandboxId: string): readonly PublishedPort[];
 }
 
-export interface ContainerEndpoint {
+export interface BridgeCreate {
+  readonly id: string;
+  readonly name: string;
+  readonly createdAt: number;
+  readonly cidr?: string;
+  readonly gateway?: string;
+  readonly addressRange?: string;
+  readonly isInternal: boolean;
+  readonly resolvesNames: boolean;
+  readonly labels: { readonly [name: string]: string };
+  readonly options: { readonly [name: string]: string };
+}
+
+export interface BridgeNetwork extends BridgeCreate {
+  readonly cidr: string;
+  readonly gateway: string;
+}
+
+export interface BridgeEndpoint {
+  readonly endpointId: string;
+  readonly networkId: string;
+  readonly network: string;
   readonly netnsPath: string;
   readonly privateIp: string;
   readonly prefixLength: number;
   readonly gateway: string;
+  readonly macAddress: string;
+  readonly names: readonly string[];
   readonly nameservers: readonly string[];
   readonly searchDomains: readonly string[];
+  readonly isWayOut: boolean;
 }

@@ -38,14 +38,19 @@ export function freeSlot(taken: ReadonlySet<number>): number {
   throw new DabbaError('ResourceExhausted', `this machine carries ${MAX_SLOTS} networks already`);
 }
 
-/** A range for an engine network that nothing the machine routes overlaps, as Docker chooses: 172.17.0.0/16, 172.18.0.0/16, … */
+/**
+ * A range for an engine network that nothing the machine routes overlaps, from the pools Docker chooses from: 172.17.0.0/16 to 172.31.0.0/16,
+ * then 192.168.0.0/20 to 192.168.240.0/20.
+ */
 export function freeBridgeCidr(taken: readonly Cidr[]): Cidr {
-  for (let second = 17; second < 32; second++) {
-    const cidr = `172.${second}.0.0/16`;
-    if (!taken.some((other) => overlaps(other, cidr))) return cidr;
-  }
+  const pools = [
+    ...Array.from({ length: 15 }, (_, index) => `172.${17 + index}.0.0/16`),
+    ...Array.from({ length: 16 }, (_, index) => `192.168.${16 * index}.0/20`),
+  ];
+  const free = pools.find((cidr) => !taken.some((other) => overlaps(other, cidr)));
+  if (free !== undefined) return free;
   throw new DabbaError(
     'ResourceExhausted',
-    'no range from 172.17.0.0/16 to 172.31.0.0/16 is free for an engine network',
+    'all predefined address pools have been fully subnetted: no range from 172.17.0.0/16 to 192.168.240.0/20 is free',
   );
 }

@@ -1,4 +1,5 @@
 import type { Server } from 'node:http';
+import type { BridgeNetworks } from './bridges.ts';
 import type { NetworkInterface } from './model.ts';
 
 /**
@@ -22,7 +23,7 @@ export interface NetworkPlane {
   detach(networkInterfaceId: string): Promise<void>;
   /** The interfaces that exist here now, by id. */
   attached(): readonly string[];
-  /** An engine network (docker's `bridge`): a fabric with one subnet, outbound NAT, no security groups. */
+  /** Engine networks (docker's `bridge`): each a fabric with one subnet, outbound NAT, no security groups. */
   readonly bridges: BridgeNetworks;
   /** Serves HTTP inside the fabric of each VPC at a link-local address that every interface reaches, e.g. 169.254.170.2:80. Call before `start`. */
   serveLinkLocal(address: string, port: number, onServer: LinkLocalServer): void;
@@ -45,22 +46,4 @@ export interface AttachedInterface {
   readonly nameservers: readonly string[];
   readonly searchDomains: readonly string[];
   readonly privateDnsName: string;
-}
-
-/** Networks of the container engine that belong to no VPC. */
-export interface BridgeNetworks {
-  /** Makes the network if it is absent. Without `cidr` it gets a private range that this machine does not route; `list` tells which. */
-  ensure(network: { readonly name: string; readonly cidr?: string }): Promise<void>;
-  /** Removes a network; an absent one succeeds. Throws `FailedPrecondition` while it has endpoints. */
-  remove(name: string): Promise<void>;
-  /** Gives `endpointId` (a container or a build step) a namespace with an address in the network, and outbound NAT. Repeatable. */
-  attach(name: string, endpointId: string): Promise<AttachedInterface>;
-  detach(endpointId: string): Promise<void>;
-  /** Networks that exist, with their endpoints. */
-  list(): readonly {
-    readonly name: string;
-    readonly cidr: string;
-    readonly gateway: string;
-    readonly endpoints: { readonly [endpointId: string]: string };
-  }[];
 }

@@ -2,9 +2,10 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { DabbaError, silentLogger, systemClock, systemRandom } from '#base';
+import { silentLogger, systemClock, systemRandom } from '#base';
 import { createEngine, type Container, type ContainerCreate, type Engine, type LogOptions } from '#engine';
 import { busyboxTar } from './busybox.ts';
+import { noNetworks } from './no-networks.ts';
 
 export const forever = new AbortController().signal;
 export const image = 'busybox';
@@ -24,11 +25,10 @@ export function makeHome(): EngineHome {
 
 /** An engine without registries or networks of its own. */
 export function engineAt(home: EngineHome): Engine {
-  const noNetwork = () => Promise.reject(new DabbaError('Unimplemented', 'this test has no bridge networks'));
   return createEngine({
     ...home,
     resolver: { endpoints: () => [], defaultCredentials: () => undefined, fallback: () => undefined },
-    networks: { attach: noNetwork, detach: () => Promise.resolve() },
+    networks: noNetworks,
     clock: systemClock,
     random: systemRandom,
     logger: silentLogger,

@@ -7,19 +7,24 @@ import type {
   Container,
   ContainerCreate,
   Containers,
+  EndpointCreate,
+  ExposedPort,
   Exec,
   ExecCreate,
   LogEntry,
   LogOptions,
   TerminalSize,
 } from '../engine.ts';
+import type { BridgeNetwork } from '../ports.ts';
 import type { ImageUsers, ResolvedImage } from '../image/internals.ts';
+import { join, leave, networkOf, wantedEndpoints } from './endpoints.ts';
 import { execIn, resizeTerminal } from './exec.ts';
 import { HealthMonitor } from './health.ts';
 import { findInit } from './init.ts';
 import { Instance } from './instance.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { readLogs } from './logs.ts';
+import { rewriteNames } from './network.ts';
 import { recordMounts } from './mount-places.ts';
 import { generateName, parseName } from './names.ts';
 import { ContainerFolder, initialState, type ContainerRecord } from './record.ts';
@@ -95,8 +100,57 @@ export class ContainerSet implements Containers, StepContainers, ImageUsers {
         throw error;
       }
       this.#idsByName.delete(oldName);
+      if (instance.isRunning)
+        for (const endpoint of wantedEndpoints(instance.record)) await join(this.#runtime, instance.record, endpoint);
       instance.publish('rename', { oldName: `/${oldName}` });
     });
+  }
+
+  /** Puts a container into a further network, at once if it runs. */
+  async connect(id: string, endpoint: EndpointCreate): Promise<void> {
+    const instance = this.#get(id);
+    await instance.turns.run(async () => {
+      const { create, name } = instance.record;
+      const wanted = wantedEndpoints(instance.record);
+      if (create.network.mode !== 'bridge' || (instance.isRunning && !instance.state.address))
+        throw new DabbaError(
+          'PermissionDenied',
+          `container ${name} cannot be connected to a network: it has network mode "${create.network.mode}"`,
+        );
+      if (wanted.some(({ network }) => this.#isSameNetwork(network, endpoint.network)))
+        throw new DabbaError(
+          'PermissionDenied',
+          `endpoint with name ${name} already exists in network ${endpoint.network}`,
+        );
+      if (instance.isRunning) {
+        await join(this.#runtime, instance.record, endpoint);
+        await rewriteNames(this.#runtime, instance.record, instance.folder);
+      }
+      await instance.moveTo([...wanted, endpoint]);
+    });
+  }
+
+  /** Takes a container out of a network, at once if it runs. */
+  async disconnect(id: string, network: BridgeNetwork): Promise<void> {
+    const instance = this.#get(id);
+    await instance.turns.run(async () => {
+      const wanted = wantedEndpoints(instance.record);
+      const kept = wanted.filter((endpoint) => !this.#isSameNetwork(endpoint.network, network.name));
+      if (kept.length === wanted.length)
+        throw new DabbaError(
+          'PermissionDenied',
+          `container ${instance.id} is not connected to network ${network.name}`,
+        );
+      await instance.moveTo(kept);
+      if (!instance.isRunning) return;
+      await leave(this.#runtime, instance.record, network);
+      await rewriteNames(this.#runtime, instance.record, instance.folder);
+    });
+  }
+
+  #isSameNetwork(one: string, other: string): boolean {
+    const networks = this.#runtime.networks.list();
+    return one === other || networkOf(networks, one)?.id === networkOf(networks, other)?.id;
   }
 
   async wait(
@@ -212,6 +266,7 @@ export class ContainerSet implements Containers, StepContainers, ImageUsers {
       stopSignal: request.stopSignal || image.config.StopSignal || defaultStopSignal,
       ...healthCheckOf(request, image.config),
       warnings: specWarnings(request, limits),
+      exposedPorts: exposedPorts(request, image.config),
     };
     signalNumber(record.stopSignal);
     if (request.isInitEnabled) findInit();
@@ -281,6 +336,23 @@ export class ContainerSet implements Containers, StepContainers, ImageUsers {
     this.#instances.delete(instance.id);
     this.#idsByName.delete(instance.record.name);
   }
+}
+
+/** The image's ports and the request's, each once. */
+function exposedPorts(request: ContainerCreate, image: ResolvedImage['image']['config']): readonly ExposedPort[] {
+  const asked = [...(request.exposedPorts ?? []), ...(request.publishedPorts ?? [])];
+  const ports = [
+    ...Object.keys(image.ExposedPorts ?? {}).flatMap(readExposedPort),
+    ...asked.map(({ containerPort, protocol }): ExposedPort => ({ containerPort, protocol })),
+  ];
+  return [...new Map(ports.map((port) => [`${port.containerPort}/${port.protocol}`, port])).values()];
+}
+
+/** `80`, `80/udp`; an image may say anything, and what is no port is none. */
+function readExposedPort(text: string): readonly ExposedPort[] {
+  const [, port, protocol = 'tcp'] = /^(\d{1,5})(?:\/(tcp|udp))?$/.exec(text) ?? [];
+  const isPort = port !== undefined && Number(port) > 0 && Number(port) < 65_536;
+  return isPort ? [{ containerPort: Number(port), protocol: protocol === 'udp' ? 'udp' : 'tcp' }] : [];
 }
 
 /** The request's health check with what it leaves out taken from the image's (Docker's merge). */

@@ -3,6 +3,7 @@ import { DabbaError } from '#base';
 import type { AttachOptions, Container, ContainerState } from '../engine.ts';
 import { ProcessAttachment } from './attachment.ts';
 import type { HealthState } from './health.ts';
+import { viewEndpoints } from './endpoints.ts';
 import { ContainerFolder, type ContainerRecord, type StateRecord } from './record.ts';
 import { RestartBackoff } from './restart.ts';
 import type { Runtime } from './runtime.ts';
@@ -66,6 +67,13 @@ export class Instance {
 
   async rename(name: string): Promise<void> {
     const record = { ...this.#record, name };
+    await this.folder.writeConfig(record);
+    this.#record = record;
+  }
+
+  /** Records other networks. */
+  async moveTo(endpoints: NonNullable<ContainerRecord['endpoints']>): Promise<void> {
+    const record = { ...this.#record, endpoints };
     await this.folder.writeConfig(record);
     this.#record = record;
   }
@@ -141,8 +149,27 @@ export class Instance {
   view(): Container {
     const { id, name, create, imageId, process, createdAt, warnings } = this.#record;
     const { restartCount, address } = this.#state;
-    const shown = { id, name, create, imageId, process, createdAt, warnings, restartCount, state: this.#viewState() };
+    const shown = {
+      id,
+      name,
+      create,
+      imageId,
+      process,
+      createdAt,
+      warnings,
+      restartCount,
+      state: this.#viewState(),
+      ...this.#viewNetwork(),
+    };
     return address ? { ...shown, address } : shown;
+  }
+
+  #viewNetwork(): Pick<Container, 'endpoints' | 'exposedPorts' | 'publishedPorts'> {
+    return {
+      endpoints: viewEndpoints(this.#runtime, this.#record),
+      exposedPorts: this.#record.exposedPorts ?? [],
+      publishedPorts: this.#runtime.networks.ports(this.id),
+    };
   }
 
   #viewState(): ContainerState {

@@ -30,7 +30,7 @@ export async function launch(runtime: Runtime, instance: Instance): Promise<Laun
   await rm(folder.run, { recursive: true, force: true });
   await Promise.all([mkdir(folder.run), mkdir(folder.bundle, { recursive: true, mode: 0o711 })]);
   await mountRoot(runtime, instance);
-  const network = await prepareNetwork(instance.record, folder, runtime.networks);
+  const network = await prepareNetwork(runtime, instance.record, folder);
   await writeBundle(runtime, instance, network);
   const pid = await createMonitored(runtime.monitor, monitorRequest(instance));
   const process = identify(pid, 'container process');
@@ -57,7 +57,7 @@ export async function wasCutOff({ folder }: Instance): Promise<boolean> {
 export async function release(runtime: Runtime, instance: Instance): Promise<void> {
   await Promise.all([
     runtime.images.snapshots.unmount(instance.folder.merged),
-    releaseNetwork(instance.record, runtime.networks),
+    releaseNetwork(runtime, instance.record),
   ]);
 }
 

@@ -1,8 +1,9 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { isIPv4 } from 'node:net';
 import type { Container } from '../engine.ts';
-import type { ContainerNetworks } from '../ports.ts';
+import { join, leaveAll, publishPorts, wantedEndpoints } from './endpoints.ts';
 import type { ContainerFolder, ContainerRecord } from './record.ts';
+import type { Runtime } from './runtime.ts';
 import type { SpecInput } from './spec/spec.ts';
 
 /** A container's place in a network: where runc puts it, and what others see of it. */
@@ -19,18 +20,18 @@ interface Resolution {
 
 /** Attaches the container to its network and writes the files that name its neighbours. May be repeated. */
 export async function prepareNetwork(
+  runtime: Pick<Runtime, 'networks' | 'events'>,
   record: ContainerRecord,
   folder: ContainerFolder,
-  networks: ContainerNetworks,
 ): Promise<PreparedNetwork> {
   const { network } = record.create;
-  if (network.mode === 'bridge')
-    return await joinBridge(record, folder, networks.attach(network.network, record.id), network.network);
+  if (network.mode === 'bridge' && wantedEndpoints(record).length > 0)
+    return await joinBridges(runtime, record, folder);
   if (network.mode === 'namespace') {
     await writeFiles(folder, record.hostname, network);
     return { namespace: { path: network.path } };
   }
-  if (network.mode === 'none') {
+  if (network.mode !== 'host') {
     await writeFiles(folder, record.hostname, { nameservers: [], searchDomains: [], hosts: [] });
     return { namespace: 'own' };
   }
@@ -39,8 +40,25 @@ export async function prepareNetwork(
 }
 
 /** Undoes `prepareNetwork`. May be repeated. */
-export async function releaseNetwork(record: ContainerRecord, networks: ContainerNetworks): Promise<void> {
-  if (record.create.network.mode === 'bridge') await networks.detach(record.id);
+export async function releaseNetwork(
+  runtime: Pick<Runtime, 'networks' | 'events'>,
+  record: ContainerRecord,
+): Promise<void> {
+  if (record.create.network.mode === 'bridge') await leaveAll(runtime, record);
+}
+
+/** Writes the files that name a container's neighbours anew, for the networks it is in now. */
+export async function rewriteNames(
+  { networks }: Pick<Runtime, 'networks'>,
+  record: ContainerRecord,
+  folder: ContainerFolder,
+): Promise<void> {
+  const endpoints = networks.endpoints(record.id);
+  await writeFiles(folder, record.hostname, {
+    nameservers: endpoints.flatMap(({ nameservers }) => nameservers),
+    searchDomains: endpoints.flatMap(({ searchDomains }) => searchDomains),
+    hosts: endpoints.map(({ privateIp }) => ({ address: privateIp, names: [record.hostname] })),
+  });
 }
 
 /** In the machine's own network its names are the machine's. */
@@ -49,14 +67,16 @@ async function copyHostFiles({ hostname }: ContainerRecord, folder: ContainerFol
   await writeTexts(folder, { hosts, resolvConf, hostname: `${hostname}\n` });
 }
 
-async function joinBridge(
-  { hostname }: ContainerRecord,
+async function joinBridges(
+  runtime: Pick<Runtime, 'networks' | 'events'>,
+  record: ContainerRecord,
   folder: ContainerFolder,
-  attaching: ReturnType<ContainerNetworks['attach']>,
-  network: string,
 ): Promise<PreparedNetwork> {
-  const { netnsPath, privateIp, prefixLength, gateway, ...resolution } = await attaching;
-  await writeFiles(folder, hostname, { ...resolution, hosts: [{ address: privateIp, names: [hostname] }] });
+  for (const wanted of wantedEndpoints(record)) await join(runtime, record, wanted);
+  await Promise.all([publishPorts(runtime, record), rewriteNames(runtime, record, folder)]);
+  const endpoints = runtime.networks.endpoints(record.id);
+  const { netnsPath, network, privateIp, prefixLength, gateway } =
+    endpoints.find(({ isWayOut }) => isWayOut) ?? endpoints[0]!;
   return { namespace: { path: netnsPath }, address: { network, ip: privateIp, prefixLength, gateway } };
 }
 

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { systemCode, type Digest } from '#base';
 import type { ProcessIdentity } from '#kernel';
 import { replaceFile } from '../durable.ts';
-import type { Container, ContainerCreate, ImageConfig, Mount } from '../engine.ts';
+import type { Container, ContainerCreate, EndpointCreate, ExposedPort, ImageConfig, Mount } from '../engine.ts';
 
-/** What a container is: `config.json`. It changes by renaming alone. */
+/** What a container is: `config.json`. It changes by renaming, and by joining and leaving networks. */
 export interface ContainerRecord {
   readonly id: string;
   readonly name: string;
@@ -19,6 +19,10 @@ export interface ContainerRecord {
   readonly stopSignal: string;
   readonly healthCheck?: NonNullable<ImageConfig['Healthcheck']>;
   readonly mounts: readonly RecordedMount[];
+  /** By its image and by request. */
+  readonly exposedPorts?: readonly ExposedPort[];
+  /** Its networks, once they are no longer those of `create`. */
+  readonly endpoints?: readonly EndpointCreate[];
   readonly warnings: readonly string[];
 }
 

@@ -21,7 +21,7 @@ export function privateNamesZone(vpc: { readonly cidr: Cidr; readonly region: st
     answer(question) {
       if (question.name === domain || question.name.endsWith(`.${domain}`))
         return answerForward(question, domain, vpc.cidr);
-      const address = reversed(question.name);
+      const address = reversedAddress(question.name);
       if (!address || !cidrContains(vpc.cidr, address)) return undefined;
       const name = privateDnsName(address, vpc.region);
       return question.type === 'PTR' ? [{ type: 'PTR', name: question.name, ttl: TTL_S, data: name }] : [];
@@ -40,7 +40,7 @@ function answerForward({ name, type }: DnsQuestion, domain: string, cidr: Cidr):
 }
 
 /** The address of `9.5.31.172.in-addr.arpa`; undefined for any other name. */
-function reversed(name: string): Ipv4 | undefined {
+export function reversedAddress(name: string): Ipv4 | undefined {
   const match = /^(\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3})\.in-addr\.arpa$/.exec(name);
   const octets = match?.[1]?.split('.').reverse();
   if (!octets?.every((octet) => Number(octet) < 256)) return undefined;

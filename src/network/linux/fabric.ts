@@ -87,6 +87,7 @@ export class Fabric implements Disposable {
       setRoute({ kind: 'unreachable', destination: LINK_LOCAL }),
       setRoute({ kind: 'unreachable', destination: this.record.cidr }),
     );
+    if (this.record.kind === 'bridge') this.#machine.routeNetwork(this.record.slot, this.record.cidr);
   }
 
   /** Lets go of the namespace, which stays. */
@@ -101,6 +102,7 @@ export class Fabric implements Disposable {
    */
   remove(): void {
     this.#machine.routePublicAddresses(this.record.slot, []);
+    if (this.record.kind === 'bridge') this.#machine.unrouteNetwork(this.record.slot, this.record.cidr);
     this[Symbol.dispose]();
     removeNetworkNamespace(this.namespace.path);
   }

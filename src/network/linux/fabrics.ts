@@ -7,11 +7,11 @@ import { freeSlot } from '../link-plan.ts';
 import type { Ipv4 } from '../model.ts';
 import type { Ruleset } from '../rules/ruleset.ts';
 import { Fabric } from './fabric.ts';
-import { ensureInterface, removeInterface, type InterfacePlan } from './interface.ts';
+import { ensureInterface, removeInterface, unplugInterface, type InterfacePlan } from './interface.ts';
 import { openListeners, type ListenerPlan } from './listeners.ts';
 import type { Machine } from './machine.ts';
 import { AppliedRuleset, type RunNft } from './nft.ts';
-import type { FabricRecord, InterfaceRecord, RecordFolder } from './state.ts';
+import { namespaceKey, type FabricRecord, type InterfaceRecord, type RecordFolder } from './state.ts';
 
 /** What decides the rules and listeners of one kind of fabric: `Vpcs` and `EngineNetworks`. */
 export interface FabricKind {
@@ -66,7 +66,12 @@ export class Fabrics {
     const slots = new Set(this.#fabricRecords.all().map(({ slot }) => slot));
     const record: FabricRecord = this.#fabricRecords.get(wanted.key) ?? { ...wanted, slot: freeSlot(slots) };
     this.#fabricRecords.put(record);
-    return this.#openFabric(record).fabric;
+    try {
+      return this.#openFabric(record).fabric;
+    } catch (error) {
+      if (this.interfacesOf(record.key).length === 0) this.#forgetFabric(record.key);
+      throw error;
+    }
   }
 
   records(): readonly FabricRecord[] {
@@ -77,6 +82,10 @@ export class Fabrics {
     return this.#interfaceRecords.all().filter(({ fabric }) => fabric === fabricKey);
   }
 
+  interfaces(): readonly InterfaceRecord[] {
+    return this.#interfaceRecords.all();
+  }
+
   interface(key: string): InterfaceRecord | undefined {
     return this.#interfaceRecords.get(key);
   }
@@ -85,22 +94,35 @@ export class Fabrics {
     return this.#open.get(fabricKey)?.fabric;
   }
 
+  /** Where the namespace of that name is mounted. */
+  namespacePath(key: string): string {
+    return join(this.#namespaces, key);
+  }
+
   /** Makes an interface, or mends it, and returns where its namespace is mounted. Its packets flow once the rules were refreshed. */
   addInterface(record: Omit<InterfaceRecord, 'link'>, plan: Omit<InterfacePlan, 'path' | 'link'>): string {
     const open = this.#open.get(record.fabric);
     if (!open) throw new Error(`fabric ${record.fabric} is not open`);
     const link = linkName(record.key);
-    const path = this.#namespacePath(record.key);
+    const path = this.namespacePath(namespaceKey(record));
     this.#interfaceRecords.put({ ...record, link });
     ensureInterface(open.fabric, { ...plan, path, link });
     return path;
   }
 
-  /** Removes an interface, if there is one, and returns its record. */
+  /** Removes an interface's link at once; the sandbox and its other interfaces stay. An absent one succeeds. */
+  unplugInterface(key: string): void {
+    const record = this.#interfaceRecords.get(key);
+    if (!record) return;
+    unplugInterface(this.get(record.fabric), record.link);
+    this.#interfaceRecords.delete(key);
+  }
+
+  /** Removes an interface, if there is one, with the name of the namespace it is in, and returns its record. */
   removeInterface(key: string): InterfaceRecord | undefined {
     const record = this.#interfaceRecords.get(key);
     if (!record) return undefined;
-    removeInterface(this.get(record.fabric), { ...record, path: this.#namespacePath(key) });
+    removeInterface(this.get(record.fabric), { ...record, path: this.namespacePath(namespaceKey(record)) });
     this.#interfaceRecords.delete(key);
     return record;
   }
@@ -143,16 +165,28 @@ export class Fabrics {
     await open?.listeners[Symbol.asyncDispose]();
   }
 
-  /** Takes over what an earlier process left: opens the fabrics that are recorded, forgets interfaces that are gone, removes what is unknown. */
-  adopt(): void {
+  /**
+   * Takes over what an earlier process left: opens the fabrics that are recorded, forgets interfaces that are gone, removes what is unknown;
+   * of namespaces without an interface those named in `keptNamespaces` stay.
+   */
+  adopt(keptNamespaces: readonly string[]): void {
     mkdirSync(this.#namespaces, { recursive: true });
-    for (const { key } of this.#interfaceRecords.all())
-      if (!isNetworkNamespace(this.#namespacePath(key))) this.removeInterface(key);
+    for (const record of this.#interfaceRecords.all())
+      if (!isNetworkNamespace(this.namespacePath(namespaceKey(record)))) this.removeInterface(record.key);
     for (const record of this.#fabricRecords.all()) {
+      if (record.kind === 'bridge' && !isNetworkNamespace(this.namespacePath(record.key))) {
+        // Of an earlier boot. It is made anew when somebody joins it.
+        this.#forgetFabric(record.key);
+        continue;
+      }
       const { fabric } = this.#openFabric(record);
       fabric.removeStrayLinks(new Set(this.interfacesOf(record.key).map(({ link }) => link)));
     }
-    const known = new Set([...this.#fabricRecords.all(), ...this.#interfaceRecords.all()].map(({ key }) => key));
+    const known = new Set([
+      ...this.#fabricRecords.all().map(({ key }) => key),
+      ...this.#interfaceRecords.all().map(namespaceKey),
+      ...keptNamespaces,
+    ]);
     for (const name of readdirSync(this.#namespaces))
       if (!known.has(name)) removeNetworkNamespace(join(this.#namespaces, name));
     this.#machine.removeStrayUplinks(new Set(this.#fabricRecords.all().map(({ slot }) => slot)));
@@ -175,12 +209,17 @@ export class Fabrics {
     rmSync(this.#namespaces, { recursive: true });
   }
 
+  #forgetFabric(key: string): void {
+    removeNetworkNamespace(this.namespacePath(key));
+    this.#fabricRecords.delete(key);
+  }
+
   #isOpen(fabric: Fabric): boolean {
     return this.#open.get(fabric.record.key)?.fabric === fabric;
   }
 
   #openFabric(record: FabricRecord): OpenFabric {
-    const path = this.#namespacePath(record.key);
+    const path = this.namespacePath(record.key);
     const kind = this.#kinds(record);
     using undo = new DisposableStack();
     const fabric = undo.use(new Fabric(record, path, this.#machine));
@@ -195,10 +234,6 @@ export class Fabrics {
     undo.move();
     this.#open.set(record.key, open);
     return open;
-  }
-
-  #namespacePath(key: string): string {
-    return join(this.#namespaces, key);
   }
 }
 

@@ -16,7 +16,7 @@ import type { Ipv4 } from '../model.ts';
 import type { Fabric } from './fabric.ts';
 import { writeSysctl } from './sysctl.ts';
 
-/** An interface to be made: a link in the fabric and, as `eth0`, its other end in a namespace of its own. */
+/** An interface to be made: a link in the fabric and, as `device`, its other end in the sandbox's namespace. */
 export interface InterfacePlan {
   /** Where the sandbox's namespace is mounted. */
   readonly path: string;
@@ -27,10 +27,14 @@ export interface InterfacePlan {
   readonly prefixLength: number;
   /** An address of the fabric itself. */
   readonly gateway: Ipv4;
+  /** Name of the sandbox's end. Default `eth0`. */
+  readonly device?: string;
+  /** The sandbox's default route leads to the gateway. Default true. */
+  readonly isWayOut?: boolean;
 }
 
 const LOOPBACK = 1;
-const SANDBOX_LINK = 'eth0';
+const FIRST_DEVICE = 'eth0';
 
 /**
  * Makes the interface, or mends what is missing of it. The fabric's end has a route to this one address and knows its hardware address, so
@@ -42,22 +46,23 @@ export function ensureInterface(fabric: Fabric, plan: InterfacePlan): void {
     writeSysctl('ipv6/conf/default/disable_ipv6', 1);
     return new NetlinkSocket();
   });
+  const device = plan.device ?? FIRST_DEVICE;
   const near = findLink(fabric.netlink, plan.link);
-  const far = findLink(inside, SANDBOX_LINK);
+  const far = findLink(inside, device);
   if (near && !far) removeLink(fabric.netlink, near.index);
   if (far && !near) removeLink(inside, far.index);
   if (!near || !far)
     fabric.netlink.execute(
       addVethPair({
         name: plan.link,
-        peerName: SANDBOX_LINK,
+        peerName: device,
         peerNamespace: namespace.descriptor,
         peerMacAddress: plan.macAddress,
         mtu: fabric.mtu,
       }),
     );
   const link = findLink(fabric.netlink, plan.link)!.index;
-  const eth0 = findLink(inside, SANDBOX_LINK)!.index;
+  const end = findLink(inside, device)!.index;
   // Proxy ARP waits up to 0.8 s by default, for the sake of a broadcast domain that is not there.
   fabric.namespace.run(() => writeSysctl(`ipv4/neigh/${plan.link}/proxy_delay`, 0));
   fabric.addOwnAddress(plan.gateway);
@@ -68,9 +73,11 @@ export function ensureInterface(fabric: Fabric, plan: InterfacePlan): void {
   );
   inside.execute(
     setLinkUp(LOOPBACK),
-    addAddress(eth0, plan.privateIp, plan.prefixLength),
-    setLinkUp(eth0),
-    setRoute({ destination: '0.0.0.0/0', gateway: plan.gateway, interfaceIndex: eth0 }),
+    addAddress(end, plan.privateIp, plan.prefixLength),
+    setLinkUp(end),
+    ...(plan.isWayOut === false
+      ? []
+      : [setRoute({ destination: '0.0.0.0/0', gateway: plan.gateway, interfaceIndex: end })]),
   );
 }
 
@@ -85,6 +92,24 @@ export function removeInterface(
   const near = fabric && findLink(fabric.netlink, link);
   if (near) removeRoute(fabric.netlink, { destination: `${privateIp}/32`, interfaceIndex: near.index });
   removeNetworkNamespace(path);
+}
+
+/** Removes an interface's link from a sandbox that lives on; repeatable. */
+export function unplugInterface(fabric: Fabric | undefined, link: string): void {
+  const near = fabric && findLink(fabric.netlink, link);
+  if (near) removeLink(fabric.netlink, near.index);
+}
+
+/** Makes a sandbox's default route lead to the gateway behind `device`. */
+export function setWayOut(
+  path: string,
+  { device, gateway }: { readonly device: string; readonly gateway: Ipv4 },
+): void {
+  using namespace = openNetworkNamespace(path);
+  if (!namespace) return;
+  using inside = namespace.run(() => new NetlinkSocket());
+  const end = findLink(inside, device);
+  if (end) inside.execute(setRoute({ destination: '0.0.0.0/0', gateway, interfaceIndex: end.index }));
 }
 
 /** Turns the source check of an interface on or off: off, a sandbox may send for addresses that are not its own (a router, a firewall). */

@@ -19,10 +19,10 @@ import { overlaps } from '../cidr.ts';
 import { linkAddresses, linkBlocks } from '../link-plan.ts';
 import type { Cidr, Ipv4 } from '../model.ts';
 import { UPLINK } from '../rules/fabric.ts';
-import { machineRuleset, uplinkPrefix, TABLE_PREFIX } from '../rules/machine.ts';
-import { renderRemoval, renderTable } from '../rules/ruleset.ts';
+import { machineRuleset, uplinkPrefix, TABLE_PREFIX, type PublishedTarget } from '../rules/machine.ts';
+import { renderRemoval } from '../rules/ruleset.ts';
 import { forgetForwardingDuty, inheritsForwardingDuty, passOnForwardingDuty } from './forwarding.ts';
-import type { RunNft } from './nft.ts';
+import { AppliedRuleset, type RunNft } from './nft.ts';
 import type { RecordFolder } from './state.ts';
 import { bootId, readSysctl, writeSysctl } from './sysctl.ts';
 
@@ -53,18 +53,31 @@ export class Machine {
   #socket: NetlinkSocket | undefined;
   /** Public address → slot of the uplink it is routed to. */
   readonly #publicRoutes = new Map<Ipv4, number>();
+  readonly #rules: AppliedRuleset;
   #linkCidr: Cidr | undefined;
+  #guardedLink: string | undefined;
 
   constructor(options: {
     readonly instance: string;
     readonly publicCidr: Cidr;
     readonly records: RecordFolder<MachineRecord>;
     readonly runNft: RunNft;
+    /** Ports that lead into fabrics now. */
+    readonly published: () => readonly PublishedTarget[];
   }) {
     this.#instance = options.instance;
     this.#publicCidr = options.publicCidr;
     this.#records = options.records;
     this.#runNft = options.runNft;
+    const wanted = () =>
+      machineRuleset({
+        instance: this.#instance,
+        publicCidr: this.#publicCidr,
+        linkCidr: this.linkCidr,
+        ...(this.#guardedLink ? { guardedLink: this.#guardedLink } : {}),
+        published: options.published(),
+      });
+    this.#rules = new AppliedRuleset(wanted, async (script) => await this.#runNft(script));
   }
 
   get #netlink(): NetlinkSocket {
@@ -86,14 +99,8 @@ export class Machine {
     this.#claimPublicCidr(record, before);
     this.#claimLinkCidr(record);
     if (readSysctl('ipv4/ip_forward') === '0') writeSysctl('ipv4/ip_forward', 1);
-    const guardedLink = record.restoresForwarding ? this.#defaultLink()?.name : undefined;
-    const ruleset = machineRuleset({
-      instance: this.#instance,
-      publicCidr: this.#publicCidr,
-      linkCidr: this.linkCidr,
-      ...(guardedLink ? { guardedLink } : {}),
-    });
-    await this.#runNft(renderTable(ruleset));
+    this.#guardedLink = record.restoresForwarding ? this.#defaultLink()?.name : undefined;
+    await this.#rules.refresh();
     if (inherits) await forgetForwardingDuty(this.#instance, this.#runNft);
     this.#adoptPublicRoutes();
   }
@@ -124,6 +131,34 @@ export class Machine {
     const index = findLink(this.#netlink, name)!.index;
     writeSysctl(`ipv6/conf/${name}/disable_ipv6`, 1);
     this.#netlink.execute(addAddress(index, linkAddresses(this.linkCidr, slot).machine, 31), setLinkUp(index));
+  }
+
+  /** Puts the ports published now in force. */
+  async refreshRules(): Promise<void> {
+    await this.#rules.refresh();
+  }
+
+  /**
+   * Makes a network's own addresses lead to the uplink of a slot, for the machine itself and for published ports. Throws
+   * `FailedPrecondition` when the machine has another route there.
+   */
+  routeNetwork(slot: number, cidr: Cidr): void {
+    const name = this.#uplinkName(slot);
+    const interfaceIndex = findLink(this.#netlink, name)!.index;
+    // What comes from loopback by a published port leaves by the uplink; nothing that comes in by it may name loopback (`input`).
+    writeSysctl(`ipv4/conf/${name}/route_localnet`, 1);
+    const gateway = linkAddresses(this.linkCidr, slot).fabric;
+    if (this.#ensureRoute({ destination: cidr, gateway, interfaceIndex, protocol: ROUTE_PROTOCOL })) return;
+    const isOurs = listRoutes(this.#netlink).some(
+      (route) => route.destination === cidr && route.interfaceIndex === interfaceIndex,
+    );
+    if (!isOurs)
+      throw new DabbaError('FailedPrecondition', `network ${cidr}: this machine already has a route to that range`);
+  }
+
+  unrouteNetwork(slot: number, cidr: Cidr): void {
+    const link = findLink(this.#netlink, this.#uplinkName(slot));
+    if (link) removeRoute(this.#netlink, { destination: cidr, interfaceIndex: link.index });
   }
 
   /** Makes exactly these public addresses lead to the uplink of a slot; one that led elsewhere moves. */

@@ -7,11 +7,11 @@ import type { DnsZone } from '../dns/zone.ts';
 import type { Cidr } from '../model.ts';
 import type { NetworkPlane } from '../network.ts';
 import { DesiredState } from './desired.ts';
-import { EngineNetworks } from './engine-networks.ts';
+import { EngineNetworks, type BridgeRecord } from './engine-networks.ts';
 import { Fabrics } from './fabrics.ts';
 import { Machine, type MachineRecord } from './machine.ts';
 import { runNft as spawnNft, type RunNft } from './nft.ts';
-import { RecordFolder, type FabricRecord, type InterfaceRecord } from './state.ts';
+import { RecordFolder, type FabricRecord, type InterfaceRecord, type SandboxRecord } from './state.ts';
 import { Vpcs } from './vpcs.ts';
 
 export interface LinuxNetworkPlaneOptions {
@@ -45,12 +45,22 @@ export function createLinuxNetworkPlane(options: LinuxNetworkPlaneOptions): Netw
   const machineRecords = new RecordFolder<MachineRecord>(stateDirectory);
   const fabricRecords = new RecordFolder<FabricRecord>(join(stateDirectory, 'fabrics'));
   const interfaceRecords = new RecordFolder<InterfaceRecord>(join(stateDirectory, 'interfaces'));
+  const networks = new RecordFolder<BridgeRecord>(join(stateDirectory, 'networks'), { isDurable: true });
+  const sandboxRecords = new RecordFolder<SandboxRecord>(join(stateDirectory, 'sandboxes'));
   const publicCidr = formatCidr(parseCidr(options.publicCidr));
-  const machine = new Machine({ instance, publicCidr, records: machineRecords, runNft });
+  const published = () => bridges.targets();
+  const machine = new Machine({ instance, publicCidr, records: machineRecords, runNft, published });
   const forward = createForwarder(resolvConfServers(), ending.signal);
   const desired = new DesiredState({ store, clock, logger, signal: ending.signal, onChange: () => changes.wake() });
   const vpcs = new Vpcs({ desired, fabrics: () => fabrics, forward, zones: options.zones ?? [] });
-  const bridges = new EngineNetworks({ machine, fabrics: () => fabrics, forward });
+  const bridges = new EngineNetworks({
+    machine,
+    fabrics: () => fabrics,
+    networks,
+    sandboxes: sandboxRecords,
+    forward,
+    logger,
+  });
   const fabrics = new Fabrics({
     machine,
     runNft,
@@ -62,11 +72,12 @@ export function createLinuxNetworkPlane(options: LinuxNetworkPlaneOptions): Netw
   });
   const changes = new Coalesced(async () => await vpcs.onChange(), logger);
   const loadRecords = () => {
-    for (const folder of [machineRecords, fabricRecords, interfaceRecords]) folder.load();
+    for (const folder of [machineRecords, fabricRecords, interfaceRecords, networks, sandboxRecords]) folder.load();
   };
   const letGo = async () => {
     ending.abort();
     await changes.idle();
+    await bridges.letGo();
     await fabrics.stop();
   };
 
@@ -74,9 +85,11 @@ export function createLinuxNetworkPlane(options: LinuxNetworkPlaneOptions): Netw
     bridges,
     async start() {
       loadRecords();
+      await bridges.adoptSandboxes();
       await machine.start();
       await desired.start();
-      fabrics.adopt();
+      fabrics.adopt(sandboxRecords.all().map(({ key }) => key));
+      await bridges.mend();
       await vpcs.onChange();
     },
     attach: async (eni) => await vpcs.attach(eni),
@@ -91,6 +104,7 @@ export function createLinuxNetworkPlane(options: LinuxNetworkPlaneOptions): Netw
       await letGo();
       loadRecords();
       await fabrics.destroy();
+      for (const { key } of sandboxRecords.all()) sandboxRecords.delete(key);
       await machine.destroy();
       machine.stop();
     },

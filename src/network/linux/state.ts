@@ -1,6 +1,17 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { DabbaError } from '#base';
+import type { PublishedPort } from '../bridges.ts';
 import type { Cidr, Ipv4 } from '../model.ts';
 
 /** A fabric that was, or is about to be, made. `slot` numbers its uplink on this machine. */
@@ -24,18 +35,43 @@ export interface InterfaceRecord {
   /** Name of its link in the fabric. */
   readonly link: string;
   readonly privateIp: Ipv4;
+  /** Set for an endpoint of the engine. */
+  readonly endpoint?: EndpointRecord;
+}
+
+export interface EndpointRecord {
+  readonly sandboxId: string;
+  readonly networkId: string;
+  /** Its link's name in the sandbox. */
+  readonly device: string;
+  readonly macAddress: string;
+  readonly names: readonly string[];
+}
+
+/** A sandbox of the engine, recorded when it has published ports or no endpoint left. */
+export interface SandboxRecord {
+  readonly key: string;
+  readonly sandboxId: string;
+  readonly ports: readonly PublishedPort[];
+}
+
+/** Names the namespace an interface is in: endpoints of one sandbox share theirs. */
+export function namespaceKey({ key, endpoint }: Pick<InterfaceRecord, 'key' | 'endpoint'>): string {
+  return endpoint ? recordKey('endpoint', endpoint.sandboxId) : key;
 }
 
 /**
  * Records of kernel objects, one JSON file each, written before the object is made. They are replaced by rename but not synced: what they
- * speak of does not outlive the machine's uptime either, so surviving SIGKILL is enough.
+ * speak of does not outlive the machine's uptime either, so surviving SIGKILL is enough. A folder that says `isDurable` is for what does.
  */
 export class RecordFolder<T extends { readonly key: string }> {
   readonly #directory: string;
+  readonly #isDurable: boolean;
   readonly #records = new Map<string, T>();
 
-  constructor(directory: string) {
+  constructor(directory: string, { isDurable = false }: { readonly isDurable?: boolean } = {}) {
     this.#directory = directory;
+    this.#isDurable = isDurable;
   }
 
   /** Reads what an earlier process left. */
@@ -60,14 +96,25 @@ export class RecordFolder<T extends { readonly key: string }> {
 
   put(record: T): void {
     const path = this.#path(record.key);
-    writeFileSync(`${path}.new`, JSON.stringify(record));
+    writeFileSync(`${path}.new`, JSON.stringify(record), { flush: this.#isDurable });
     renameSync(`${path}.new`, path);
+    if (this.#isDurable) this.#syncDirectory();
     this.#records.set(record.key, record);
   }
 
   delete(key: string): void {
     rmSync(this.#path(key), { force: true });
+    if (this.#isDurable) this.#syncDirectory();
     this.#records.delete(key);
+  }
+
+  #syncDirectory(): void {
+    const descriptor = openSync(this.#directory, 'r');
+    try {
+      fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
   }
 
   #path(key: string): string {

@@ -34,6 +34,9 @@ export class FakeEngine implements Engine {
   get builder(): Engine['builder'] {
     throw new Error('the fake engine builds nothing');
   }
+  get networks(): Engine['networks'] {
+    throw new Error('the fake engine has no networks');
+  }
   start = async (): Promise<void> => undefined;
   stop = async (): Promise<void> => undefined;
   destroy = async (): Promise<void> => undefined;
@@ -180,6 +183,9 @@ function view({ id, create, state }: FakeContainer): Container {
     process: { args: [], environment: [], workingDirectory: '/', user: '' },
     restartCount: 0,
     createdAt: 0,
+    endpoints: [],
+    exposedPorts: [],
+    publishedPorts: [],
     warnings: [],
   };
 }

@@ -212,28 +212,102 @@ test('an engine network joins its endpoints and lets them out, but nobody in', a
   );
   world.serve(outside, 80);
   const { bridges } = world.plane;
-  await bridges.ensure({ name: 'bridge', cidr: '172.17.0.0/16' });
+  const bridge = await world.bridge('bridge', { cidr: '172.17.0.0/16' });
   const started = performance.now();
-  const one = await bridges.attach('bridge', 'endpoint-1');
+  const one = await world.join(bridge, 'sandbox-1');
   const took = performance.now() - started;
-  const two = await bridges.attach('bridge', 'endpoint-2');
+  const two = await world.join(bridge, 'sandbox-2');
   assert.ok(took < 50, `attached in ${took} ms`);
-  assert.deepEqual(await bridges.attach('bridge', 'endpoint-1'), one, 'repeatable');
+  assert.deepEqual(await world.join(bridge, 'sandbox-1'), one, 'repeatable');
   assert.deepEqual([one.privateIp, two.privateIp, one.gateway], ['172.17.0.2', '172.17.0.3', '172.17.0.1']);
   world.serve(two.netnsPath, 80);
   assert.equal(await ask(one.netnsPath, two.privateIp), one.privateIp);
   assert.notEqual(await ask(one.netnsPath, world.publicIp(5)), 'unreachable', 'out by the uplink');
-  assert.equal(await ask(undefined, two.privateIp), 'unreachable');
+  assert.notEqual(await ask(undefined, two.privateIp), 'unreachable', 'the machine itself reaches it');
+  assert.equal(await ask(outside, two.privateIp), 'unreachable', 'nobody else does');
   const connect = `import socket; print(socket.create_connection(("${one.gateway}", 53), 1).getpeername()[0])`;
   assert.equal((await run(one.netnsPath, 'python3', '-c', connect))?.trim(), one.gateway, 'the gateway serves DNS');
-  await bridges.detach('endpoint-1');
-  await bridges.detach('endpoint-1');
-  assert.deepEqual(bridges.list(), [
-    { name: 'bridge', cidr: '172.17.0.0/16', gateway: '172.17.0.1', endpoints: { 'endpoint-2': '172.17.0.3' } },
+  await bridges.detach('sandbox-1');
+  await bridges.detach('sandbox-1');
+  assert.deepEqual(bridges.endpoints('sandbox-1'), []);
+  await assert.rejects(bridges.remove(bridge.id), { kind: 'PermissionDenied' });
+  const second = await world.bridge('second');
+  assert.notEqual(second.cidr, '172.17.0.0/16', 'another range');
+  await assert.rejects(world.bridge('third', { cidr: '172.17.5.0/24' }), { kind: 'PermissionDenied' });
+  await bridges.detach('sandbox-2');
+  await bridges.remove(bridge.id);
+  await bridges.remove(bridge.id);
+  assert.deepEqual(bridges.list(), [second]);
+});
+
+test('engine networks are apart; a sandbox may be in several, by its names, and leave them', async () => {
+  await using world = await startedWorld();
+  const { bridges } = world.plane;
+  const [red, blue] = [await world.bridge('red'), await world.bridge('blue')];
+  const one = await world.join(red, 'one', { names: ['web', 'alias'] });
+  const two = await world.join(blue, 'two', { names: ['two'] });
+  world.serve(one.netnsPath, 80);
+  assert.equal(await ask(two.netnsPath, one.privateIp), 'unreachable');
+  assert.equal(await world.lookUp(two, 'web'), undefined);
+  const both = await world.join(red, 'two', { names: ['two'], address: red.gateway.replace(/1$/, '77') });
+  assert.deepEqual([both.device, both.isWayOut, both.privateIp.split('.')[3]], ['eth1', false, '77']);
+  assert.equal(await ask(two.netnsPath, one.privateIp), both.privateIp);
+  for (const name of ['web', 'alias', 'web.red']) assert.equal(await world.lookUp(two, name), one.privateIp);
+  await assert.rejects(world.join(red, 'three', { address: both.privateIp }), { kind: 'Conflict' });
+  await bridges.disconnect('two', blue.id);
+  assert.equal(bridges.endpoints('two')[0]?.isWayOut, true, 'the other one is the way out now');
+  assert.match((await run(two.netnsPath, 'ip', 'route', 'show', 'default')) ?? '', /dev eth1/);
+  await bridges.disconnect('two', red.id);
+  assert.equal(await ask(two.netnsPath, one.privateIp), 'unreachable');
+  assert.equal((await world.join(blue, 'two')).device, 'eth0');
+});
+
+test('an internal network has no way out', async () => {
+  await using world = await startedWorld();
+  const outside = await world.attach(
+    await world.eni('eni-1', 'subnet-a-0', '10.0.1.10', { ...web, publicIp: world.publicIp(5) }),
+  );
+  world.serve(outside, 80);
+  const inner = await world.bridge('inner', { isInternal: true });
+  const [one, two] = [await world.join(inner, 'one'), await world.join(inner, 'two')];
+  world.serve(two.netnsPath, 80);
+  assert.equal(await ask(one.netnsPath, two.privateIp), one.privateIp);
+  await run(one.netnsPath, 'ip', 'route', 'add', 'default', 'via', inner.gateway);
+  assert.equal(await ask(one.netnsPath, world.publicIp(5)), 'unreachable', 'also not for who adds the route');
+});
+
+test('published ports lead in from everywhere, and end with the sandbox', async () => {
+  await using world = await startedWorld();
+  const { bridges } = world.plane;
+  const [red, blue] = [await world.bridge('red'), await world.bridge('blue')];
+  const server = await world.join(red, 'server');
+  const neighbour = await world.join(red, 'neighbour');
+  const stranger = await world.join(blue, 'stranger');
+  world.serve(server.netnsPath, 80);
+  const everywhere = { containerPort: 80, protocol: 'tcp', hostIp: '0.0.0.0' } as const;
+  const [fixed, chosen, local] = await bridges.publish('server', [
+    { ...everywhere, hostPorts: { first: 8080, last: 8080 } },
+    everywhere,
+    { ...everywhere, hostIp: '127.0.0.1', hostPorts: { first: 9000, last: 9009 } },
   ]);
-  await assert.rejects(bridges.remove('bridge'), { kind: 'FailedPrecondition' });
-  await bridges.ensure({ name: 'second' });
-  assert.notEqual(bridges.list()[1]!.cidr, '172.17.0.0/16', 'another range');
+  assert.deepEqual([fixed!.hostPort, local!.hostPort], [8080, 9000]);
+  const machineAddress = '192.0.2.2';
+  for (const from of [undefined, server.netnsPath, neighbour.netnsPath, stranger.netnsPath])
+    for (const { hostPort } of [fixed!, chosen!])
+      assert.notEqual(await ask(from, machineAddress, hostPort), 'unreachable', `${from} port ${hostPort}`);
+  assert.notEqual(await ask(undefined, '127.0.0.1', 8080), 'unreachable');
+  assert.notEqual(await ask(undefined, '127.0.0.1', 9000), 'unreachable');
+  assert.equal(await ask(undefined, machineAddress, 9000), 'unreachable', 'on loopback alone');
+  await assert.rejects(
+    bridges.publish('neighbour', [everywhere, { ...everywhere, hostPorts: { first: 8080, last: 8080 } }]),
+    { kind: 'ResourceExhausted', message: 'Bind for 0.0.0.0:8080 failed: port is already allocated' },
+  );
+  assert.deepEqual(bridges.ports('neighbour'), []);
+  await bridges.detach('server');
+  assert.equal(await ask(undefined, '127.0.0.1', 8080), 'unreachable');
+  await bridges.publish('neighbour', [{ ...everywhere, hostPorts: { first: 8080, last: 8080 } }]);
+  world.serve(neighbour.netnsPath, 80);
+  assert.notEqual(await ask(undefined, '127.0.0.1', 8080), 'unreachable', 'free for the next one');
 });
 
 test('detaching the last interface removes the fabric; both may be repeated', async () => {
@@ -309,7 +383,11 @@ test('what a killed daemon left is adopted, and flows meanwhile', async () => {
     (await run(kept, 'busybox', 'nslookup', '-type=a', 'ip-10-0-1-10.ec2.internal', '10.0.0.2')) ?? '',
     /10\.0\.1\.10/,
   );
-  assert.equal(Object.keys(heir.plane.bridges.list()[0]!.endpoints).length, 1);
+  assert.equal(heir.plane.bridges.endpoints('sandbox-1').length, 1);
+  assert.equal(heir.plane.bridges.ports('sandbox-1').length, 1);
+  const { netnsPath } = heir.plane.bridges.endpoints('sandbox-1')[0]!;
+  heir.serve(netnsPath, 80);
+  assert.notEqual(await ask(undefined, '127.0.0.1', 8081), 'unreachable', 'the port is still published');
   await heir.setRules('sg-web', { ingress: [] });
   await eventually(async () => (await ask(undefined, world.publicIp(5))) === 'unreachable');
   await heir.plane.stop();

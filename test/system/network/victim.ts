@@ -15,7 +15,9 @@ const kept = await world.attach(
   await world.eni('eni-1', 'subnet-a-0', '10.0.1.10', { ...web, publicIp: world.publicIp(5) }),
 );
 const dropped = await world.attach(await world.eni('eni-2', 'subnet-a-0', '10.0.1.11', web));
-await world.plane.bridges.ensure({ name: 'bridge', cidr: '172.17.0.0/16' });
-await world.plane.bridges.attach('bridge', 'endpoint-1');
+await world.join(await world.bridge('bridge', { cidr: '172.17.0.0/16' }), 'sandbox-1');
+await world.plane.bridges.publish('sandbox-1', [
+  { containerPort: 80, protocol: 'tcp', hostIp: '0.0.0.0', hostPorts: { first: 8081, last: 8081 } },
+]);
 process.stdout.write(`${kept} ${dropped}\n`);
 setInterval(() => undefined, 60_000); // keeps the process alive until it is killed

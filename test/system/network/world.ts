@@ -11,6 +11,10 @@ import {
   macAddressOf,
   networkRecords,
   recordId,
+  type BridgeNetwork,
+  type BridgeRequest,
+  type Endpoint,
+  type EndpointRequest,
   type NetworkInterface,
   type NetworkPlane,
   type SecurityGroupRule,
@@ -32,7 +36,7 @@ export function traces(): string {
     run('nft', 'list', 'tables'),
     readFileSync('/proc/self/mountinfo', 'utf8')
       .split('\n')
-      .filter((line) => /nsfs|dabba-network/.test(line))
+      .filter((line) => line.includes('dabba-network'))
       .join('\n'),
     readFileSync('/proc/sys/net/ipv4/ip_forward', 'utf8'),
   ].join('\n--\n');
@@ -145,6 +149,23 @@ export class World {
 
   async attach(eni: NetworkInterface): Promise<string> {
     return (await this.plane.attach(eni)).netnsPath;
+  }
+
+  /** An engine network that resolves names. */
+  async bridge(name: string, more: Partial<BridgeRequest> = {}): Promise<BridgeNetwork> {
+    const id = systemRandom.hex(64);
+    const rest = { isInternal: false, resolvesNames: true, labels: {}, options: {} };
+    return await this.plane.bridges.create({ id, name, createdAt: 0, ...rest, ...more });
+  }
+
+  async join({ id }: BridgeNetwork, sandboxId: string, more: Partial<EndpointRequest> = {}): Promise<Endpoint> {
+    return await this.plane.bridges.attach({ sandboxId, networkId: id, names: [sandboxId], ...more });
+  }
+
+  /** The address that an endpoint's resolver gives for a name. */
+  async lookUp({ netnsPath, gateway }: Endpoint, name: string): Promise<string | undefined> {
+    const out = await run(netnsPath, 'busybox', 'nslookup', '-type=a', name, gateway);
+    return out === undefined ? undefined : /Name:.*\nAddress:\s*(\S+)/.exec(out)?.[1];
   }
 
   /** An address of the public pool. */

@@ -1,0 +1,107 @@
+import { DabbaError } from '#base';
+import type {
+  ContainerCreate,
+  ContainerNetwork,
+  EndpointCreate,
+  ExposedPort,
+  PortProtocol,
+  PortRequest,
+} from '#engine';
+import type { Fields } from './fields.ts';
+
+type Networking = Pick<ContainerCreate, 'network' | 'publishedPorts' | 'isEveryPortPublished' | 'exposedPorts'>;
+
+/** Reads what a container's body says of its networks and ports. What is not honoured yet throws `Unimplemented`. */
+export function readNetworking(body: Fields, host: Fields): Networking {
+  return {
+    network: readNetwork(body, host),
+    publishedPorts: readPortBindings(host),
+    isEveryPortPublished: host.flag('PublishAllPorts'),
+    exposedPorts: body.set('ExposedPorts').map(readExposedPort),
+  };
+}
+
+function readNetwork(body: Fields, host: Fields): ContainerNetwork {
+  if (host.isGiven('Links')) throw new DabbaError('Unimplemented', 'HostConfig.Links is not supported: use a network');
+  const mode = host.word('NetworkMode') ?? 'default';
+  if (mode.startsWith('container:'))
+    throw new DabbaError('Unimplemented', `network mode "${mode}" is not supported yet`);
+  const config = body.object('NetworkingConfig').object('EndpointsConfig');
+  if (mode === 'host' || mode === 'none') {
+    const other = config.keys().find((name) => name !== mode);
+    if (other !== undefined)
+      throw new DabbaError('InvalidArgument', `conflicting options: network mode ${mode} and network ${other}`);
+    return { mode };
+  }
+  const network = ['default', 'bridge'].includes(mode) ? 'bridge' : mode;
+  // Clients write `default` in both places, and before 1.44 the hardware address beside the networks.
+  const named = new Map(config.keys().map((name) => [name === 'default' ? 'bridge' : name, config.object(name)]));
+  const first = readEndpoint(network, named.get(network), body.word('MacAddress'));
+  named.delete(network);
+  return {
+    mode: 'bridge',
+    network,
+    endpoints: [first, ...Array.from(named, ([name, each]) => readEndpoint(name, each))],
+  };
+}
+
+/** An EndpointSettings object of a client. */
+export function readEndpoint(network: string, settings?: Fields, macAddress?: string): EndpointCreate {
+  const ipam = settings?.object('IPAMConfig');
+  const refuse = (what: string) => {
+    throw new DabbaError('Unimplemented', `network ${network}: ${what} is not supported`);
+  };
+  for (const name of ['Links', 'DriverOpts']) if (settings?.isGiven(name)) refuse(name);
+  if (ipam?.isGiven('IPv6Address')) refuse('IPv6Address');
+  if (ipam?.isGiven('LinkLocalIPs')) refuse('LinkLocalIPs');
+  const address = ipam?.word('IPv4Address');
+  const hardware = settings?.word('MacAddress') ?? macAddress;
+  if (hardware !== undefined && !/^[0-9a-f][02468ace](:[0-9a-f]{2}){5}$/i.test(hardware))
+    throw new DabbaError('InvalidArgument', `invalid MAC address: ${hardware}`);
+  const aliases = settings?.texts('Aliases') ?? [];
+  return {
+    network,
+    ...(aliases.length > 0 && { aliases }),
+    ...(address !== undefined && { address }),
+    ...(hardware !== undefined && { macAddress: hardware }),
+  };
+}
+
+/** `{"80/tcp": [{"HostIp": "", "HostPort": "8080"}]}` */
+function readPortBindings(host: Fields): readonly PortRequest[] {
+  const bindings = host.object('PortBindings');
+  return bindings.keys().flatMap((text) => {
+    const port = readExposedPort(text);
+    const wanted = bindings.objects(text);
+    if (wanted.length === 0) return [{ ...port, hostIp: EVERY_ADDRESS }];
+    return wanted.map((binding) => readBinding(port, binding.text('HostIp') ?? '', binding.text('HostPort') ?? ''));
+  });
+}
+
+const EVERY_ADDRESS = '0.0.0.0';
+
+function readBinding(port: ExposedPort, hostIp: string, hostPort: string): PortRequest {
+  if (hostIp.includes(':'))
+    throw new DabbaError('Unimplemented', `publishing at IPv6 address ${hostIp} is not supported`);
+  if (hostIp !== '' && !/^\d{1,3}(\.\d{1,3}){3}$/.test(hostIp))
+    throw new DabbaError('InvalidArgument', `invalid IP address in port binding: ${hostIp}`);
+  const [, first = '0', last = first] = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(hostPort || '0') ?? ['', 'x'];
+  const hostPorts = { first: Number(first), last: Number(last) };
+  if (!(hostPorts.first <= hostPorts.last && hostPorts.last < 65_536))
+    throw new DabbaError('InvalidArgument', `invalid port specification: "${hostPort}"`);
+  return { ...port, hostIp: hostIp || EVERY_ADDRESS, ...(hostPorts.last > 0 && { hostPorts }) };
+}
+
+function readExposedPort(text: string): ExposedPort {
+  const [, port = '', protocol = 'tcp'] = /^(\d{1,5})(?:\/([a-z]+))?$/.exec(text) ?? [];
+  const containerPort = Number(port);
+  if (port === '' || containerPort < 1 || containerPort > 65_535)
+    throw new DabbaError('InvalidArgument', `invalid port specification: "${text}"`);
+  if (!isProtocol(protocol))
+    throw new DabbaError('Unimplemented', `port ${text}: protocol ${protocol} is not supported`);
+  return { containerPort, protocol };
+}
+
+function isProtocol(text: string): text is PortProtocol {
+  return text === 'tcp' || text === 'udp';
+}
