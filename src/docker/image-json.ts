@@ -60,10 +60,9 @@ export function imageSummary(image: Image, containers: number): object {
   };
 }
 
-/** GET /images/{name}/history, newest first. Sizes of single layers are not recorded: -1, Docker's word for "not calculated". */
-export function historyJson(image: Image): readonly object[] {
-  const layers = image.history.filter(({ empty_layer: isEmpty }) => isEmpty !== true).length;
-  const sizeOf = (isEmpty: boolean | undefined) => (isEmpty === true ? 0 : layers === 1 ? image.sizeBytes : -1);
+/** GET /images/{name}/history, newest first. `layerSizes` are those of the image's layers, lowest first. */
+export function historyJson(image: Image, layerSizes: readonly number[]): readonly object[] {
+  const sizes = layerSizes.values();
   return image.history
     .map((entry, index) => ({
       Id: index === image.history.length - 1 ? image.id : '<missing>',
@@ -71,7 +70,7 @@ export function historyJson(image: Image): readonly object[] {
       CreatedBy: entry.created_by ?? '',
       Tags:
         index === image.history.length - 1 && image.references.length > 0 ? image.references.map(familiarName) : null,
-      Size: sizeOf(entry.empty_layer),
+      Size: entry.empty_layer === true ? 0 : (sizes.next().value ?? 0),
       Comment: entry.comment ?? '',
     }))
     .reverse();

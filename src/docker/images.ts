@@ -1,5 +1,5 @@
 import { DabbaError } from '#base';
-import type { Image, LayerProgress } from '#engine';
+import type { Image, LayerProgress, Platform } from '#engine';
 import type { Api } from './api.ts';
 import { registryAuth } from './credentials.ts';
 import { JsonLines, queryFilters, queryFlag, sendJson, sendStatus, type Exchange } from './exchange.ts';
@@ -24,6 +24,7 @@ async function pull({ engine }: Api, exchange: Exchange, reference: string): Pro
     const before = await engine.images.find(reference);
     const image = await engine.images.pull(reference, {
       ...registryAuth(exchange.request),
+      ...platformOf(exchange),
       signal: exchange.signal,
       onProgress: (progress) => void lines.send(progressLine(progress, pullWords)),
     });
@@ -36,6 +37,16 @@ async function pull({ engine }: Api, exchange: Exchange, reference: string): Pro
   });
 }
 
+/** `platform`: `os`, `os/architecture` or `os/architecture/variant`. */
+function platformOf({ query }: Exchange): { readonly platform?: Platform } {
+  const text = query.get('platform');
+  if (!text) return {};
+  const [os = '', architecture, variant] = text.toLowerCase().split('/');
+  if (os !== 'linux') throw new DabbaError('InvalidArgument', `operating system of platform "${text}" is not linux`);
+  if (architecture === undefined) return {};
+  return { platform: { os, architecture, ...(variant !== undefined && { variant }) } };
+}
+
 async function importRootfs({ engine }: Api, exchange: Exchange, source: string): Promise<void> {
   if (source !== '-')
     throw new DabbaError(
@@ -43,14 +54,18 @@ async function importRootfs({ engine }: Api, exchange: Exchange, source: string)
       `import from "${source}" is not supported: send the archive as the request body`,
     );
   const { query, request, signal } = exchange;
-  const changes = query.getAll('changes');
-  if (changes.length > 0)
-    throw new DabbaError('Unimplemented', `import with changes (${changes[0]}) is not supported yet`);
+  const changes = query.getAll('changes').filter(Boolean);
+  const message = query.get('message');
   const repository = query.get('repo');
   const lines = new JsonLines(exchange);
   await endLines(lines, async () => {
     const reference = repository ? { reference: withTag(repository, query.get('tag') ?? '') } : {};
-    const image = await engine.images.importRootfs(request, { ...reference, signal });
+    const image = await engine.images.importRootfs(request, {
+      ...reference,
+      ...(changes.length > 0 && { changes }),
+      ...(message && { comment: message }),
+      signal,
+    });
     await lines.send({ status: image.id });
   });
 }
@@ -135,7 +150,8 @@ export async function inspectImage(api: Api, exchange: Exchange): Promise<void> 
 
 /** GET /images/{name}/history. */
 export async function imageHistory(api: Api, exchange: Exchange): Promise<void> {
-  sendJson(exchange, 200, historyJson(await findImage(api, exchange)));
+  const image = await findImage(api, exchange);
+  sendJson(exchange, 200, historyJson(image, await api.engine.images.layerSizes(image)));
 }
 
 /** POST /images/{name}/tag. */
@@ -158,25 +174,6 @@ export async function removeImage({ engine }: Api, exchange: Exchange): Promise<
       'untagged' in entry ? { Untagged: familiarName(entry.untagged) } : { Deleted: entry.deleted },
     ),
   );
-}
-
-/** POST /images/prune: untagged images that no container uses; with the filter `dangling=false`, tagged ones too. */
-export async function pruneImages({ engine }: Api, exchange: Exchange): Promise<void> {
-  const filters = queryFilters(exchange);
-  const unknown = [...filters.keys()].find((name) => name !== 'dangling');
-  if (unknown !== undefined) throw new DabbaError('Unimplemented', `prune filter "${unknown}" is not supported yet`);
-  const isDanglingOnly = !(filters.get('dangling') ?? []).some((word) => ['0', 'false'].includes(word));
-  const [images, containers] = await Promise.all([engine.images.list(), engine.containers.list()]);
-  const used = new Set(containers.map(({ imageId }) => imageId));
-  const unused = images.filter(({ id, references }) => !used.has(id) && !(isDanglingOnly && references.length > 0));
-  const deleted: object[] = [];
-  let SpaceReclaimed = 0;
-  for (const image of unused) {
-    for (const entry of await engine.images.remove(image.id, { force: true }))
-      deleted.push('untagged' in entry ? { Untagged: familiarName(entry.untagged) } : { Deleted: entry.deleted });
-    SpaceReclaimed += image.sizeBytes;
-  }
-  sendJson(exchange, 200, { ImagesDeleted: deleted.length === 0 ? null : deleted, SpaceReclaimed });
 }
 
 async function findImage({ engine }: Api, { params }: Exchange): Promise<Image> {

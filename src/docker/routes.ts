@@ -1,6 +1,14 @@
 import { pruneBuildCache } from './build-prune.ts';
 import { buildImage } from './build.ts';
 import {
+  commitContainer,
+  containerChanges,
+  exportContainer,
+  readArchive,
+  statPath,
+  writeArchive,
+} from './container-files.ts';
+import {
   attachContainer,
   createContainer,
   inspectContainer,
@@ -16,6 +24,7 @@ import {
   topContainer,
   waitContainer,
 } from './containers.ts';
+import { inspectDistribution } from './distribution.ts';
 import { streamEvents } from './events.ts';
 import { createExec, inspectExec, resizeExec, startExec } from './exec.ts';
 import {
@@ -23,11 +32,12 @@ import {
   imageHistory,
   inspectImage,
   listImages,
-  pruneImages,
   pushImage,
   removeImage,
   tagImage,
 } from './images.ts';
+import { loadImages, saveImage, saveImages } from './image-archive.ts';
+import { pruneImages } from './image-prune.ts';
 import { containerLogs } from './logs.ts';
 import type { Route } from './router.ts';
 import { authenticate, info, inspectNetwork, listNetworks, ping, version } from './system.ts';
@@ -40,8 +50,8 @@ export const routes: readonly Route[] = [
   ['GET', '/containers/{id}/json', inspectContainer],
   ['GET', '/containers/{id}/top', topContainer],
   ['GET', '/containers/{id}/logs', containerLogs],
-  ['GET', '/containers/{id}/changes'],
-  ['GET', '/containers/{id}/export'],
+  ['GET', '/containers/{id}/changes', containerChanges],
+  ['GET', '/containers/{id}/export', exportContainer],
   ['GET', '/containers/{id}/stats'],
   ['POST', '/containers/{id}/resize', resizeContainer],
   ['POST', '/containers/{id}/start', startContainer],
@@ -56,9 +66,9 @@ export const routes: readonly Route[] = [
   ['GET', '/containers/{id}/attach/ws'],
   ['POST', '/containers/{id}/wait', waitContainer],
   ['DELETE', '/containers/{id}', removeContainer],
-  ['HEAD', '/containers/{id}/archive'],
-  ['GET', '/containers/{id}/archive'],
-  ['PUT', '/containers/{id}/archive'],
+  ['HEAD', '/containers/{id}/archive', statPath],
+  ['GET', '/containers/{id}/archive', readArchive],
+  ['PUT', '/containers/{id}/archive', writeArchive],
   ['POST', '/containers/prune', pruneContainers],
   ['GET', '/images/json', listImages],
   ['POST', '/build', buildImage],
@@ -71,16 +81,16 @@ export const routes: readonly Route[] = [
   ['POST', '/images/{name…}/tag', tagImage],
   ['GET', '/images/search'],
   ['POST', '/images/prune', pruneImages],
-  ['GET', '/images/get'],
-  ['GET', '/images/{name…}/get'],
-  ['POST', '/images/load'],
+  ['GET', '/images/get', saveImages],
+  ['GET', '/images/{name…}/get', saveImage],
+  ['POST', '/images/load', loadImages],
   ['DELETE', '/images/{name…}', removeImage],
   ['POST', '/auth', authenticate],
   ['GET', '/info', info],
   ['GET', '/version', version],
   ['GET', '/_ping', ping],
   ['HEAD', '/_ping', ping],
-  ['POST', '/commit'],
+  ['POST', '/commit', commitContainer],
   ['GET', '/events', streamEvents],
   ['GET', '/system/df'],
   ['POST', '/containers/{id}/exec', createExec],
@@ -100,7 +110,7 @@ export const routes: readonly Route[] = [
   ['POST', '/networks/{id}/connect'],
   ['POST', '/networks/{id}/disconnect'],
   ['POST', '/networks/prune'],
-  ['GET', '/distribution/{name…}/json'],
+  ['GET', '/distribution/{name…}/json', inspectDistribution],
   ['POST', '/session'],
   // Swarm, plugins and what belongs to them: not dabba's business.
   ['GET', '/plugins'],

@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import { DabbaError, type Clock, type Logger, type Random } from '#base';
 import { openDiskBlobStore } from '#blob';
 import { createBuilder, type DockerfileBuilder } from './build/index.ts';
-import type { Builder, Containers, Engine, EngineEvent, Images, Networks } from './engine.ts';
+import type { Builder, ContainerFiles, Containers, Engine, EngineEvent, Images, Networks } from './engine.ts';
 import { EventHub } from './events.ts';
 import { announceImages } from './image-events.ts';
+import { LocalContainerFiles } from './files/container-files.ts';
 import { openImages } from './image/images.ts';
 import type { ImageUsers } from './image/internals.ts';
 import { openArchives } from './layer/worker-archives.ts';
@@ -39,6 +40,7 @@ interface Parts {
   readonly images: Images;
   readonly containers: OpenContainers;
   readonly networks: Networks;
+  readonly files: ContainerFiles;
   readonly builder: DockerfileBuilder;
   readonly scope: AsyncDisposableStack;
 }
@@ -47,6 +49,7 @@ class LocalEngine implements Engine {
   readonly images: Images = forwarding(() => this.#opened().images);
   readonly containers: Containers = forwarding(() => this.#opened().containers.containers);
   readonly networks: Networks = forwarding(() => this.#opened().networks);
+  readonly files: ContainerFiles = forwarding(() => this.#opened().files);
   readonly builder: Builder = forwarding(() => this.#opened().builder);
   readonly #options: EngineOptions;
   readonly #events: EventHub;
@@ -149,5 +152,11 @@ async function openParts(options: EngineOptions, events: EventHub, isEnding: boo
     clock,
     random,
   });
-  return { images, containers, networks, builder, scope: opening.move() };
+  const files = new LocalContainerFiles({
+    archives,
+    containers: containers.containers,
+    images: internals,
+    clock,
+  });
+  return { images, files, containers, networks, builder, scope: opening.move() };
 }

@@ -1,4 +1,9 @@
 import type { Digest } from '#base';
+import type { ContainerFiles } from './files.ts';
+import type { ImportOptions, LoadedImage, LoadOptions, Platform, RemoteImage } from './image-archive.ts';
+
+export type * from './files.ts';
+export type * from './image-archive.ts';
 import type { Builder } from './builder.ts';
 
 export type * from './builder.ts';
@@ -36,6 +41,7 @@ export interface Engine {
   readonly images: Images;
   readonly containers: Containers;
   readonly networks: Networks;
+  readonly files: ContainerFiles;
   readonly builder: Builder;
   /** Image, container and volume events from now on, as they happen. */
   events(signal: AbortSignal): AsyncIterable<EngineEvent>;
@@ -64,8 +70,11 @@ export interface LayerProgress {
 }
 
 export interface Images {
-  /** Fetches an image from its registry, verifies every digest, unpacks its layers. What is here already is not fetched again. */
-  pull(reference: string, options: TransferOptions): Promise<Image>;
+  /**
+   * Fetches an image from its registry, verifies every digest, unpacks its layers. What is here already is not fetched again. Of an index
+   * the machine's own platform is taken unless another is asked for; one that is absent is `NotFound`.
+   */
+  pull(reference: string, options: TransferOptions & { readonly platform?: Platform }): Promise<Image>;
   /** Uploads what the registry lacks, then the manifest. Returns the manifest's digest and size. */
   push(reference: string, options: TransferOptions): Promise<{ readonly digest: Digest; readonly sizeBytes: number }>;
   /** Asks the registry whether these credentials are good; returns its word for it. Throws `Unauthenticated`. */
@@ -76,11 +85,19 @@ export interface Images {
   tag(nameOrId: string, reference: string): Promise<void>;
   /** Removes a tag, and the image with its last one. Throws `Conflict` while a container uses it, unless `force`. */
   remove(nameOrId: string, options?: { readonly force?: boolean }): Promise<readonly RemovedImage[]>;
-  /** Makes a one-layer image from a root filesystem tar (`docker import`). */
-  importRootfs(
-    tar: AsyncIterable<Uint8Array>,
-    options: { readonly reference?: string; readonly config?: Partial<ImageConfig>; readonly signal: AbortSignal },
-  ): Promise<Image>;
+  /** Makes a one-layer image from a root filesystem tar (`docker import`), plain, gzip or zstd. */
+  importRootfs(tar: AsyncIterable<Uint8Array>, options: ImportOptions): Promise<Image>;
+  /** Unpacked bytes of each layer of an image, lowest first. */
+  layerSizes(image: Image): Promise<readonly number[]>;
+  /**
+   * An archive of images: an OCI layout that is Docker's `manifest.json` form too. A repository without a tag stands for all of its tags, an ID
+   * for the image without names. Throws `NotFound` before the first byte.
+   */
+  save(namesOrIds: readonly string[], signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
+  /** Takes in the images of an archive (OCI layout, `docker save`), plain, gzip or zstd. Every digest named is verified. */
+  load(archive: AsyncIterable<Uint8Array>, options: LoadOptions): Promise<readonly LoadedImage[]>;
+  /** Asks the registry what a reference leads to, without fetching it. */
+  lookUp(reference: string, options: Pick<TransferOptions, 'credentials' | 'signal'>): Promise<RemoteImage>;
 }
 
 export type RemovedImage = { readonly untagged: string } | { readonly deleted: string };

@@ -17,6 +17,18 @@ export function announceImages(images: Images, events: EventHub): Images {
     login: (host, credentials, signal) => images.login(host, credentials, signal),
     find: (nameOrId) => images.find(nameOrId),
     list: () => images.list(),
+    layerSizes: (image) => images.layerSizes(image),
+    lookUp: (reference, options) => images.lookUp(reference, options),
+    async save(namesOrIds, signal) {
+      const archive = await images.save(namesOrIds, signal);
+      for (const name of namesOrIds) publish('save', name);
+      return archive;
+    },
+    async load(archive, options) {
+      const loaded = await images.load(archive, options);
+      for (const { id } of loaded) publish('load', id);
+      return loaded;
+    },
     async remove(nameOrId, options) {
       const removed = await images.remove(nameOrId, options);
       for (const entry of removed)

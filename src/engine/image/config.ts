@@ -1,6 +1,6 @@
 import { arch } from 'node:os';
 import { DabbaError, type Digest, digestOf, isDigest } from '#base';
-import type { Image, ImageConfig } from '../engine.ts';
+import type { Image, ImageConfig, Platform } from '../engine.ts';
 import type { CreateImage } from './internals.ts';
 import { listOf, objectOf, parseJson } from './manifest.ts';
 
@@ -11,6 +11,15 @@ export type DescribedImage = Omit<Image, 'references' | 'repoDigests' | 'sizeByt
 export function machineArchitecture(): string {
   const names: { readonly [name: string]: string } = { x64: 'amd64', arm64: 'arm64' };
   return names[arch()] ?? arch();
+}
+
+export function machinePlatform(): Platform {
+  return { os: 'linux', architecture: machineArchitecture() };
+}
+
+/** `linux/arm64/v8`. */
+export function platformName({ os, architecture, variant }: Platform): string {
+  return [os, architecture, ...(variant === undefined ? [] : [variant])].join('/');
 }
 
 /** The config document of a new image (OCI image specification, "Image Configuration"); equal requests give equal bytes. */

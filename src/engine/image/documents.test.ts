@@ -77,8 +77,8 @@ test('an index leads to the manifest of a platform', () => {
     undefined,
   );
   assert.equal(index.kind, 'index');
-  assert.deepEqual(choosePlatform(index, 'amd64'), of('amd64'));
-  assert.equal(choosePlatform(index, 'riscv64'), undefined);
+  assert.deepEqual(choosePlatform(index, { os: 'linux', architecture: 'amd64' }), of('amd64'));
+  assert.equal(choosePlatform(index, { os: 'linux', architecture: 'riscv64' }), undefined);
 });
 
 test('a manifest that lies about itself is refused', () => {

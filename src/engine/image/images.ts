@@ -1,7 +1,19 @@
 import { join } from 'node:path';
 import { type Clock, DabbaError, type Digest, type Logger, messageOf } from '#base';
 import type { BlobStore } from '#blob';
-import type { Image, ImageConfig, Images, RegistryCredentials, RemovedImage, TransferOptions } from '../engine.ts';
+import type {
+  Image,
+  Images,
+  ImportOptions,
+  LoadedImage,
+  LoadOptions,
+  Platform,
+  RegistryCredentials,
+  RemoteImage,
+  RemovedImage,
+  TransferOptions,
+} from '../engine.ts';
+import { applyChanges } from '../files/config.ts';
 import type { Archives } from '../layer/archives.ts';
 import type { RegistryResolver } from '../ports.ts';
 import { chainIdsOf } from '../snapshot/chain.ts';
@@ -10,12 +22,15 @@ import { decodeConfig, type DescribedImage, encodeConfig } from './config.ts';
 import { collectGarbage } from './garbage.ts';
 import type { CommitUpper, CreateImage, ImageInternals, ImageUsers, Layer, ResolvedImage } from './internals.ts';
 import { ImageLayers } from './layers.ts';
+import { loadImages } from './load.ts';
 import { loginTo } from './login.ts';
+import { lookUpImage } from './look-up.ts';
 import { pullImage } from './pull.ts';
 import { pushImage } from './push.ts';
-import { formatReference, parseReference } from './reference.ts';
+import { formatReference, parseReference, repositoryOf, tryParseReference } from './reference.ts';
 import { RegistryHttp } from './registry-http.ts';
 import { nameWithTag, removeImage } from './remove.ts';
+import { type SavedImage, saveImages } from './save.ts';
 import { ImageStore, withImage } from './store.ts';
 
 export interface ImagesOptions {
@@ -74,7 +89,7 @@ class LocalImages implements Images, ImageInternals, AsyncDisposable {
     return this.#options.snapshots;
   }
 
-  async pull(text: string, options: TransferOptions): Promise<Image> {
+  async pull(text: string, options: TransferOptions & { readonly platform?: Platform }): Promise<Image> {
     const reference = parseReference(text);
     using _ = this.hold();
     await this.#collecting;
@@ -124,22 +139,77 @@ class LocalImages implements Images, ImageInternals, AsyncDisposable {
     return [...removed, ...chains.map((deleted) => ({ deleted }))];
   }
 
-  async importRootfs(
-    tar: AsyncIterable<Uint8Array>,
-    options: { readonly reference?: string; readonly config?: Partial<ImageConfig>; readonly signal: AbortSignal },
-  ): Promise<Image> {
+  async importRootfs(tar: AsyncIterable<Uint8Array>, options: ImportOptions): Promise<Image> {
     const references = options.reference === undefined ? [] : [options.reference];
     for (const reference of references) parseReference(reference);
+    const config = applyChanges(options.config ?? {}, options.changes ?? []);
     using _ = this.hold();
     await this.#collecting;
     const layer = await this.#layers.importTree(tar, options.signal);
     const createdAt = this.#options.clock.now();
     return this.createImage({
-      config: options.config ?? {},
+      config,
       diffIds: [layer.diffId],
-      history: [{ created: new Date(createdAt).toISOString(), comment: 'Imported from a root file system' }],
+      history: [
+        { created: new Date(createdAt).toISOString(), comment: options.comment ?? 'Imported from a root file system' },
+      ],
       references,
       createdAt,
+    });
+  }
+
+  async layerSizes(image: Image): Promise<readonly number[]> {
+    return chainIdsOf(image.diffIds).map((chainId) => this.snapshots.layers.find(chainId)?.sizeBytes ?? 0);
+  }
+
+  async save(namesOrIds: readonly string[], signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+    using _ = this.hold();
+    await this.#collecting;
+    const saved = new Map<Digest, SavedImage>();
+    for (const { image, references } of namesOrIds.flatMap((each) => this.#namedBy(each))) {
+      const known = saved.get(image.id)?.references ?? [];
+      saved.set(image.id, { image, references: [...new Set([...known, ...references])] });
+    }
+    return this.#holding(await saveImages(this.#parts(), [...saved.values()], signal));
+  }
+
+  async load(archive: AsyncIterable<Uint8Array>, options: LoadOptions): Promise<readonly LoadedImage[]> {
+    using _ = this.hold();
+    await this.#collecting;
+    const loaded = await loadImages(this.#parts(), archive, options);
+    for (const { id } of loaded) await this.#describe(id);
+    return loaded;
+  }
+
+  lookUp(text: string, options: Pick<TransferOptions, 'credentials' | 'signal'>): Promise<RemoteImage> {
+    return lookUpImage({ http: this.#http, resolver: this.#options.resolver }, parseReference(text), options);
+  }
+
+  /** Passes bytes on; while they come nothing is collected. */
+  async *#holding(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void> {
+    using _ = this.hold();
+    yield* source;
+  }
+
+  /** What a name means to `save`: all tags of a repository, one reference, or an image by its ID. */
+  #namedBy(nameOrId: string): readonly SavedImage[] {
+    const { index } = this.#store;
+    const reference = tryParseReference(nameOrId);
+    const isRepository = reference && !/[:@][^/]*$/.test(nameOrId);
+    const named = Object.keys(index.references).filter((each) => {
+      if (!reference) return false;
+      return isRepository
+        ? repositoryOf(parseReference(each)) === repositoryOf(reference)
+        : each === formatReference(reference);
+    });
+    const found =
+      named.length > 0
+        ? named.map((each) => ({ id: index.references[each], references: [each] }))
+        : [{ id: this.#store.find(nameOrId), references: [] }];
+    return found.map(({ id, references }) => {
+      const image = id && this.#described.get(id);
+      if (!image) throw new DabbaError('NotFound', `No such image: ${nameWithTag(nameOrId)}`);
+      return { image, references };
     });
   }
 
@@ -218,9 +288,9 @@ class LocalImages implements Images, ImageInternals, AsyncDisposable {
   }
 
   #parts() {
-    const { blobs, clock, resolver, snapshots } = this.#options;
+    const { archives, blobs, clock, resolver, snapshots } = this.#options;
     const [http, layers, store, inFlight] = [this.#http, this.#layers, this.#store, this.#inFlight];
-    return { blobs, clock, http, inFlight, layers, resolver, snapshots, store };
+    return { archives, blobs, clock, http, inFlight, layers, resolver, snapshots, store };
   }
 
   async #describe(id: Digest): Promise<DescribedImage> {

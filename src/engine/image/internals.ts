@@ -57,6 +57,8 @@ export interface CommitUpper {
   readonly parent: Digest | undefined;
   readonly upper: string;
   readonly isCopied?: boolean;
+  /** Paths to leave out; only with `isCopied`. */
+  readonly except?: readonly string[];
   /** Seconds since the epoch that replace every later modification time (SOURCE_DATE_EPOCH). */
   readonly timestamp?: number;
   readonly signal: AbortSignal;

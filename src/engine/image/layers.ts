@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { DabbaError, type Digest } from '#base';
 import type { BlobStore } from '#blob';
 import type { Archives } from '../layer/archives.ts';
+import { openPack } from '../layer/open-pack.ts';
 import { chainIdOf } from '../snapshot/chain.ts';
 import type { OverlaySnapshots } from '../snapshot/snapshots.ts';
 import type { CommitUpper, Layer } from './internals.ts';
@@ -26,6 +27,13 @@ export interface UnpackBlob {
   readonly signal: AbortSignal;
 }
 
+/** The plain tar of a layer that has no blob. */
+export interface LayerTar {
+  readonly diffId: Digest;
+  readonly sizeBytes: number;
+  read(): AsyncIterable<Buffer>;
+}
+
 /** Turns blobs and uppers into layers, and layers into blobs. */
 export class ImageLayers {
   readonly #parts: LayerParts;
@@ -36,21 +44,39 @@ export class ImageLayers {
 
   /** Unpacks a blob, verifying its digest and its diff ID, and commits it upon its parent. */
   async unpack({ blob, diffId, parent, parentReady, signal }: UnpackBlob): Promise<Layer> {
-    const { archives, blobs, snapshots } = this.#parts;
+    const source = await this.#parts.blobs.read(blob.digest);
+    const expected = { expectedDigest: blob.digest, expectedDiffId: diffId };
+    return this.#unpack({ source, expected, parent, signal }, async () => {
+      await parentReady;
+      await this.#remember(diffId, blob);
+    });
+  }
+
+  /** Unpacks a tar, plain or compressed, verifying its diff ID, and commits it upon its parent. */
+  unpackTar(
+    source: AsyncIterable<Uint8Array>,
+    layer: Pick<UnpackBlob, 'diffId' | 'parent' | 'signal'>,
+  ): Promise<Layer> {
+    const { diffId, parent, signal } = layer;
+    return this.#unpack({ source, expected: { expectedDiffId: diffId }, parent, signal }, async () => undefined);
+  }
+
+  async #unpack(
+    request: Pick<UnpackBlob, 'parent' | 'signal'> & {
+      readonly source: AsyncIterable<Uint8Array>;
+      readonly expected: { readonly expectedDiffId: Digest; readonly expectedDigest?: Digest };
+    },
+    beforeCommit: () => Promise<void>,
+  ): Promise<Layer> {
+    const { archives, snapshots } = this.#parts;
+    const { source, expected, parent, signal } = request;
     const staging = await snapshots.makeTemporary();
     try {
       const root = join(staging, 'diff');
       await mkdir(root, { mode: 0o755 });
-      const { contentBytes } = await archives.unpack({
-        source: await blobs.read(blob.digest),
-        root,
-        form: 'layer',
-        expectedDigest: blob.digest,
-        expectedDiffId: diffId,
-        signal,
-      });
-      await parentReady;
-      await this.#remember(diffId, blob);
+      const { contentBytes } = await archives.unpack({ source, root, form: 'layer', ...expected, signal });
+      await beforeCommit();
+      const diffId = expected.expectedDiffId;
       return await snapshots.layers.commit(staging, { diffId, sizeBytes: contentBytes, ...(parent && { parent }) });
     } catch (error) {
       await snapshots.discard(staging);
@@ -70,7 +96,7 @@ export class ImageLayers {
     }
   }
 
-  async commit({ parent, upper, isCopied, timestamp, signal }: CommitUpper): Promise<Layer> {
+  async commit({ parent, upper, isCopied, except, timestamp, signal }: CommitUpper): Promise<Layer> {
     const { archives, snapshots } = this.#parts;
     if (parent !== undefined && !snapshots.layers.find(parent))
       throw new DabbaError('NotFound', `layer ${parent} is not here to put another upon`);
@@ -83,6 +109,7 @@ export class ImageLayers {
         root: upper,
         content: 'upper',
         ...times,
+        ...(except && { except }),
         ...(isCopied && {
           write: async (source) => void (await archives.unpack({ source, root, form: 'layer', signal })),
         }),
@@ -126,6 +153,30 @@ export class ImageLayers {
     const blob = { mediaType: mediaType.dockerLayer, digest: written.digest, size: written.sizeBytes };
     await this.#remember(diffId, blob);
     return blob;
+  }
+
+  /** The blob of a layer if there is one; else its tar, made from its files, whose digest is the diff ID. */
+  async blobOrTarOf(chainId: Digest, signal: AbortSignal): Promise<Descriptor | LayerTar> {
+    const { archives, blobs, snapshots, store } = this.#parts;
+    const layer = snapshots.layers.find(chainId);
+    if (!layer) throw new DabbaError('NotFound', `layer ${chainId} is not here`);
+    const known = store.index.layers[layer.diffId];
+    if (known && (await blobs.stat(known.digest))) return known;
+    const request = {
+      root: snapshots.layers.diffOf(chainId),
+      content: 'upper',
+      ...(layer.timestamp !== undefined && { timestamp: layer.timestamp }),
+      signal,
+    } as const;
+    const { diffId, tarBytes } = await archives.pack(request);
+    if (diffId !== layer.diffId)
+      throw new DabbaError('DataLoss', `files of layer ${layer.diffId} have changed: their digest is ${diffId} now`);
+    return { diffId, sizeBytes: tarBytes, read: () => openPack(archives, request) };
+  }
+
+  /** Keeps what registries have as the blob of a layer. */
+  async keepBlob(diffId: Digest, blob: Descriptor): Promise<void> {
+    await this.#remember(diffId, blob);
   }
 
   #remember(diffId: Digest, blob: Descriptor): Promise<void> {

@@ -1,4 +1,5 @@
 import { DabbaError, type Digest, isDigest } from '#base';
+import type { Platform } from '../image-archive.ts';
 
 /** Media types of OCI and of Docker's schema 2, which say the same. */
 export const mediaType = {
@@ -9,6 +10,7 @@ export const mediaType = {
   ociConfig: 'application/vnd.oci.image.config.v1+json',
   dockerConfig: 'application/vnd.docker.container.image.v1+json',
   dockerLayer: 'application/vnd.docker.image.rootfs.diff.tar.gzip',
+  ociPlainLayer: 'application/vnd.oci.image.layer.v1.tar',
 } as const;
 
 /** What we ask a registry for. */
@@ -29,7 +31,7 @@ export interface Descriptor {
 }
 
 export interface PlatformDescriptor extends Descriptor {
-  readonly platform?: { readonly architecture: string; readonly os: string; readonly variant?: string };
+  readonly platform?: Platform;
 }
 
 export interface Manifest {
@@ -72,9 +74,18 @@ export function parseManifest(bytes: Buffer, contentType: string | undefined): M
   };
 }
 
-/** Picks the manifest for a platform; the last word of an arm64 variant (`v8`) is taken as given. Undefined if there is none. */
-export function choosePlatform(index: Index, architecture: string): PlatformDescriptor | undefined {
-  return index.manifests.find(({ platform }) => platform?.os === 'linux' && platform.architecture === architecture);
+/**
+ * Picks the manifest for a platform: of several variants the one asked for, or else the plain or first one. Undefined if there is none, or
+ * none of the variant asked for; arm64 without a variant is its `v8`.
+ */
+export function choosePlatform(index: Index, wanted: Platform): PlatformDescriptor | undefined {
+  const fitting = index.manifests.filter(
+    ({ platform }) => platform?.os === wanted.os && platform.architecture === wanted.architecture,
+  );
+  const variantOf = ({ platform }: PlatformDescriptor) =>
+    platform?.variant ?? (platform?.architecture === 'arm64' ? 'v8' : undefined);
+  if (wanted.variant !== undefined) return fitting.find((each) => variantOf(each) === wanted.variant);
+  return fitting.find(({ platform }) => platform?.variant === undefined) ?? fitting[0];
 }
 
 export function parseJson(bytes: Buffer): unknown {

@@ -1,11 +1,11 @@
 import { type Clock, DabbaError, type Digest } from '#base';
 import type { BlobStore } from '#blob';
-import type { TransferOptions } from '../engine.ts';
+import type { Platform, TransferOptions } from '../engine.ts';
 import type { RegistryResolver } from '../ports.ts';
 import { Limiter } from '../limiter.ts';
 import { chainIdsOf } from '../snapshot/chain.ts';
 import type { OverlaySnapshots } from '../snapshot/snapshots.ts';
-import { decodeConfig, machineArchitecture } from './config.ts';
+import { decodeConfig, machinePlatform, platformName } from './config.ts';
 import { fetchBlob } from './fetch.ts';
 import type { ImageLayers } from './layers.ts';
 import { choosePlatform, type Descriptor, type Manifest, manifestLimitBytes, parseManifest } from './manifest.ts';
@@ -52,12 +52,12 @@ interface Found {
 export async function pullImage(
   parts: PullParts,
   reference: ImageReference,
-  options: TransferOptions,
+  options: TransferOptions & { readonly platform?: Platform },
 ): Promise<Digest> {
   const { http, resolver, blobs, store } = parts;
-  const { credentials, signal } = options;
+  const { credentials, signal, platform } = options;
   const found = await atFirstEndpoint(reference, { http, resolver, credentials, access: 'pull' }, (client) =>
-    findManifest(client, reference, signal),
+    findManifest(client, reference, platform ?? machinePlatform(), signal),
   ).catch((error: unknown) => {
     throw inDockersWords(error, reference);
   });
@@ -69,6 +69,11 @@ export async function pullImage(
     );
   await fetchBlob({ client, blobs, blob: manifest.config, clock: parts.clock, signal });
   const image = decodeConfig(await blobs.readBytes(manifest.config.digest, configLimitBytes));
+  if (platform && (image.os !== platform.os || image.architecture !== platform.architecture))
+    throw new DabbaError(
+      'NotFound',
+      `image with reference ${familiarReference(reference)} was found but its platform (${image.os}/${image.architecture}) does not match the specified platform (${platformName(platform)})`,
+    );
   if (image.diffIds.length !== manifest.layers.length)
     throw new DabbaError(
       'InvalidArgument',
@@ -87,15 +92,20 @@ export async function pullImage(
   return manifest.config.digest;
 }
 
-async function findManifest(client: RepositoryClient, reference: ImageReference, signal: AbortSignal): Promise<Found> {
+async function findManifest(
+  client: RepositoryClient,
+  reference: ImageReference,
+  platform: Platform,
+  signal: AbortSignal,
+): Promise<Found> {
   const { bytes, digest, contentType } = await client.manifest(manifestNameOf(reference), signal);
   const first = parseManifest(bytes, contentType);
   if (first.kind === 'manifest') return { client, digest, manifest: first, bytes, manifestDigest: digest };
-  const chosen = choosePlatform(first, machineArchitecture());
+  const chosen = choosePlatform(first, platform);
   if (!chosen)
     throw new DabbaError(
-      'FailedPrecondition',
-      `no matching manifest for linux/${machineArchitecture()} in the manifest list entries of ${familiarReference(reference)}`,
+      'NotFound',
+      `no matching manifest for ${platformName(platform)} in the manifest list entries of ${familiarReference(reference)}`,
     );
   if (chosen.size > manifestLimitBytes)
     throw new DabbaError('InvalidArgument', `manifest ${chosen.digest} has ${chosen.size} bytes`);
@@ -191,7 +201,7 @@ async function pullLayer(parts: PullParts, layer: PulledLayer): Promise<void> {
 }
 
 /** Docker's wording of what a registry refused. */
-function inDockersWords(error: unknown, reference: ImageReference): unknown {
+export function inDockersWords(error: unknown, reference: ImageReference): unknown {
   if (!(error instanceof RegistryRefusal)) return error;
   const name = familiarRepository(reference);
   const reword = (kind: DabbaError['kind'], prefix: string) =>

@@ -74,7 +74,7 @@ async function manifestOf(
   return { bytes: Buffer.from(JSON.stringify({ schemaVersion: 2, ...withoutKind(manifest) })), manifest };
 }
 
-async function areHere(blobs: BlobStore, all: readonly Descriptor[]): Promise<boolean> {
+export async function areHere(blobs: BlobStore, all: readonly Descriptor[]): Promise<boolean> {
   for (const { digest } of all) if (!(await blobs.stat(digest))) return false;
   return true;
 }
@@ -99,7 +99,8 @@ function compose(config: Descriptor, layers: readonly Descriptor[]): Manifest {
   };
 }
 
-const ociLayerTypes: { readonly [docker: string]: string } = {
+/** OCI's names for Docker's layer types. */
+export const ociLayerTypes: { readonly [docker: string]: string } = {
   [mediaType.dockerLayer]: 'application/vnd.oci.image.layer.v1.tar+gzip',
   'application/vnd.docker.image.rootfs.diff.tar': 'application/vnd.oci.image.layer.v1.tar',
   'application/vnd.docker.image.rootfs.diff.tar.zstd': 'application/vnd.oci.image.layer.v1.tar+zstd',

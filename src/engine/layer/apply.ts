@@ -17,6 +17,7 @@ import {
 } from 'node:fs';
 import { DabbaError, systemCode } from '#base';
 import { FileType, makeNode, setAttribute, setTimes, setTimesOf } from '#kernel';
+import type { OntoTree } from './archives.ts';
 import { fsPath, kernelPath, textOf, type ByteName } from './names.ts';
 import type { TarHeader } from './tar-header.ts';
 import type { TarHandler } from './tar-reader.ts';
@@ -40,6 +41,7 @@ const createNew = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | co
 export class TreeWriter implements TarHandler {
   readonly #base: ByteName;
   readonly #isLayer: boolean;
+  readonly #onto: OntoTree | undefined;
   /** Times of directories wait until nothing is made in them any more. */
   readonly #directoryTimes = new Map<ByteName, bigint>();
   #open: { readonly file: number; readonly path: ByteName; readonly header: TarHeader } | undefined;
@@ -55,20 +57,25 @@ export class TreeWriter implements TarHandler {
   contentBytes = 0;
 
   /** `base` is the directory to write in, absolute within the thread's root. */
-  constructor(base: ByteName, form: 'layer' | 'archive') {
+  constructor(base: ByteName, form: 'layer' | 'archive', onto?: OntoTree) {
+    this.#onto = onto;
     this.#base = base === '/' ? '' : base;
     this.#isLayer = form === 'layer';
     this.#isFirstFile = this.#isLayer;
     if (this.#base !== '') mkdirSync(fsPath(this.#base), { recursive: true, mode: 0o755 });
   }
 
-  entry(header: TarHeader): void {
+  entry(member: TarHeader): void {
+    const header = this.#onto?.owner ? { ...member, ...this.#onto.owner } : member;
     const path = this.#resolve(header.name);
     try {
       const name = path.slice(path.lastIndexOf('/') + 1);
       if (this.#isLayer && name.startsWith(whiteoutPrefix)) this.#whiteout(path, name);
       else if (path === this.#base) this.#root(header);
-      else this.#make(path, header);
+      else {
+        if (this.#onto?.isKindKept) this.#checkKind(path, header);
+        this.#make(path, header);
+      }
     } catch (error) {
       throw memberFault(header, error);
     }
@@ -135,6 +142,14 @@ export class TreeWriter implements TarHandler {
     return parts.length === 0 ? this.#base : `${this.#base}/${parts.join('/')}`;
   }
 
+  /** Docker's words (`noOverwriteDirNonDir`). */
+  #checkKind(path: ByteName, { type }: TarHeader): void {
+    const existing = lstatSync(fsPath(path), { throwIfNoEntry: false });
+    if (existing === undefined || existing.isDirectory() === (type === 'directory')) return;
+    const [old, young] = existing.isDirectory() ? ['directory', 'non-directory'] : ['non-directory', 'directory'];
+    throw new DabbaError('InvalidArgument', `cannot overwrite ${old} "${textOf(path)}" with ${young}`);
+  }
+
   #make(path: ByteName, header: TarHeader): void {
     switch (header.type) {
       case 'file': {
@@ -174,7 +189,7 @@ export class TreeWriter implements TarHandler {
       return make();
     } catch (error) {
       const code = systemCode(error);
-      if (code === 'EEXIST') rmSync(fsPath(path), { recursive: true, force: true });
+      if (code === 'EEXIST') remove(path);
       else if (code === 'ENOENT') this.#makeParent(path);
       else throw error;
     }
@@ -217,6 +232,7 @@ export class TreeWriter implements TarHandler {
 
   #root(header: TarHeader): void {
     if (header.type !== 'directory') throw new DabbaError('InvalidArgument', 'its root is not a directory');
+    if (this.#onto) return;
     this.#directoryMetadata(this.#base === '' ? '/' : this.#base, header);
   }
 
@@ -276,6 +292,12 @@ export class TreeWriter implements TarHandler {
   }
 }
 
+/** `rmSync` is for directories alone: its errors carry no code. */
+function remove(path: ByteName): void {
+  if (lstatSync(fsPath(path)).isDirectory()) rmSync(fsPath(path), { recursive: true, force: true });
+  else unlinkSync(fsPath(path));
+}
+
 function setOpaque(path: ByteName): void {
   setAttribute(kernelPath(path), opaqueAttribute, Buffer.from('y'));
 }
@@ -288,6 +310,8 @@ function memberFault(header: TarHeader, error: unknown): unknown {
   const code = systemCode(error);
   if (code === 'ENOSPC' || code === 'EDQUOT')
     return new DabbaError('ResourceExhausted', `${subject}: no space left on the disk`, { cause: error });
+  if (code === 'EROFS') return new DabbaError('PermissionDenied', `${subject}: the file system is read-only`);
+  if (code === 'EBUSY') return new DabbaError('Conflict', `${subject} cannot take the place of a mount point`);
   if (code !== undefined && faultsOfArchive.has(code))
     return new DabbaError('InvalidArgument', `${subject} cannot be made: ${code}`, { cause: error });
   return error;

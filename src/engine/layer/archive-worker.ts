@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { DabbaError, systemCode } from '#base';
 import { ByteReceiver, ByteSender, isChannelMessage, type Post } from './channel.ts';
-import type { Answer, Task } from './worker.ts';
+import type { Answer, Result, Task } from './worker.ts';
 
 /** One worker thread, doing one task at a time. After a failure of the thread itself, or an abort, it is spent. */
 export class ArchiveWorker implements AsyncDisposable {
@@ -26,7 +26,7 @@ export class ArchiveWorker implements AsyncDisposable {
       readonly output?: ((bytes: AsyncIterable<Buffer>) => Promise<void>) | undefined;
       readonly signal: AbortSignal;
     },
-  ): Promise<(Answer & { result: unknown })['result']> {
+  ): Promise<Result> {
     streams.signal.throwIfAborted();
     const post: Post = (message, transfer) => this.#worker.postMessage(message, transfer);
     const sender = new ByteSender(post);

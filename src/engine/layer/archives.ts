@@ -1,4 +1,5 @@
 import type { Digest } from '#base';
+import type { FileChange, PathStat } from '../files.ts';
 
 /**
  * Tar archives and directory trees, each made from the other. The work runs on worker threads whose root directory is the tree in
@@ -12,6 +13,23 @@ export interface Archives extends AsyncDisposable {
   unpack(request: UnpackRequest): Promise<Unpacked>;
   /** Hashes the deterministic tar of a tree; with `write` the tar goes there too. */
   pack(request: PackRequest): Promise<Packed>;
+  /** What an overlayfs upper changes of the tree beneath it, parents before children. `except` are paths to pass over. */
+  compare(request: CompareRequest): Promise<readonly FileChange[]>;
+  /** What is at a path beneath a root; the last name is not followed unless the path ends in `/` or `/.`. Undefined if there is nothing. */
+  stat(request: StatRequest): Promise<PathStat | undefined>;
+}
+
+export interface CompareRequest {
+  readonly upper: string;
+  readonly lower: string;
+  readonly except: readonly string[];
+  readonly signal: AbortSignal;
+}
+
+export interface StatRequest {
+  readonly root: string;
+  readonly path: string;
+  readonly signal: AbortSignal;
 }
 
 export interface UnpackRequest {
@@ -22,11 +40,20 @@ export interface UnpackRequest {
   readonly directory?: string;
   /** `layer`: whiteouts become overlayfs's (character device 0:0, opaque attribute). `archive`: every name means itself. */
   readonly form: 'layer' | 'archive';
+  /** The tree is in use: its root directory keeps its owner, mode and time, and more as told. */
+  readonly onto?: OntoTree;
   /** Of the bytes as they come. */
   readonly expectedDigest?: Digest;
   /** Of the plain tar. */
   readonly expectedDiffId?: Digest;
   readonly signal: AbortSignal;
+}
+
+export interface OntoTree {
+  /** Refuse (`InvalidArgument`) to put something else in the place of a directory, or a directory in the place of something else. */
+  readonly isKindKept: boolean;
+  /** Owner of everything unpacked, instead of the archive's. */
+  readonly owner?: { readonly uid: number; readonly gid: number };
 }
 
 export interface Unpacked {
@@ -38,10 +65,13 @@ export interface Unpacked {
 export interface PackRequest {
   readonly root: string;
   /**
-   * What of the tree goes in: `upper`, all of it as a layer, with overlayfs's whiteouts as OCI's; `tree`, all of it as it stands; or the
-   * entries listed, in the order given. Trees are sorted by name and leave out the root directory itself and sockets.
+   * What of the tree goes in: `upper`, all of it as a layer, with overlayfs's whiteouts as OCI's; `tree`, all of it as it stands; the
+   * entries listed, in the order given; or what is at one path, under another name. Trees are sorted by name and leave out the root
+   * directory itself and sockets.
    */
-  readonly content: 'upper' | 'tree' | readonly ArchiveEntry[];
+  readonly content: 'upper' | 'tree' | readonly ArchiveEntry[] | { readonly path: string; readonly name: string };
+  /** Paths from the root to leave out, with all beneath them. */
+  readonly except?: readonly string[];
   /** Seconds since the epoch that replace every later modification time (SOURCE_DATE_EPOCH). */
   readonly timestamp?: number;
   /** Receives the archive; its backpressure is obeyed. It must read to the end, or throw. */

@@ -25,6 +25,7 @@ const readOnly = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOC
  */
 export class TreeReader {
   readonly #content: PackRequest['content'];
+  readonly #except: ReadonlySet<ByteName>;
   readonly #latestNs: bigint | undefined;
   /** First name of each file with several, by inode. */
   readonly #links = new Map<bigint, ByteName>();
@@ -32,14 +33,16 @@ export class TreeReader {
   #used = 0;
   contentBytes = 0;
 
-  constructor(content: PackRequest['content'], timestamp?: number) {
+  constructor({ content, except = [], timestamp }: Pick<PackRequest, 'content' | 'except' | 'timestamp'>) {
     this.#content = content;
+    this.#except = new Set(except.map(byteName));
     this.#latestNs = timestamp === undefined ? undefined : BigInt(timestamp) * 1_000_000_000n;
   }
 
   /** The archive in pieces. Each is valid only until the next is asked for. */
   *read(): Generator<Buffer, void> {
     if (typeof this.#content === 'string') yield* this.#directory('/', '');
+    else if ('path' in this.#content) yield* this.#at(this.#content.path, byteName(this.#content.name));
     else for (const entry of this.#content) yield* this.#listed(entry);
     yield* this.#put(endOfArchive);
     if (this.#used > 0) yield this.#chunk.subarray(0, this.#used);
@@ -47,7 +50,23 @@ export class TreeReader {
 
   *#directory(path: ByteName, prefix: ByteName): Generator<Buffer, void> {
     const names = readdirSync(fsPath(path), { encoding: 'latin1' }).sort(compareNames);
-    for (const name of names) yield* this.#member(`${path === '/' ? '' : path}/${name}`, prefix + name, name);
+    const parent = path.endsWith('/') ? path : `${path}/`;
+    for (const name of names)
+      if (!this.#except.has(parent + name)) yield* this.#member(parent + name, prefix + name, name);
+  }
+
+  /** What is at one path, under another name. */
+  *#at(path: string, name: ByteName): Generator<Buffer, void> {
+    const whole = byteName(path.endsWith('/.') ? path.slice(0, -1) : path);
+    const stats = lstatSync(fsPath(whole), { bigint: true, throwIfNoEntry: false });
+    if (stats === undefined) throw new DabbaError('NotFound', `"${path}" does not exist`);
+    if (!stats.isDirectory()) {
+      yield* this.#member(whole, name, name);
+      return;
+    }
+    const prefix = name === '/' ? '/' : `${name}/`;
+    yield* this.#put(encodeHeader(this.#headerOf(whole, prefix, stats, 'directory')));
+    yield* this.#directory(whole, prefix);
   }
 
   *#member(path: ByteName, name: ByteName, lastName: ByteName): Generator<Buffer, void> {

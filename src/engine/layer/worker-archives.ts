@@ -1,7 +1,16 @@
 import { DabbaError } from '#base';
 import { Limiter } from '../limiter.ts';
 import { ArchiveWorker } from './archive-worker.ts';
-import type { Archives, Packed, PackRequest, Unpacked, UnpackRequest } from './archives.ts';
+import type { FileChange, PathStat } from '../files.ts';
+import type {
+  Archives,
+  CompareRequest,
+  Packed,
+  PackRequest,
+  StatRequest,
+  Unpacked,
+  UnpackRequest,
+} from './archives.ts';
 
 const idleMs = 5_000;
 
@@ -16,11 +25,14 @@ export function openArchives(limit = 2): Archives {
 class WorkerArchives implements Archives {
   readonly #packing: Limiter;
   readonly #unpacking: Limiter;
+  /** What only looks is quick, and must not wait for a slow client's archive. */
+  readonly #looking: Limiter;
   readonly #idle: { readonly worker: ArchiveWorker; readonly timer: NodeJS.Timeout }[] = [];
 
   constructor(limit: number) {
     this.#packing = new Limiter(limit);
     this.#unpacking = new Limiter(limit);
+    this.#looking = new Limiter(limit);
   }
 
   async unpack({
@@ -28,12 +40,14 @@ class WorkerArchives implements Archives {
     root,
     directory,
     form,
+    onto,
     expectedDigest,
     expectedDiffId,
     signal,
   }: UnpackRequest): Promise<Unpacked> {
     const options = {
       ...(directory !== undefined && { directory }),
+      ...(onto && { onto }),
       ...(expectedDigest !== undefined && { expectedDigest }),
       ...(expectedDiffId !== undefined && { expectedDiffId }),
     };
@@ -43,8 +57,9 @@ class WorkerArchives implements Archives {
     return result as Unpacked; // what worker.ts answers to this kind of task
   }
 
-  async pack({ root, content, timestamp, write, compression, signal }: PackRequest): Promise<Packed> {
+  async pack({ root, content, except, timestamp, write, compression, signal }: PackRequest): Promise<Packed> {
     const options = {
+      ...(except && { except }),
       ...(timestamp !== undefined && { timestamp }),
       ...(compression !== undefined && { compression }),
     };
@@ -55,6 +70,20 @@ class WorkerArchives implements Archives {
       ),
     );
     return result as Packed; // what worker.ts answers to this kind of task
+  }
+
+  async compare({ upper, lower, except, signal }: CompareRequest): Promise<readonly FileChange[]> {
+    const result = await this.#withWorker(this.#looking, signal, (worker) =>
+      worker.run({ kind: 'compare', upper, lower, except }, { signal }),
+    );
+    return result as readonly FileChange[]; // what worker.ts answers to this kind of task
+  }
+
+  async stat({ root, path, signal }: StatRequest): Promise<PathStat | undefined> {
+    const result = await this.#withWorker(this.#looking, signal, (worker) =>
+      worker.run({ kind: 'stat', root, path }, { signal }),
+    );
+    return result as PathStat | undefined; // what worker.ts answers to this kind of task
   }
 
   async #withWorker<Result>(

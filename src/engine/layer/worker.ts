@@ -3,10 +3,13 @@ import { createGzip } from 'node:zlib';
 import { algorithmOf, DabbaError, type Digest, Digester, messageOf } from '#base';
 import { ThreadRoot } from '#kernel';
 import { TreeWriter } from './apply.ts';
-import type { Packed, PackRequest, Unpacked, UnpackRequest } from './archives.ts';
+import type { FileChange, PathStat } from '../files.ts';
+import type { CompareRequest, Packed, PackRequest, StatRequest, Unpacked, UnpackRequest } from './archives.ts';
 import { ByteReceiver, ByteSender, isChannelMessage, type Post } from './channel.ts';
+import { compareWithLower, readUpper } from './compare.ts';
 import { decompress } from './decompress.ts';
 import { byteName } from './names.ts';
+import { statPath } from './path-stat.ts';
 import { TarReader } from './tar-reader.ts';
 import { TreeReader } from './walk.ts';
 
@@ -14,16 +17,20 @@ import { TreeReader } from './walk.ts';
 export type Task =
   | ({ readonly kind: 'unpack' } & Pick<
       UnpackRequest,
-      'root' | 'directory' | 'form' | 'expectedDigest' | 'expectedDiffId'
+      'root' | 'directory' | 'form' | 'onto' | 'expectedDigest' | 'expectedDiffId'
     >)
   | ({ readonly kind: 'pack'; readonly isWritten: boolean } & Pick<
       PackRequest,
-      'root' | 'content' | 'timestamp' | 'compression'
-    >);
+      'root' | 'content' | 'except' | 'timestamp' | 'compression'
+    >)
+  | ({ readonly kind: 'compare' } & Omit<CompareRequest, 'signal'>)
+  | ({ readonly kind: 'stat' } & Omit<StatRequest, 'signal'>);
+
+export type Result = Unpacked | Packed | readonly FileChange[] | PathStat | undefined;
 
 /** The answer to a task. A failure keeps its kind. */
 export type Answer =
-  | { readonly result: Unpacked | Packed }
+  | { readonly result: Result }
   | { readonly error: { readonly kind: DabbaError['kind']; readonly message: string } };
 
 const port = parentPort;
@@ -45,8 +52,7 @@ port.on('message', (message: unknown) => {
 async function answer(task: Task): Promise<void> {
   let reply: Answer;
   try {
-    using _ = threadRoot.enter(task.root);
-    reply = { result: task.kind === 'unpack' ? await unpack(task) : await pack(task) };
+    reply = { result: await perform(task) };
   } catch (error) {
     const kind = error instanceof DabbaError ? error.kind : 'Internal';
     reply = { error: { kind, message: messageOf(error) } };
@@ -54,8 +60,25 @@ async function answer(task: Task): Promise<void> {
   port?.postMessage(reply);
 }
 
+async function perform(task: Task): Promise<Result> {
+  if (task.kind === 'compare') return compare(task);
+  using _ = threadRoot.enter(task.root);
+  if (task.kind === 'unpack') return await unpack(task);
+  return task.kind === 'pack' ? await pack(task) : statPath(task.path);
+}
+
+/** One tree after the other, for this thread has one root directory at a time. */
+function compare({ upper, lower, except }: Task & { readonly kind: 'compare' }): readonly FileChange[] {
+  const entries = (() => {
+    using _ = threadRoot.enter(upper);
+    return readUpper(except);
+  })();
+  using _ = threadRoot.enter(lower);
+  return compareWithLower(entries);
+}
+
 async function unpack(task: Task & { readonly kind: 'unpack' }): Promise<Unpacked> {
-  const writer = new TreeWriter(byteName(task.directory ?? '/'), task.form);
+  const writer = new TreeWriter(byteName(task.directory ?? '/'), task.form, task.onto);
   const reader = new TarReader(writer);
   try {
     const { isCompressed, bytes } = await decompress(verified(receiver, 'archive', task.expectedDigest));
@@ -88,7 +111,7 @@ async function* verifying(source: AsyncIterable<Buffer>, what: string, expected:
 
 async function pack(task: Task & { readonly kind: 'pack' }): Promise<Packed> {
   const digester = new Digester();
-  const reader = new TreeReader(task.content, task.timestamp);
+  const reader = new TreeReader(task);
   const write = task.isWritten ? outputOf(task.compression ?? 'none') : undefined;
   for (const chunk of reader.read()) {
     digester.update(chunk);

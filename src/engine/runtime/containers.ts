@@ -27,6 +27,7 @@ import { readLogs } from './logs.ts';
 import { rewriteNames } from './network.ts';
 import { recordMounts } from './mount-places.ts';
 import { generateName, parseName } from './names.ts';
+import { openRoot, releaseRoot, type OpenRoot } from './open-root.ts';
 import { ContainerFolder, initialState, type ContainerRecord } from './record.ts';
 import { startsWithEngine } from './restart.ts';
 import type { Runtime } from './runtime.ts';
@@ -57,6 +58,8 @@ export class ContainerSet implements Containers, StepContainers, ImageUsers {
   }
 
   async create(request: ContainerCreate): Promise<Container> {
+    // The image is found in use by the container only once the container is recorded.
+    using _ = this.#runtime.images.hold();
     return await this.#make(await this.#runtime.images.resolveForRun(request.image), request);
   }
 
@@ -201,6 +204,13 @@ export class ContainerSet implements Containers, StepContainers, ImageUsers {
     });
   }
 
+  /** A container's root directory, with its record and its read/write layer. See `openRoot`. */
+  async openRoot(id: string, view: 'own' | 'whole'): Promise<OpenRoot & { record: ContainerRecord; upper: string }> {
+    const instance = this.#get(id);
+    const root = await openRoot(this.#runtime, instance, view);
+    return { ...root, record: instance.record, upper: instance.folder.upper };
+  }
+
   containersOf(imageId: Digest): Promise<readonly { readonly id: string; readonly isRunning: boolean }[]> {
     const users = [...this.#instances.values()].filter((instance) => instance.record.imageId === imageId);
     return Promise.resolve(users.map(({ id, isRunning }) => ({ id, isRunning })));
@@ -221,6 +231,7 @@ export class ContainerSet implements Containers, StepContainers, ImageUsers {
     for (const id of ids) await this.#read(id);
     const adopted = [...this.#instances.values()];
     await Promise.all(adopted.map((each) => this.#lifecycle.adopt(each, monitors.get(each.folder.bundle))));
+    for (const instance of adopted) if (!instance.isRunning) releaseRoot(instance);
     await sweep(this.#runtime, adopted);
   }
 

@@ -31,6 +31,9 @@ export class FakeEngine implements Engine {
   readonly #listeners = new Set<(event: EngineEvent) => void>();
   readonly #changed = new Set<() => void>();
 
+  get files(): Engine['files'] {
+    throw new Error('the fake engine keeps no files');
+  }
   get builder(): Engine['builder'] {
     throw new Error('the fake engine builds nothing');
   }
@@ -85,7 +88,7 @@ export class FakeEngine implements Engine {
   }
 
   readonly images: Images = {
-    ...unused<Images>('push', 'login', 'find', 'list', 'tag', 'remove', 'importRootfs'),
+    ...unused<Images>('push', 'login', 'find', 'list', 'tag', 'remove', 'importRootfs', 'layerSizes', 'save', 'load', 'lookUp'),
     pull: async (reference, { signal }) => {
       this.log.push(`pull ${reference}`);
       const gate = this.pulls.get(reference);
