@@ -38,7 +38,10 @@ test('a create request is translated', () => {
   assert.deepEqual(create, {
     image: 'busybox',
     name: 'web',
-    network: { mode: 'bridge', network: 'bridge' },
+    network: { mode: 'bridge', network: 'bridge', endpoints: [{ network: 'bridge' }] },
+    exposedPorts: [],
+    publishedPorts: [],
+    isEveryPortPublished: false,
     isTty: true,
     isStdinOpen: false,
     isStdinOnce: false,
@@ -53,12 +56,13 @@ test('a create request is translated', () => {
     stopTimeoutMs: 3000,
     healthCheck: { Test: ['CMD-SHELL', 'true'], Interval: 1_000_000_000 },
     mounts: [
-      { kind: 'bind', source: '/host', target: '/in', isReadOnly: true },
+      { kind: 'bind', source: '/host', target: '/in', isReadOnly: true, isSourceMade: true },
       { kind: 'volume', name: 'named', target: '/vol', isReadOnly: false },
       { kind: 'tmpfs', target: '/t', sizeBytes: 1 << 20, mode: 0o700 },
       { kind: 'volume', name: '', target: '/anonymous' },
     ],
-    resources: { cpuMillis: 1500, memoryBytes: 1024 },
+    mountsFrom: [],
+    resources: { cpuMillis: 1500, memoryBytes: 1024, pidsLimit: -1 },
     restartPolicy: { name: 'on-failure', maximumRetryCount: 3 },
     capabilities: { add: ['NET_ADMIN'], drop: [] },
     ulimits: [{ name: 'nofile', soft: 1, hard: 2 }],
@@ -67,15 +71,13 @@ test('a create request is translated', () => {
 
 test('what is not honoured yet is refused by name', () => {
   const refused: readonly (readonly [object, RegExp])[] = [
-    [
-      { HostConfig: { PortBindings: { '80/tcp': [{ HostPort: '1' }] } } },
-      /HostConfig\.PortBindings is not supported yet/,
-    ],
-    [{ HostConfig: { PidMode: 'host' } }, /HostConfig\.PidMode "host"/],
-    [{ HostConfig: { NetworkMode: 'container:x' } }, /network mode "container:x"/],
+    [{ HostConfig: { DeviceRequests: [{ Count: -1 }] } }, /HostConfig\.DeviceRequests is not supported yet/],
+    [{ HostConfig: { StorageOpt: { size: '1g' } } }, /HostConfig\.StorageOpt is not supported yet/],
+    [{ HostConfig: { UsernsMode: 'private' } }, /HostConfig\.UsernsMode "private"/],
+    [{ HostConfig: { SecurityOpt: ['apparmor=mine'] } }, /HostConfig\.SecurityOpt "apparmor=mine"/],
     [{ HostConfig: { LogConfig: { Type: 'syslog' } } }, /log driver "syslog"/],
-    [{ NetworkingConfig: { EndpointsConfig: { n: { Aliases: ['a'] } } } }, /EndpointsConfig\.n\.Aliases/],
-    [{ Env: ['UNSET'] }, /unsetting a variable/],
+    [{ HostConfig: { LogConfig: { Config: { tag: 'x' } } } }, /log option "tag"/],
+    [{ HostConfig: { IpcMode: 'none' } }, /HostConfig\.IpcMode "none"/],
   ];
   for (const [body, message] of refused)
     assert.throws(() => read({ Image: 'x', ...body }), { kind: 'Unimplemented', message });
@@ -92,4 +94,63 @@ test('what is malformed is refused with its place', () => {
     [{ Image: 'x', HostConfig: { RestartPolicy: { Name: 'maybe' } } }, /unknown policy 'maybe'/],
   ];
   for (const [body, message] of refused) assert.throws(() => read(body), { kind: 'InvalidArgument', message });
+});
+
+test('namespaces, confinement, devices and logs of a HostConfig are translated', () => {
+  const create = read({
+    Image: 'busybox',
+    Domainname: 'example.test',
+    Env: ['UNSET'],
+    HostConfig: {
+      PidMode: 'host',
+      IpcMode: 'container:other',
+      UTSMode: 'host',
+      CgroupnsMode: 'private',
+      ShmSize: 1 << 20,
+      GroupAdd: ['audio'],
+      Devices: [{ PathOnHost: '/dev/null', PathInContainer: '/dev/nothing', CgroupPermissions: 'r' }],
+      DeviceCgroupRules: ['c 10:200 rwm'],
+      SecurityOpt: ['no-new-privileges', 'seccomp=unconfined', 'apparmor=unconfined'],
+      ExtraHosts: ['db:10.0.0.1', 'six=[::1]', 'machine:host-gateway'],
+      Dns: ['10.0.0.2'],
+      DnsSearch: ['example.test'],
+      DnsOptions: ['ndots:2'],
+      VolumesFrom: ['one', 'two:ro'],
+      LogConfig: { Type: 'json-file', Config: { 'max-size': '10k', 'max-file': '3' } },
+      Mounts: [
+        { Type: 'volume', Source: 'v', Target: '/v', VolumeOptions: { Subpath: 'a/b', NoCopy: true } },
+        { Type: 'bind', Source: '/s', Target: '/b', BindOptions: { Propagation: 'rslave', NonRecursive: true } },
+      ],
+      Tmpfs: { '/t': 'exec,uid=5' },
+      CpuQuota: 50_000,
+      BlkioDeviceReadBps: [{ Path: '/dev/sda', Rate: 1024 }],
+    },
+  });
+  assert.deepEqual(create.namespaces, { pid: 'host', ipc: { container: 'other' }, uts: 'host', cgroup: 'private' });
+  assert.deepEqual(create.devices, [{ hostPath: '/dev/null', containerPath: '/dev/nothing', permissions: 'r' }]);
+  assert.deepEqual([create.isPrivilegeGainForbidden, create.seccomp], [true, 'unconfined']);
+  assert.deepEqual(create.resolution, {
+    nameservers: ['10.0.0.2'],
+    searchDomains: ['example.test'],
+    options: ['ndots:2'],
+    hosts: [
+      { address: '10.0.0.1', names: ['db'] },
+      { address: '::1', names: ['six'] },
+      { address: 'host-gateway', names: ['machine'] },
+    ],
+  });
+  assert.deepEqual(create.log, { maxSizeBytes: 10_240, maxFiles: 3 });
+  assert.deepEqual(create.mountsFrom, [
+    { container: 'one', isReadOnly: false },
+    { container: 'two', isReadOnly: true },
+  ]);
+  assert.deepEqual(create.mounts, [
+    { kind: 'volume', name: 'v', target: '/v', isReadOnly: false, subpath: 'a/b', isCopyLess: true },
+    { kind: 'bind', source: '/s', target: '/b', isReadOnly: false, propagation: 'rslave', isShallow: true },
+    { kind: 'tmpfs', target: '/t', options: ['exec', 'uid=5'] },
+  ]);
+  assert.deepEqual(create.resources, {
+    cpuQuotaUs: 50_000,
+    blockLimits: [{ kind: 'read-bytes', device: '/dev/sda', value: 1024 }],
+  });
 });

@@ -35,10 +35,8 @@ async function testOf(api: Api, name: string, values: readonly string[]): Promis
           create.network.mode === value || (create.network.mode === 'bridge' && create.network.network === value),
       );
     case 'volume':
-      return some(({ create }, value) =>
-        (create.mounts ?? []).some(
-          (mount) => mount.target === value || (mount.kind === 'volume' && mount.name === value),
-        ),
+      return some(({ mounts }, value) =>
+        mounts.some((mount) => mount.target === value || (mount.kind === 'volume' && mount.name === value)),
       );
     case 'ancestor': {
       const images = await Promise.all(values.map((value) => api.engine.images.find(value)));

@@ -1,6 +1,8 @@
 import type { Container, ContainerCreate, Image } from '#engine';
 import { humanDuration } from './duration.ts';
 import { configJson, familiarName } from './image-json.ts';
+import { hostConfigJson } from './host-config-json.ts';
+import { mountsJson } from './volumes.ts';
 
 const zeroTime = '0001-01-01T00:00:00Z';
 const timeOf = (at: number | undefined) => (at === undefined ? zeroTime : new Date(at).toISOString());
@@ -28,9 +30,14 @@ export function containerJson(container: Container, image: Image | undefined): o
     ProcessLabel: '',
     AppArmorProfile: '',
     ExecIDs: null,
-    HostConfig: hostConfigJson(create),
+    HostConfig: {
+      ...hostConfigJson(create),
+      NetworkMode: networkModeOf(create),
+      PortBindings: {},
+      PublishAllPorts: false,
+    },
     GraphDriver: { Name: 'overlay', Data: null },
-    Mounts: (create.mounts ?? []).flatMap(mountJson),
+    Mounts: mountsJson(container),
     Config: {
       ...(image ? configJson(image.config) : {}),
       Hostname: create.hostname ?? container.id.slice(0, 12),
@@ -84,119 +91,6 @@ function stateJson({ state }: Container): object {
         }
       : {}),
   };
-}
-
-function hostConfigJson(create: ContainerCreate): object {
-  const { resources = {}, restartPolicy } = create;
-  return {
-    Binds: bindsOf(create),
-    ContainerIDFile: '',
-    LogConfig: { Type: 'json-file', Config: {} },
-    NetworkMode: networkModeOf(create),
-    PortBindings: {},
-    RestartPolicy: { Name: restartPolicy?.name ?? 'no', MaximumRetryCount: restartPolicy?.maximumRetryCount ?? 0 },
-    AutoRemove: create.isRemovedOnExit ?? false,
-    VolumeDriver: '',
-    VolumesFrom: null,
-    ConsoleSize: [0, 0],
-    CapAdd: create.capabilities?.add ?? null,
-    CapDrop: create.capabilities?.drop ?? null,
-    CgroupnsMode: 'host',
-    Dns: [],
-    DnsOptions: [],
-    DnsSearch: [],
-    ExtraHosts: null,
-    GroupAdd: null,
-    IpcMode: 'private',
-    Cgroup: '',
-    Links: null,
-    OomScoreAdj: create.oomScoreAdj ?? 0,
-    PidMode: '',
-    Privileged: create.isPrivileged ?? false,
-    PublishAllPorts: false,
-    ReadonlyRootfs: create.isReadOnlyRoot ?? false,
-    SecurityOpt: null,
-    UTSMode: '',
-    UsernsMode: '',
-    ShmSize: 67108864,
-    Runtime: 'runc',
-    Isolation: '',
-    CpuShares: resources.cpuShares ?? 0,
-    Memory: resources.memoryBytes ?? 0,
-    NanoCpus: (resources.cpuMillis ?? 0) * 1_000_000,
-    CgroupParent: create.cgroupParent ?? '',
-    BlkioWeight: 0,
-    BlkioWeightDevice: [],
-    BlkioDeviceReadBps: [],
-    BlkioDeviceWriteBps: [],
-    BlkioDeviceReadIOps: [],
-    BlkioDeviceWriteIOps: [],
-    CpuPeriod: 0,
-    CpuQuota: 0,
-    CpuRealtimePeriod: 0,
-    CpuRealtimeRuntime: 0,
-    CpusetCpus: resources.cpusetCpus ?? '',
-    CpusetMems: '',
-    Devices: [],
-    DeviceCgroupRules: null,
-    DeviceRequests: null,
-    MemoryReservation: resources.memoryReservationBytes ?? 0,
-    MemorySwap: resources.memorySwapBytes ?? 0,
-    MemorySwappiness: null,
-    OomKillDisable: null,
-    PidsLimit: resources.pidsLimit ?? null,
-    Ulimits: (create.ulimits ?? []).map(({ name, soft, hard }) => ({ Name: name, Soft: soft, Hard: hard })),
-    CpuCount: 0,
-    CpuPercent: 0,
-    IOMaximumIOps: 0,
-    IOMaximumBandwidth: 0,
-    ...(create.sysctls ? { Sysctls: create.sysctls } : {}),
-    ...(create.isInitEnabled === undefined ? {} : { Init: create.isInitEnabled }),
-    ...tmpfsOf(create),
-    MaskedPaths: null,
-    ReadonlyPaths: null,
-  };
-}
-
-function bindsOf({ mounts = [] }: ContainerCreate): readonly string[] | null {
-  const binds = mounts.flatMap((mount) => {
-    if (mount.kind === 'tmpfs') return [];
-    const source = mount.kind === 'bind' ? mount.source : mount.name;
-    return [`${source}:${mount.target}${mount.isReadOnly ? ':ro' : ''}`];
-  });
-  return binds.length === 0 ? null : binds;
-}
-
-function tmpfsOf({ mounts = [] }: ContainerCreate): { readonly Tmpfs?: object } {
-  const entries = mounts.flatMap((mount) => {
-    if (mount.kind !== 'tmpfs') return [];
-    const options = [
-      ...(mount.sizeBytes === undefined ? [] : [`size=${mount.sizeBytes}`]),
-      ...(mount.mode === undefined ? [] : [`mode=${mount.mode.toString(8)}`]),
-    ];
-    return [[mount.target, options.join(',')] as const];
-  });
-  return entries.length === 0 ? {} : { Tmpfs: Object.fromEntries(entries) };
-}
-
-function mountJson(mount: NonNullable<ContainerCreate['mounts']>[number]): object[] {
-  if (mount.kind === 'tmpfs')
-    return [{ Type: 'tmpfs', Source: '', Destination: mount.target, Mode: '', RW: true, Propagation: '' }];
-  const RW = mount.isReadOnly !== true;
-  if (mount.kind === 'bind')
-    return [{ Type: 'bind', Source: mount.source, Destination: mount.target, Mode: '', RW, Propagation: 'rprivate' }];
-  return [
-    {
-      Type: 'volume',
-      Name: mount.name,
-      Source: '',
-      Destination: mount.target,
-      Driver: 'local',
-      Mode: 'z',
-      RW,
-      Propagation: '',
-    },
-  ];
 }
 
 const networkModeOf = ({ network }: ContainerCreate) => {
@@ -260,7 +154,7 @@ export function containerSummary(container: Container, now: number): object {
     NetworkSettings: {
       Networks: name === undefined ? {} : { [name]: { IPAddress: container.address?.ip ?? '', NetworkID: '' } },
     },
-    Mounts: (create.mounts ?? []).flatMap(mountJson),
+    Mounts: mountsJson(container),
   };
 }
 

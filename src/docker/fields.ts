@@ -89,3 +89,10 @@ export class Fields {
     return this.#path === '' ? name : `${this.#path}.${name}`;
   }
 }
+
+type Present<Type> = { readonly [name in keyof Type]?: Exclude<Type[name], undefined> };
+
+/** The members that are there: our types tell "absent" from "undefined". */
+export function present<Type extends object>(members: Type): Present<Type> {
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as Present<Type>; // only undefined was dropped
+}

@@ -25,23 +25,18 @@ import {
   waitContainer,
 } from './containers.ts';
 import { inspectDistribution } from './distribution.ts';
+import { pauseContainer, unpauseContainer, updateContainer } from './container-state.ts';
+import { diskUsage } from './disk-usage.ts';
 import { streamEvents } from './events.ts';
 import { createExec, inspectExec, resizeExec, startExec } from './exec.ts';
-import {
-  createImage,
-  imageHistory,
-  inspectImage,
-  listImages,
-  pushImage,
-  removeImage,
-  tagImage,
-} from './images.ts';
+import { createImage, imageHistory, inspectImage, listImages, pushImage, removeImage, tagImage } from './images.ts';
 import { loadImages, saveImage, saveImages } from './image-archive.ts';
 import { pruneImages } from './image-prune.ts';
 import { containerLogs } from './logs.ts';
 import type { Route } from './router.ts';
+import { containerStats } from './stats.ts';
 import { authenticate, info, inspectNetwork, listNetworks, ping, version } from './system.ts';
-import { listVolumes } from './volumes.ts';
+import { createVolume, inspectVolume, listVolumes, pruneVolumes, removeVolume } from './volumes.ts';
 
 /** Every operation of the Docker Engine API (its published description, v1.51), in its order. Those without a handler answer 501. */
 export const routes: readonly Route[] = [
@@ -52,16 +47,16 @@ export const routes: readonly Route[] = [
   ['GET', '/containers/{id}/logs', containerLogs],
   ['GET', '/containers/{id}/changes', containerChanges],
   ['GET', '/containers/{id}/export', exportContainer],
-  ['GET', '/containers/{id}/stats'],
+  ['GET', '/containers/{id}/stats', containerStats],
   ['POST', '/containers/{id}/resize', resizeContainer],
   ['POST', '/containers/{id}/start', startContainer],
   ['POST', '/containers/{id}/stop', stopContainer],
   ['POST', '/containers/{id}/restart', restartContainer],
   ['POST', '/containers/{id}/kill', killContainer],
-  ['POST', '/containers/{id}/update'],
+  ['POST', '/containers/{id}/update', updateContainer],
   ['POST', '/containers/{id}/rename', renameContainer],
-  ['POST', '/containers/{id}/pause'],
-  ['POST', '/containers/{id}/unpause'],
+  ['POST', '/containers/{id}/pause', pauseContainer],
+  ['POST', '/containers/{id}/unpause', unpauseContainer],
   ['POST', '/containers/{id}/attach', attachContainer],
   ['GET', '/containers/{id}/attach/ws'],
   ['POST', '/containers/{id}/wait', waitContainer],
@@ -92,17 +87,17 @@ export const routes: readonly Route[] = [
   ['HEAD', '/_ping', ping],
   ['POST', '/commit', commitContainer],
   ['GET', '/events', streamEvents],
-  ['GET', '/system/df'],
+  ['GET', '/system/df', diskUsage],
   ['POST', '/containers/{id}/exec', createExec],
   ['POST', '/exec/{id}/start', startExec],
   ['POST', '/exec/{id}/resize', resizeExec],
   ['GET', '/exec/{id}/json', inspectExec],
   ['GET', '/volumes', listVolumes],
-  ['POST', '/volumes/create'],
-  ['GET', '/volumes/{name}'],
+  ['POST', '/volumes/create', createVolume],
+  ['GET', '/volumes/{name}', inspectVolume],
   ['PUT', '/volumes/{name}'],
-  ['DELETE', '/volumes/{name}'],
-  ['POST', '/volumes/prune'],
+  ['DELETE', '/volumes/{name}', removeVolume],
+  ['POST', '/volumes/prune', pruneVolumes],
   ['GET', '/networks', listNetworks],
   ['GET', '/networks/{id}', inspectNetwork],
   ['DELETE', '/networks/{id}'],

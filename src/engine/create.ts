@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { DabbaError, type Clock, type Logger, type Random } from '#base';
 import { openDiskBlobStore } from '#blob';
 import { createBuilder, type DockerfileBuilder } from './build/index.ts';
-import type { Builder, ContainerFiles, Containers, Engine, EngineEvent, Images, Networks } from './engine.ts';
+import type { Builder, ContainerFiles, Containers, Engine, EngineEvent, Images, Networks, Volumes } from './engine.ts';
 import { EventHub } from './events.ts';
 import { announceImages } from './image-events.ts';
 import { LocalContainerFiles } from './files/container-files.ts';
@@ -14,7 +14,7 @@ import { NetworkSet } from './network/networks.ts';
 import type { ContainerNetworks, RegistryResolver } from './ports.ts';
 import { openContainers, type OpenContainers } from './runtime/open.ts';
 import { openSnapshots } from './snapshot/snapshots.ts';
-import { Volumes } from './volume/volumes.ts';
+import { VolumeSet } from './volume/volumes.ts';
 
 export interface EngineOptions {
   /** Holds `blobs/ layers/ images/ containers/ volumes/ build/`, on one file system. One engine at a time. */
@@ -40,6 +40,7 @@ interface Parts {
   readonly images: Images;
   readonly containers: OpenContainers;
   readonly networks: Networks;
+  readonly volumes: Volumes;
   readonly files: ContainerFiles;
   readonly builder: DockerfileBuilder;
   readonly scope: AsyncDisposableStack;
@@ -48,8 +49,9 @@ interface Parts {
 class LocalEngine implements Engine {
   readonly images: Images = forwarding(() => this.#opened().images);
   readonly containers: Containers = forwarding(() => this.#opened().containers.containers);
-  readonly networks: Networks = forwarding(() => this.#opened().networks);
+  readonly volumes: Volumes = forwarding(() => this.#opened().volumes);
   readonly files: ContainerFiles = forwarding(() => this.#opened().files);
+  readonly networks: Networks = forwarding(() => this.#opened().networks);
   readonly builder: Builder = forwarding(() => this.#opened().builder);
   readonly #options: EngineOptions;
   readonly #events: EventHub;
@@ -130,12 +132,18 @@ async function openParts(options: EngineOptions, events: EventHub, isEnding: boo
       logger,
     }),
   );
+  const volumes = new VolumeSet({
+    directory: join(directory, 'volumes'),
+    events,
+    clock,
+    random,
+  });
   const containers = opening.use(
     await openContainers({
       ...options,
       directory: join(directory, 'containers'),
       images: internals,
-      volumes: new Volumes(join(directory, 'volumes'), clock, random),
+      volumes,
       events,
       isEnding,
     }),
@@ -158,5 +166,5 @@ async function openParts(options: EngineOptions, events: EventHub, isEnding: boo
     images: internals,
     clock,
   });
-  return { images, files, containers, networks, builder, scope: opening.move() };
+  return { images, containers, networks, volumes, files, builder, scope: opening.move() };
 }

@@ -1,9 +1,14 @@
 import type { Digest } from '#base';
+import type { ContainerStats } from './stats.ts';
 import type { ContainerFiles } from './files.ts';
 import type { ImportOptions, LoadedImage, LoadOptions, Platform, RemoteImage } from './image-archive.ts';
+import type { Volumes } from './volumes.ts';
 
 export type * from './files.ts';
 export type * from './image-archive.ts';
+
+export type * from './stats.ts';
+export type * from './volumes.ts';
 import type { Builder } from './builder.ts';
 
 export type * from './builder.ts';
@@ -29,7 +34,7 @@ export type * from './networks.ts';
  * `start` of the engine rescans, adopts what runs, collects exits that happened meanwhile, and removes what was half made. `stop` lets go
  * and leaves containers running. `destroy` ends everything that runs and leaves no process, mount or cgroup; containers stay on disk as
  * `exited` with their read/write layer, and a restart policy brings them back at the next `start`. It may be called without `start`.
- * `images`, `containers` and `builder` may be handed on at once; until `start` their methods throw `Unavailable`.
+ * `images`, `containers`, `volumes` and `builder` may be handed on at once; until `start` their methods throw `Unavailable`.
  *
  * **Example.** `await engine.images.pull(ref, { credentials, signal })`, `const c = await engine.containers.create({ image: ref, … })`,
  * `await engine.containers.start(c.id)`, `const { exitCode } = await engine.containers.wait(c.id, 'stopped', signal)`.
@@ -41,6 +46,7 @@ export interface Engine {
   readonly images: Images;
   readonly containers: Containers;
   readonly networks: Networks;
+  readonly volumes: Volumes;
   readonly files: ContainerFiles;
   readonly builder: Builder;
   /** Image, container and volume events from now on, as they happen. */
@@ -119,6 +125,7 @@ export interface ImageConfig {
     readonly Interval?: number;
     readonly Timeout?: number;
     readonly StartPeriod?: number;
+    readonly StartInterval?: number;
     readonly Retries?: number;
   };
   readonly OnBuild?: readonly string[];
@@ -190,6 +197,61 @@ export interface ContainerCreate {
   readonly cgroupParent?: string;
   readonly healthCheck?: ImageConfig['Healthcheck'];
   readonly oomScoreAdj?: number;
+  readonly domainname?: string;
+  readonly namespaces?: SharedNamespaces;
+  /** Size of /dev/shm. */
+  readonly sharedMemoryBytes?: number;
+  /** Groups of the process beyond its user's own, names or numbers. */
+  readonly supplementaryGroups?: readonly string[];
+  readonly devices?: readonly DeviceMapping[];
+  /** Further rules of the devices cgroup, e.g. `c 10:200 rwm`. */
+  readonly deviceRules?: readonly string[];
+  /** Set-user-ID bits and the like give no process of it more than it has. */
+  readonly isPrivilegeGainForbidden?: boolean;
+  /** `unconfined`, or the text of a profile in Docker's JSON; default Docker's own. */
+  readonly seccomp?: string;
+  /** Instead of Docker's: paths hidden from it, and paths it may only read. */
+  readonly maskedPaths?: readonly string[];
+  readonly readonlyPaths?: readonly string[];
+  readonly resolution?: Resolution;
+  readonly log?: LogLimits;
+  /** Containers whose mounts it gets too, where it has none of its own. */
+  readonly mountsFrom?: readonly { readonly container: string; readonly isReadOnly?: boolean }[];
+  /** Passed on in its OCI configuration. */
+  readonly annotations?: { readonly [name: string]: string };
+}
+
+/** Namespaces not its own: the machine's, or those of another container, by id or name. */
+export interface SharedNamespaces {
+  readonly pid?: NamespaceOf;
+  readonly ipc?: NamespaceOf;
+  readonly uts?: 'host';
+  /** The machine's on cgroup v1, its own on v2, unless told. */
+  readonly cgroup?: 'host' | 'private';
+}
+
+export type NamespaceOf = 'host' | { readonly container: string };
+
+export interface DeviceMapping {
+  readonly hostPath: string;
+  readonly containerPath: string;
+  /** Of `r`, `w`, `m`. */
+  readonly permissions: string;
+}
+
+/** How it resolves names, beyond what its network says; given name servers, search domains and options replace the network's. */
+export interface Resolution {
+  readonly nameservers?: readonly string[];
+  readonly searchDomains?: readonly string[];
+  readonly options?: readonly string[];
+  readonly hosts?: readonly { readonly address: string; readonly names: readonly string[] }[];
+}
+
+/** When the recorded output is cut: a file that grew to `maxSizeBytes` is put aside, and of `maxFiles` files the oldest goes. */
+export interface LogLimits {
+  readonly maxSizeBytes?: number;
+  /** Default 1. */
+  readonly maxFiles?: number;
 }
 
 /** `namespace`: a prepared one, e.g. of a sandbox; `bridge`: one of the engine's own networks; `none`: loopback alone; `host`: the machine's. */
@@ -211,9 +273,40 @@ export type ContainerNetwork =
   | { readonly mode: 'host' };
 
 export type Mount =
-  | { readonly kind: 'bind'; readonly source: string; readonly target: string; readonly isReadOnly?: boolean }
-  | { readonly kind: 'volume'; readonly name: string; readonly target: string; readonly isReadOnly?: boolean }
-  | { readonly kind: 'tmpfs'; readonly target: string; readonly sizeBytes?: number; readonly mode?: number };
+  | {
+      readonly kind: 'bind';
+      readonly source: string;
+      readonly target: string;
+      readonly isReadOnly?: boolean;
+      /** mount_namespaces(7); default `rprivate`. */
+      readonly propagation?: 'private' | 'rprivate' | 'shared' | 'rshared' | 'slave' | 'rslave';
+      /** Without what is mounted beneath the source. */
+      readonly isShallow?: boolean;
+      /** Makes a source that is not there a directory, instead of failing. */
+      readonly isSourceMade?: boolean;
+    }
+  | {
+      readonly kind: 'volume';
+      /** Empty for an anonymous one. */
+      readonly name: string;
+      readonly target: string;
+      readonly isReadOnly?: boolean;
+      /** An empty volume stays empty, instead of being filled from the image. */
+      readonly isCopyLess?: boolean;
+      /** A path within the volume to be mounted instead of all of it. */
+      readonly subpath?: string;
+      /** For a volume that this makes. */
+      readonly labels?: { readonly [name: string]: string };
+      readonly options?: { readonly [name: string]: string };
+    }
+  | {
+      readonly kind: 'tmpfs';
+      readonly target: string;
+      readonly sizeBytes?: number;
+      readonly mode?: number;
+      /** Further words for mount(8), e.g. `exec`, `uid=1000`. */
+      readonly options?: readonly string[];
+    };
 
 export interface Resources {
   readonly cpuShares?: number;
@@ -223,7 +316,28 @@ export interface Resources {
   readonly memoryBytes?: number;
   readonly memoryReservationBytes?: number;
   readonly memorySwapBytes?: number;
+  /** Negative: none. */
   readonly pidsLimit?: number;
+  readonly cpusetMems?: string;
+  /** Instead of `cpuMillis`: time in each period, both in microseconds. */
+  readonly cpuQuotaUs?: number;
+  readonly cpuPeriodUs?: number;
+  readonly cpuRealtimePeriodUs?: number;
+  readonly cpuRealtimeRuntimeUs?: number;
+  /** 0 to 100; cgroup v1 alone. */
+  readonly memorySwappiness?: number;
+  /** cgroup v1 alone. */
+  readonly isOomKillDisabled?: boolean;
+  /** 10 to 1000. */
+  readonly blockWeight?: number;
+  readonly blockLimits?: readonly BlockLimit[];
+}
+
+/** A bound on one block device; bytes or operations a second, or its weight. */
+export interface BlockLimit {
+  readonly kind: 'read-bytes' | 'write-bytes' | 'read-operations' | 'write-operations' | 'weight';
+  readonly device: string;
+  readonly value: number;
 }
 
 export interface ExposedPort {
@@ -243,6 +357,7 @@ export interface Container {
     readonly workingDirectory: string;
     readonly user: string;
   };
+  readonly mounts: readonly ContainerMount[];
   readonly state: ContainerState;
   readonly restartCount: number;
   readonly createdAt: number;
@@ -261,6 +376,14 @@ export interface Container {
   /** Requests the machine could not grant in full, e.g. a clamped rlimit. */
   readonly warnings: readonly string[];
 }
+
+/** A mount as it was made: every volume has its name and place. */
+export type ContainerMount =
+  | Exclude<Mount, { readonly kind: 'volume' }>
+  | (Omit<Extract<Mount, { readonly kind: 'volume' }>, 'labels' | 'options'> & {
+      readonly source: string;
+      readonly isAnonymous: boolean;
+    });
 
 export interface ContainerState {
   readonly status: 'created' | 'running' | 'paused' | 'restarting' | 'removing' | 'exited' | 'dead';
@@ -285,8 +408,21 @@ export interface ContainerState {
 export interface Containers {
   create(request: ContainerCreate): Promise<Container>;
   start(id: string): Promise<void>;
-  /** Sends the stop signal, then SIGKILL after the timeout; resolves when it has ended. Stopping a stopped container succeeds. */
-  stop(id: string, options?: { readonly timeoutMs?: number; readonly signal?: string }): Promise<void>;
+  /**
+   * Sends the stop signal, then SIGKILL after the timeout; resolves when it has ended. Stopping a stopped container succeeds. Aborting `letGo`
+   * ends the waiting and rejects: the signal was sent, the SIGKILL will not be.
+   */
+  stop(id: string, options?: StopOptions): Promise<void>;
+  /** Freezes every process of it. Throws `Conflict` unless it runs, or when it is paused already. */
+  pause(id: string): Promise<void>;
+  /** Throws `Conflict` unless it is paused. */
+  unpause(id: string): Promise<void>;
+  /** Changes limits or the restart policy, of a running container at once. Members that are absent stay as they are. */
+  update(id: string, change: ContainerUpdate): Promise<{ readonly warnings: readonly string[] }>;
+  /** Bytes of its read/write layer. */
+  sizeOf(id: string): Promise<number>;
+  /** What it uses at this moment; undefined when it does not run. */
+  stats(id: string): Promise<ContainerStats | undefined>;
   /** `signal` by name (`SIGTERM`, `TERM`) or number. Throws `Conflict` unless running. */
   kill(id: string, signal: string): Promise<void>;
   /** Throws `Conflict` while it runs, unless `force`. */
@@ -313,6 +449,18 @@ export interface Containers {
     id: string,
     psArguments: readonly string[],
   ): Promise<{ readonly titles: readonly string[]; readonly processes: readonly (readonly string[])[] }>;
+}
+
+export interface StopOptions {
+  readonly timeoutMs?: number;
+  /** Instead of the container's own stop signal. */
+  readonly signal?: string;
+  readonly letGo?: AbortSignal;
+}
+
+export interface ContainerUpdate {
+  readonly resources?: Resources;
+  readonly restartPolicy?: NonNullable<ContainerCreate['restartPolicy']>;
 }
 
 export interface LogOptions {

@@ -42,7 +42,7 @@ async function reconcile(
   if (status.current.phase === 'stopped') return undefined;
   let again: void | { readonly afterMs: number };
   try {
-    again = await live(context, sandbox, { status, signal: work.signal });
+    again = await live(context, sandbox, { status, signal: work.signal, letGo: signal });
   } catch (error) {
     // What is known so far is worth reporting, whatever went wrong; the key comes again.
     await status.flush();
@@ -57,7 +57,11 @@ async function reconcile(
 async function live(
   context: WorkerContext,
   sandbox: SandboxSpec,
-  { status, signal }: { readonly status: StatusWriter; readonly signal: AbortSignal },
+  {
+    status,
+    signal,
+    letGo,
+  }: { readonly status: StatusWriter; readonly signal: AbortSignal; readonly letGo: AbortSignal },
 ): Promise<void | { readonly afterMs: number }> {
   if (sandbox.desired === 'stopped') beginStop(status, { kind: 'requested', message: 'the sandbox was asked to stop' });
   if (status.current.phase !== 'stopping') {
@@ -69,7 +73,7 @@ async function live(
       beginStop(status, error.failure);
     }
   }
-  return await stop(context, sandbox, status);
+  return await stop(context, sandbox, { status, letGo });
 }
 
 function beginStop(status: StatusWriter, failure: SandboxFailure): void {

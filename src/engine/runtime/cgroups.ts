@@ -9,6 +9,7 @@ export class Cgroups {
   readonly #roots: readonly string[];
   readonly #memoryRoot: string | undefined;
   readonly #pidsRoot: string;
+  readonly #rootOf: (controller: string) => string | undefined;
 
   constructor(mounts = listMounts()) {
     this.isVersion2 = mounts.some((mount) => mount.target === '/sys/fs/cgroup' && mount.type === 'cgroup2');
@@ -18,14 +19,23 @@ export class Cgroups {
       this.isVersion2
         ? '/sys/fs/cgroup'
         : hierarchies.find((mount) => mount.options.split(',').includes(controller))?.target;
+    this.#rootOf = rootOf;
     this.#memoryRoot = rootOf('memory');
     this.#pidsRoot = rootOf('pids') ?? rootOf('devices') ?? '/sys/fs/cgroup';
   }
 
-  /** False on v1 kernels that were not told to account for swap. */
-  get hasSwapAccounting(): boolean {
-    if (this.isVersion2) return true;
-    return this.#memoryRoot !== undefined && existsSync(join(this.#memoryRoot, 'memory.memsw.limit_in_bytes'));
+  /** What this machine's hierarchies can do. v1 kernels account for swap only when told to; weights depend on the I/O scheduler. */
+  features() {
+    const has = (controller: string, ...files: readonly string[]) => {
+      const root = this.#rootOf(controller);
+      return root !== undefined && files.some((file) => existsSync(join(root, file)));
+    };
+    return {
+      cgroupVersion: this.isVersion2 ? (2 as const) : (1 as const),
+      hasSwapAccounting: this.isVersion2 || has('memory', 'memory.memsw.limit_in_bytes'),
+      // On v2 the root has no such files: runc tells when it cannot set them.
+      hasBlockWeights: this.isVersion2 || has('blkio', 'blkio.weight', 'blkio.bfq.weight'),
+    };
   }
 
   /** Pids of every process in the cgroup and those beneath it. */
@@ -42,6 +52,12 @@ export class Cgroups {
     if (this.#memoryRoot === undefined) return 0;
     const file = join(this.#memoryRoot, path, this.isVersion2 ? 'memory.events' : 'memory.oom_control');
     return Number(/^oom_kill (\d+)$/m.exec(readOptional(file) ?? '')?.[1] ?? 0);
+  }
+
+  /** Text of a controller's file for a cgroup; undefined where the kernel has none. On v2 every controller's files lie together. */
+  read(controller: string, path: string, file: string): string | undefined {
+    const root = this.#rootOf(controller);
+    return root === undefined ? undefined : readOptional(join(root, path, file));
   }
 
   /** Removes the cgroup and all beneath it from every hierarchy. Those that still hold processes stay, and are told in the answer. */

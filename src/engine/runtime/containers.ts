@@ -6,17 +6,22 @@ import type {
   Attachment,
   Container,
   ContainerCreate,
-  Containers,
   EndpointCreate,
   ExposedPort,
+  ContainerStats,
+  ContainerUpdate,
+  Containers,
   Exec,
   ExecCreate,
   LogEntry,
   LogOptions,
+  StopOptions,
   TerminalSize,
 } from '../engine.ts';
 import type { BridgeNetwork } from '../ports.ts';
+import { treeBytes } from '../disk-usage.ts';
 import type { ImageUsers, ResolvedImage } from '../image/internals.ts';
+import type { VolumeUser } from '../volume/volumes.ts';
 import { join, leave, networkOf, wantedEndpoints } from './endpoints.ts';
 import { execIn, resizeTerminal } from './exec.ts';
 import { HealthMonitor } from './health.ts';
@@ -28,12 +33,13 @@ import { rewriteNames } from './network.ts';
 import { recordMounts } from './mount-places.ts';
 import { generateName, parseName } from './names.ts';
 import { openRoot, releaseRoot, type OpenRoot } from './open-root.ts';
-import { ContainerFolder, initialState, type ContainerRecord } from './record.ts';
+import { ContainerFolder, initialState, type ContainerRecord, type RecordedMount } from './record.ts';
 import { startsWithEngine } from './restart.ts';
 import type { Runtime } from './runtime.ts';
 import { signalNumber } from './signals.ts';
 import { joinProcess, shortId } from './spec/process.ts';
 import { specWarnings } from './spec/spec.ts';
+import { readStats } from './stats.ts';
 import { sweep } from './sweep.ts';
 import { findMonitors } from './monitors.ts';
 import { listProcesses, type ProcessTable } from './top.ts';
@@ -53,8 +59,12 @@ export class ContainerSet implements Containers, StepContainers, ImageUsers {
 
   constructor(runtime: Runtime) {
     this.#runtime = runtime;
+    runtime.volumes.askForUsers((name) => this.#usersOfVolume(name));
     this.#health = new HealthMonitor(runtime.clock, (instance, request) => execIn(runtime, instance, request));
-    this.#lifecycle = new Lifecycle(runtime, this.#health, (instance) => this.#forget(instance));
+    this.#lifecycle = new Lifecycle(runtime, this.#health, {
+      onRemoved: (instance) => this.#forget(instance),
+      find: (idOrName) => this.#get(idOrName),
+    });
   }
 
   async create(request: ContainerCreate): Promise<Container> {
@@ -71,8 +81,29 @@ export class ContainerSet implements Containers, StepContainers, ImageUsers {
     await this.#lifecycle.start(this.#get(id));
   }
 
-  async stop(id: string, options?: { readonly timeoutMs?: number; readonly signal?: string }): Promise<void> {
+  async stop(id: string, options?: StopOptions): Promise<void> {
     await this.#lifecycle.stop(this.#get(id), options);
+  }
+
+  async pause(id: string): Promise<void> {
+    await this.#lifecycle.pause(this.#get(id));
+  }
+
+  async unpause(id: string): Promise<void> {
+    await this.#lifecycle.unpause(this.#get(id));
+  }
+
+  async update(id: string, change: ContainerUpdate): Promise<{ readonly warnings: readonly string[] }> {
+    return await this.#lifecycle.update(this.#get(id), change);
+  }
+
+  async sizeOf(id: string): Promise<number> {
+    return await treeBytes(this.#get(id).folder.upper);
+  }
+
+  stats(id: string): Promise<ContainerStats | undefined> {
+    const instance = this.#get(id);
+    return Promise.resolve(instance.isRunning ? readStats(this.#runtime, instance) : undefined);
   }
 
   async kill(id: string, signal: string): Promise<void> {
@@ -220,6 +251,14 @@ export class ContainerSet implements Containers, StepContainers, ImageUsers {
     return Promise.resolve([...this.#instances.values()].flatMap(({ record }) => record.chainId ?? []));
   }
 
+  #usersOfVolume(name: string): readonly VolumeUser[] {
+    const mounts = ({ record }: Instance) =>
+      record.mounts.some((mount) => mount.kind === 'volume' && mount.name === name);
+    return [...this.#instances.values()]
+      .filter(mounts)
+      .map(({ id, state }) => ({ id, isRunning: state.phase === 'running' || state.phase === 'starting' }));
+  }
+
   /** Reads every container from disk, adopts what runs, settles what ended, removes what was half made. Once. */
   async load(): Promise<void> {
     const { containersDirectory, monitor } = this.#runtime;
@@ -283,7 +322,7 @@ export class ContainerSet implements Containers, StepContainers, ImageUsers {
     if (request.isInitEnabled) findInit();
     const name = this.#reserveName(request.name, id);
     try {
-      const mounts = await recordMounts(volumes, request, image.config);
+      const mounts = await recordMounts(volumes, request, image.config, this.#mountsFrom(request));
       const folder = new ContainerFolder(containersDirectory, bundlesDirectory, id);
       await folder.make();
       // The container exists once its config does: without one, a restarted engine removes the folder.
@@ -297,6 +336,14 @@ export class ContainerSet implements Containers, StepContainers, ImageUsers {
       this.#idsByName.delete(name);
       throw error;
     }
+  }
+
+  #mountsFrom({ mountsFrom = [] }: ContainerCreate): readonly RecordedMount[] {
+    return mountsFrom.flatMap(({ container, isReadOnly }) =>
+      this.#get(container).record.mounts.map((mount) =>
+        isReadOnly && mount.kind !== 'tmpfs' ? { ...mount, isReadOnly } : mount,
+      ),
+    );
   }
 
   async #read(id: string): Promise<void> {

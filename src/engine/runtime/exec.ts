@@ -7,7 +7,7 @@ import { readAccounts } from './accounts.ts';
 import { ProcessAttachment } from './attachment.ts';
 import { execMonitored, type MonitoredExec } from './conmon.ts';
 import type { Instance } from './instance.ts';
-import { notRunning } from './lifecycle.ts';
+import { notRunning, paused } from './lifecycle.ts';
 import type { Runtime } from './runtime.ts';
 import { joinEnvironment } from './spec/process.ts';
 import { buildProcess, writeSpec } from './spec/spec.ts';
@@ -17,6 +17,7 @@ import { startFailure } from './start-failure.ts';
 /** Adds a process to a running container, attached before it starts. Throws `Conflict` unless it runs. */
 export async function execIn(runtime: Runtime, instance: Instance, request: ExecCreate): Promise<Exec> {
   if (!instance.isRunning) throw new DabbaError('Conflict', `container ${instance.id} is not running`);
+  if (instance.isPaused) throw paused(instance);
   if (request.args.length === 0) throw new DabbaError('InvalidArgument', 'No exec command specified');
   const id = runtime.random.hex(64);
   const bundle = join(runtime.execsDirectory, id.slice(0, 16));
@@ -121,7 +122,11 @@ class RunningExec implements Exec {
 }
 
 function processText(runtime: Runtime, { record, folder }: Instance, request: ExecCreate): string {
-  const user = resolveUser(request.user || record.process.user, readAccounts(folder.merged));
+  const user = resolveUser(
+    request.user || record.process.user,
+    readAccounts(folder.merged),
+    record.create.supplementaryGroups,
+  );
   const terminal = request.isTty ? ['TERM=xterm'] : [];
   const process = {
     args: request.args,

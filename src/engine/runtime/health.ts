@@ -19,6 +19,8 @@ export interface HealthPlan {
   readonly intervalMs: number;
   readonly timeoutMs: number;
   readonly startPeriodMs: number;
+  /** Between checks within the start period, until the first that succeeds. */
+  readonly startIntervalMs: number;
   readonly retries: number;
 }
 
@@ -32,6 +34,7 @@ export function healthPlan(check: Healthcheck | undefined, shell: readonly strin
     intervalMs: (check.Interval ?? 0) / nsPerMs || defaultIntervalMs,
     timeoutMs: (check.Timeout ?? 0) / nsPerMs || defaultTimeoutMs,
     startPeriodMs: (check.StartPeriod ?? 0) / nsPerMs,
+    startIntervalMs: (check.StartInterval ?? 0) / nsPerMs || defaultStartIntervalMs,
     retries: check.Retries || defaultRetries,
   };
 }
@@ -92,9 +95,10 @@ export class HealthMonitor {
       );
     const pauseMs = () =>
       instance.health?.status === 'starting' && this.#clock.now() - startedAt < plan.startPeriodMs
-        ? Math.min(plan.intervalMs, defaultStartIntervalMs)
+        ? plan.startIntervalMs
         : plan.intervalMs;
     while (await isDue(pauseMs())) {
+      if (instance.isPaused) continue; // nothing can be asked of frozen processes
       const result = await this.#probe(instance, plan, signal);
       if (signal.aborted || !instance.health) return;
       const before = instance.health.status;

@@ -1,10 +1,10 @@
 import { posix } from 'node:path';
 import { DabbaError } from '#base';
-import type { AttachOptions, Container, ContainerState } from '../engine.ts';
+import type { AttachOptions, Container, ContainerCreate, ContainerMount, ContainerState } from '../engine.ts';
 import { ProcessAttachment } from './attachment.ts';
 import type { HealthState } from './health.ts';
 import { viewEndpoints } from './endpoints.ts';
-import { ContainerFolder, type ContainerRecord, type StateRecord } from './record.ts';
+import { ContainerFolder, type ContainerRecord, type RecordedMount, type StateRecord } from './record.ts';
 import { RestartBackoff } from './restart.ts';
 import type { Runtime } from './runtime.ts';
 import { Turns } from './turns.ts';
@@ -51,6 +51,9 @@ export class Instance {
   get isRunning(): boolean {
     return this.#state.phase === 'running';
   }
+  get isPaused(): boolean {
+    return this.isRunning && this.#state.isPaused === true;
+  }
   get isRemoved(): boolean {
     return this.#isRemoved;
   }
@@ -66,14 +69,20 @@ export class Instance {
   }
 
   async rename(name: string): Promise<void> {
-    const record = { ...this.#record, name };
-    await this.folder.writeConfig(record);
-    this.#record = record;
+    await this.#rewrite({ ...this.#record, name });
+  }
+
+  /** Records changed limits or another restart policy. */
+  async recreate(create: ContainerCreate): Promise<void> {
+    await this.#rewrite({ ...this.#record, create });
   }
 
   /** Records other networks. */
   async moveTo(endpoints: NonNullable<ContainerRecord['endpoints']>): Promise<void> {
-    const record = { ...this.#record, endpoints };
+    await this.#rewrite({ ...this.#record, endpoints });
+  }
+
+  async #rewrite(record: ContainerRecord): Promise<void> {
     await this.folder.writeConfig(record);
     this.#record = record;
   }
@@ -149,18 +158,9 @@ export class Instance {
   view(): Container {
     const { id, name, create, imageId, process, createdAt, warnings } = this.#record;
     const { restartCount, address } = this.#state;
-    const shown = {
-      id,
-      name,
-      create,
-      imageId,
-      process,
-      createdAt,
-      warnings,
-      restartCount,
-      state: this.#viewState(),
-      ...this.#viewNetwork(),
-    };
+    const mounts = this.#record.mounts.map((mount) => this.#viewMount(mount));
+    const made = { id, name, create, imageId, process, mounts, createdAt, warnings };
+    const shown = { ...made, restartCount, state: this.#viewState(), ...this.#viewNetwork() };
     return address ? { ...shown, address } : shown;
   }
 
@@ -172,9 +172,14 @@ export class Instance {
     };
   }
 
+  #viewMount(mount: RecordedMount): ContainerMount {
+    return mount.kind === 'volume' ? { ...mount, source: this.#runtime.volumes.pathOf(mount.name) } : mount;
+  }
+
   #viewState(): ContainerState {
     const { phase, process, exitCode, isOutOfMemory, error, startedAt, finishedAt, runs } = this.#state;
-    const status = phase === 'starting' ? (runs > 1 ? 'exited' : 'created') : phase;
+    const settled = phase === 'starting' ? (runs > 1 ? 'exited' : 'created') : phase;
+    const status = this.isPaused ? 'paused' : settled;
     return {
       status,
       isOutOfMemory,

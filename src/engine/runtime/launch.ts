@@ -6,6 +6,8 @@ import { readAccounts } from './accounts.ts';
 import { createMonitored } from './conmon.ts';
 import { initMounts, underInit } from './init.ts';
 import type { Instance } from './instance.ts';
+import type { Neighbours } from './lifecycle.ts';
+import { joinNamespaces, type JoinedNamespaces } from './namespaces.ts';
 import { placeMounts } from './mount-places.ts';
 import { prepareNetwork, releaseNetwork, type PreparedNetwork } from './network.ts';
 import type { ContainerFolder } from './record.ts';
@@ -25,13 +27,17 @@ export interface Launched {
  * The start of a container, step by step: root, network, bundle, conmon with `runc create`, attachments, `runc start`. Everything it makes is
  * named after the container, so `clear` undoes any part of it, also after a crash.
  */
-export async function launch(runtime: Runtime, instance: Instance): Promise<Launched> {
+export async function launch(
+  runtime: Runtime,
+  instance: Instance,
+  neighbours: Pick<Neighbours, 'find'>,
+): Promise<Launched> {
   const { folder } = instance;
   await rm(folder.run, { recursive: true, force: true });
   await Promise.all([mkdir(folder.run), mkdir(folder.bundle, { recursive: true, mode: 0o711 })]);
   await mountRoot(runtime, instance);
   const network = await prepareNetwork(runtime, instance.record, folder);
-  await writeBundle(runtime, instance, network);
+  await writeBundle(runtime, instance, { network, namespaces: joinNamespaces(instance.record.create, neighbours) });
   const pid = await createMonitored(runtime.monitor, monitorRequest(instance));
   const process = identify(pid, 'container process');
   const monitor = identify(Number(await readFile(monitorPidFile(folder), 'utf8')), 'conmon');
@@ -58,7 +64,12 @@ export async function release(runtime: Runtime, instance: Instance): Promise<voi
   await Promise.all([
     runtime.images.snapshots.unmount(instance.folder.merged),
     releaseNetwork(runtime, instance.record),
+    ...volumesOf(instance).map((name) => runtime.volumes.close(name, instance.id)),
   ]);
+}
+
+function volumesOf({ record }: Instance): readonly string[] {
+  return record.mounts.flatMap((mount) => (mount.kind === 'volume' ? [mount.name] : []));
 }
 
 /** How a run ended. */
@@ -85,9 +96,13 @@ async function mountRoot({ images }: Runtime, { record, folder }: Instance): Pro
   await images.snapshots.mount({ chainId: record.chainId, target: folder.merged, writable });
 }
 
-async function writeBundle(runtime: Runtime, instance: Instance, network: PreparedNetwork): Promise<void> {
+async function writeBundle(
+  runtime: Runtime,
+  instance: Instance,
+  { network, namespaces }: { readonly network: PreparedNetwork; readonly namespaces: JoinedNamespaces },
+): Promise<void> {
   const { record, folder } = instance;
-  const user = resolveUser(record.process.user, readAccounts(folder.merged));
+  const user = resolveUser(record.process.user, readAccounts(folder.merged), record.create.supplementaryGroups);
   const spec = buildSpec({
     create: record.create,
     process: { ...record.process, args: underInit(record), isTty: record.create.isTty ?? false },
@@ -98,6 +113,7 @@ async function writeBundle(runtime: Runtime, instance: Instance, network: Prepar
     files: folder.files,
     cgroupPath: instance.cgroupPath,
     networkNamespace: network.namespace,
+    namespaces,
     isCgroup2: runtime.cgroups.isVersion2,
     architecture: process.arch,
     limits: runtime.limits,

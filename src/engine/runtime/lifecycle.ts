@@ -1,11 +1,14 @@
 import { DabbaError, messageOf } from '#base';
 import { isProcessAlive, processEnded, signalProcess, type ProcessIdentity } from '#kernel';
+import type { ContainerCreate, ContainerUpdate, StopOptions } from '../engine.ts';
 import { HealthMonitor } from './health.ts';
 import type { Instance } from './instance.ts';
 import { clear, launch, readExit, release, wasCutOff, type RunEnd } from './launch.ts';
 import type { Runtime } from './runtime.ts';
 import { restarts } from './restart.ts';
 import { signalNumber } from './signals.ts';
+import type { OciResources } from './spec/oci.ts';
+import { cgroupLimits, joinResources } from './spec/resources.ts';
 import { startFailure } from './start-failure.ts';
 
 const defaultStopTimeoutMs = 10_000;
@@ -13,20 +16,27 @@ const defaultStopTimeoutMs = 10_000;
 const unknownExitCode = 255;
 const [killSignal] = [9] as const;
 
+/** The other containers. */
+export interface Neighbours {
+  onRemoved(instance: Instance): void;
+  /** Throws `NotFound`. */
+  find(idOrName: string): Instance;
+}
+
 /** What happens to containers: started, ended, brought back, removed. Each change is one turn of its container, recorded before it is made. */
 export class Lifecycle {
   readonly #runtime: Runtime;
   readonly #health: HealthMonitor;
-  readonly #onRemoved: (instance: Instance) => void;
+  readonly #neighbours: Neighbours;
   readonly #closing = new AbortController();
   /** Work that nobody awaits but us: watching ends, pauses, clearing away. */
   readonly #tasks = new Set<Promise<void>>();
   #isClosed = false;
 
-  constructor(runtime: Runtime, health: HealthMonitor, onRemoved: (instance: Instance) => void) {
+  constructor(runtime: Runtime, health: HealthMonitor, neighbours: Neighbours) {
     this.#runtime = runtime;
     this.#health = health;
-    this.#onRemoved = onRemoved;
+    this.#neighbours = neighbours;
   }
 
   start(instance: Instance): Promise<void> {
@@ -35,15 +45,13 @@ export class Lifecycle {
       if (instance.isRemoved || instance.state.phase === 'removing')
         throw new DabbaError('Conflict', `container ${instance.id} is marked for removal and cannot be started`);
       instance.restartPause?.abort();
+      if (instance.isPaused) throw new DabbaError('Conflict', 'cannot start a paused container, try unpause instead');
       if (instance.isRunning) return;
       await this.#begin(instance, 0);
     });
   }
 
-  async stop(
-    instance: Instance,
-    options: { readonly timeoutMs?: number; readonly signal?: string } = {},
-  ): Promise<void> {
+  async stop(instance: Instance, options: StopOptions = {}): Promise<void> {
     const { record } = instance;
     const signal = signalNumber(options.signal ?? record.stopSignal);
     const isStopping = await instance.turns.run(async () => {
@@ -57,7 +65,8 @@ export class Lifecycle {
       return true;
     });
     if (!isStopping) return;
-    await this.#end(instance, signal, options.timeoutMs ?? record.create.stopTimeoutMs ?? defaultStopTimeoutMs);
+    const timeoutMs = options.timeoutMs ?? record.create.stopTimeoutMs ?? defaultStopTimeoutMs;
+    await this.#end(instance, signal, timeoutMs, options.letGo);
     instance.publish('stop');
   }
 
@@ -68,8 +77,63 @@ export class Lifecycle {
       // As in Docker, a signal that is meant to end it keeps the restart policy from bringing it back.
       if (signal === killSignal || signal === signalNumber(instance.record.stopSignal))
         await instance.advance({ ...instance.state, isStoppedByHand: true });
-      this.#signal(instance, signal);
+      await this.#signal(instance, signal);
     });
+  }
+
+  pause(instance: Instance): Promise<void> {
+    return instance.turns.run(async () => {
+      if (!instance.isRunning) throw new DabbaError('Conflict', `container ${instance.id} is not running`);
+      if (instance.isPaused) throw new DabbaError('Conflict', `container ${instance.id} is already paused`);
+      await instance.advance({ ...instance.state, isPaused: true });
+      try {
+        await this.#runtime.runc.pause(instance.id);
+      } catch (error) {
+        await instance.advance({ ...instance.state, isPaused: false });
+        throw error;
+      }
+      instance.publish('pause');
+    });
+  }
+
+  unpause(instance: Instance): Promise<void> {
+    return instance.turns.run(async () => {
+      if (!instance.isPaused) throw new DabbaError('Conflict', `container ${instance.id} is not paused`);
+      await this.#thaw(instance);
+    });
+  }
+
+  /** Records the change first: a start finds it, whatever becomes of the running processes. */
+  update(instance: Instance, change: ContainerUpdate): Promise<{ readonly warnings: readonly string[] }> {
+    return instance.turns.run(async () => {
+      if (instance.isRemoved || instance.state.phase === 'removing')
+        throw new DabbaError('Conflict', `container ${instance.id} is marked for removal and cannot be "update"`);
+      const { create } = instance.record;
+      const { restartPolicy } = change;
+      if (create.isRemovedOnExit && restartPolicy && restartPolicy.name !== 'no')
+        throw new DabbaError(
+          'InvalidArgument',
+          'Restart policy cannot be updated because AutoRemove is enabled for the container',
+        );
+      const resources = joinResources(create.resources ?? {}, change.resources ?? {});
+      const { value, warnings } = cgroupLimits(resources, this.#runtime.limits);
+      await instance.recreate({ ...create, resources, ...(restartPolicy && { restartPolicy }) });
+      if (instance.isRunning && change.resources) await this.#applyLimits(instance, create, value);
+      instance.publish('update');
+      return { warnings };
+    });
+  }
+
+  /** Limits that the kernel refuses leave the container as it was. */
+  async #applyLimits(instance: Instance, before: ContainerCreate, limits: OciResources): Promise<void> {
+    try {
+      await this.#runtime.runc.update(instance.id, limits);
+    } catch (error) {
+      await instance.recreate(before);
+      throw new DabbaError('FailedPrecondition', `Cannot update container ${instance.id}: ${messageOf(error)}`, {
+        cause: error,
+      });
+    }
   }
 
   remove(
@@ -149,7 +213,7 @@ export class Lifecycle {
     const starting = { ...base, phase: 'starting' as const, ...(finishedAt !== undefined && { finishedAt }) };
     await instance.advance(starting);
     try {
-      const launched = await this.#runtime.starts.run(() => launch(this.#runtime, instance));
+      const launched = await this.#runtime.starts.run(() => launch(this.#runtime, instance, this.#neighbours));
       await instance.advance({ ...starting, ...launched, phase: 'running' });
     } catch (cause) {
       await this.#fail(instance, cause);
@@ -193,7 +257,7 @@ export class Lifecycle {
 
   async #finish(instance: Instance, { exitCode, isOutOfMemory, finishedAt }: RunEnd, error?: string): Promise<void> {
     const { create } = instance.record;
-    const { monitor: _, process: __, address: ___, ...kept } = instance.state;
+    const { monitor: _, process: __, address: ___, isPaused: ____, ...kept } = instance.state;
     const ranForMs = finishedAt - (kept.startedAt ?? finishedAt);
     const isRestarting = !this.#isClosed && restarts(create.restartPolicy, { ...kept, exitCode });
     this.#health.end(instance);
@@ -232,10 +296,11 @@ export class Lifecycle {
   }
 
   /** Signals its process and awaits the end of this run; SIGKILL after the timeout. A negative timeout waits for ever. */
-  async #end(instance: Instance, signal: number, timeoutMs: number): Promise<void> {
+  async #end(instance: Instance, signal: number, timeoutMs: number, letGo?: AbortSignal): Promise<void> {
     const { runs } = instance.state;
     const hasEnded = () => !instance.isRunning || instance.state.runs !== runs;
-    this.#signal(instance, signal);
+    const send = (each: number) => instance.turns.run(async () => hasEnded() || (await this.#signal(instance, each)));
+    await send(signal);
     const giveUp = new AbortController();
     const overdue = async () => {
       if (timeoutMs < 0) return;
@@ -243,18 +308,29 @@ export class Lifecycle {
         () => false,
         () => true,
       );
-      if (!isEarly && !hasEnded()) this.#signal(instance, killSignal);
+      if (!isEarly && !hasEnded()) await send(killSignal);
     };
     const watchdog = overdue();
-    await instance.until(hasEnded);
-    giveUp.abort();
-    await watchdog;
+    try {
+      await instance.until(hasEnded, letGo);
+    } finally {
+      giveUp.abort();
+      await watchdog;
+    }
   }
 
-  #signal(instance: Instance, signal: number): void {
+  /** Frozen processes take no signal before they thaw, so one that is sent thaws them. */
+  async #signal(instance: Instance, signal: number): Promise<void> {
     const { process } = instance.state;
     if (process) signalProcess(process, signal);
     instance.publish('kill', { signal: String(signal) });
+    if (instance.isPaused) await this.#thaw(instance);
+  }
+
+  async #thaw(instance: Instance): Promise<void> {
+    await this.#runtime.runc.resume(instance.id);
+    await instance.advance({ ...instance.state, isPaused: false });
+    instance.publish('unpause');
   }
 
   async #remove(instance: Instance, areVolumesRemoved: boolean): Promise<void> {
@@ -266,7 +342,7 @@ export class Lifecycle {
     await release(this.#runtime, instance);
     if (areVolumesRemoved) await this.#removeVolumes(instance);
     await this.#runtime.images.snapshots.discard(folder.path);
-    this.#onRemoved(instance);
+    this.#neighbours.onRemoved(instance);
     instance.publish('destroy');
     instance.markRemoved();
     if (state.runs > 0) void this.#own(instance, () => clear(this.#runtime, instance));
@@ -274,6 +350,7 @@ export class Lifecycle {
 
   async #killForRemoval(instance: Instance, monitor: ProcessIdentity): Promise<void> {
     if (instance.state.process) signalProcess(instance.state.process, killSignal);
+    if (instance.state.isPaused) await this.#runtime.runc.resume(instance.id);
     await processEnded(monitor, this.#closing.signal);
     const exit = await readExit(this.#runtime, instance);
     const exitCode = exit?.exitCode ?? unknownExitCode;
@@ -284,8 +361,14 @@ export class Lifecycle {
   }
 
   async #removeVolumes({ record }: Instance): Promise<void> {
-    for (const mount of record.mounts)
-      if (mount.kind === 'volume' && mount.isAnonymous) await this.#runtime.volumes.remove(mount.name);
+    const { volumes } = this.#runtime;
+    for (const mount of record.mounts) {
+      if (mount.kind !== 'volume' || !mount.isAnonymous) continue;
+      // Another container may have it too (`--volumes-from`).
+      const isShared = volumes.usersOf(mount.name).some((id) => id !== record.id);
+      const volume = isShared ? undefined : await volumes.find(mount.name);
+      if (volume) await volumes.discard(volume);
+    }
   }
 
   /** Runs work in nobody's name; its failure is logged, and the next start of the engine mends what it left. */
@@ -300,6 +383,11 @@ export class Lifecycle {
   #assertOpen(): void {
     if (this.#isClosed) throw new DabbaError('Unavailable', 'the engine is stopping');
   }
+}
+
+/** Docker's words for an act that frozen processes cannot do. */
+export function paused({ id }: Instance): DabbaError {
+  return new DabbaError('Conflict', `Container ${id} is paused, unpause the container before exec`);
 }
 
 /** Docker's words for an act that needs a running container. */

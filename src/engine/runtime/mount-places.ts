@@ -1,19 +1,26 @@
-import { stat } from 'node:fs/promises';
+import { mkdir, stat } from 'node:fs/promises';
+import { closeSync, constants, readlinkSync } from 'node:fs';
 import { posix } from 'node:path';
 import { DabbaError, systemCode } from '#base';
-import type { ContainerCreate, ImageConfig } from '../engine.ts';
-import type { Volumes } from '../volume/volumes.ts';
+import type { ContainerCreate, ImageConfig, Mount } from '../engine.ts';
+import { KernelError, openBeneath } from '#kernel';
+import type { VolumeSet } from '../volume/volumes.ts';
 import type { RecordedMount } from './record.ts';
 import type { PlacedMount } from './spec/mounts.ts';
 
+type BindMount = Extract<Mount, { readonly kind: 'bind' }>;
+type VolumeMount = Extract<Mount, { readonly kind: 'volume' }>;
+
 /**
- * The mounts of a new container: those asked for, with their volumes made, and an anonymous volume for every path the image declares and
- * nobody mounted over. Throws `InvalidArgument` for an unfit target, a duplicate, or a bind source that is not there.
+ * The mounts of a new container: those asked for, with their volumes made, those of other containers (`inherited`), and an anonymous volume for
+ * every path the image declares and nobody mounted over. Throws `InvalidArgument` for an unfit target, a duplicate, or a bind source that is
+ * not there.
  */
 export async function recordMounts(
-  volumes: Volumes,
+  volumes: VolumeSet,
   create: ContainerCreate,
   image: ImageConfig,
+  inherited: readonly RecordedMount[],
 ): Promise<readonly RecordedMount[]> {
   const mounts: RecordedMount[] = [];
   const taken = new Set<string>();
@@ -21,21 +28,24 @@ export async function recordMounts(
     const target = parseTarget(mount.target);
     if (taken.has(target)) throw new DabbaError('InvalidArgument', `Duplicate mount point: ${target}`);
     taken.add(target);
-    if (mount.kind === 'bind') await checkSource(mount.source);
-    if (mount.kind !== 'volume') mounts.push({ ...mount, target });
-    // An empty name asks for an anonymous volume (`docker run -v /path`).
-    else mounts.push(await recordVolume(volumes, mount.name || undefined, target, mount.isReadOnly ?? false));
+    if (mount.kind === 'bind') await checkSource(mount);
+    mounts.push(mount.kind === 'volume' ? await recordVolume(volumes, { ...mount, target }) : { ...mount, target });
+  }
+  for (const mount of inherited) {
+    if (taken.has(mount.target)) continue;
+    taken.add(mount.target);
+    mounts.push(mount);
   }
   for (const path of Object.keys(image.Volumes ?? {})) {
     const target = parseTarget(path);
-    if (!taken.has(target)) mounts.push(await recordVolume(volumes, undefined, target, false));
+    if (!taken.has(target)) mounts.push(await recordVolume(volumes, { kind: 'volume', name: '', target }));
   }
   return mounts;
 }
 
 /** Where each mount's files are on this machine. Empty volumes are filled from the image first. */
 export async function placeMounts(
-  volumes: Volumes,
+  volumes: VolumeSet,
   mounts: readonly RecordedMount[],
   root: string,
 ): Promise<readonly PlacedMount[]> {
@@ -44,22 +54,42 @@ export async function placeMounts(
     if (mount.kind === 'tmpfs') placed.push(mount);
     else if (mount.kind === 'bind') placed.push({ ...mount, isReadOnly: mount.isReadOnly ?? false });
     else {
-      const volume = await volumes.create(mount.name);
-      await volumes.fillFrom(volume, root, mount.target);
-      placed.push({ kind: 'bind', source: volume.path, target: mount.target, isReadOnly: mount.isReadOnly ?? false });
+      const volume = await volumes.create({ name: mount.name });
+      volumes.open(volume);
+      if (!mount.isCopyLess && !mount.isReadOnly) await volumes.fillFrom(volume, root, mount.target);
+      const source = mount.subpath === undefined ? volume.path : beneath(volume.path, mount.subpath);
+      placed.push({ kind: 'bind', source, target: mount.target, isReadOnly: mount.isReadOnly ?? false });
     }
   }
   return placed;
 }
 
-async function recordVolume(
-  volumes: Volumes,
-  name: string | undefined,
-  target: string,
-  isReadOnly: boolean,
-): Promise<RecordedMount> {
-  const volume = await volumes.create(name);
-  return { kind: 'volume', name: volume.name, target, isReadOnly, isAnonymous: name === undefined };
+async function recordVolume(volumes: VolumeSet, mount: VolumeMount): Promise<RecordedMount> {
+  const { labels, options, ...rest } = mount;
+  const volume = await volumes.create({
+    ...(mount.name !== '' && { name: mount.name }),
+    ...(labels && { labels }),
+    ...(options && { options }),
+  });
+  return { ...rest, name: volume.name, isAnonymous: mount.name === '' };
+}
+
+/** The true place of a path within a volume. What is in the volume is others' work: links that lead out of it lead nowhere. */
+function beneath(volume: string, subpath: string): string {
+  try {
+    const fd = openBeneath(volume, posix.join('/', subpath), constants.O_RDONLY);
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`);
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    if (error instanceof KernelError && ['ENOENT', 'ENOTDIR', 'ELOOP', 'EXDEV'].includes(error.code))
+      throw new DabbaError('FailedPrecondition', `cannot access path ${subpath} of the volume at ${volume}`, {
+        cause: error,
+      });
+    throw error;
+  }
 }
 
 function parseTarget(path: string): string {
@@ -70,12 +100,14 @@ function parseTarget(path: string): string {
   return target;
 }
 
-async function checkSource(source: string): Promise<void> {
+async function checkSource({ source, isSourceMade }: BindMount): Promise<void> {
   if (!posix.isAbsolute(source))
     throw new DabbaError('InvalidArgument', `invalid mount path: '${source}' mount path must be absolute`);
   try {
     await stat(source);
   } catch (error) {
+    if (systemCode(error) === 'ENOENT' && isSourceMade)
+      return void (await mkdir(source, { recursive: true, mode: 0o755 }));
     if (systemCode(error) === 'ENOENT')
       throw new DabbaError(
         'InvalidArgument',

@@ -55,7 +55,7 @@ export async function openContainers(options: RuntimeOptions): Promise<OpenConta
     monitor: { conmon: findProgram('conmon'), runc: runcProgram, runcRoot },
     runc,
     cgroups,
-    limits: readMachineLimits(cgroups.hasSwapAccounting),
+    limits: readMachineLimits(cgroups.features()),
     starts: new Limiter(2 * availableParallelism()),
     openStreams: new Set(),
   };

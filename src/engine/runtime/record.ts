@@ -29,13 +29,7 @@ export interface ContainerRecord {
 /** A mount with its volume named, be it anonymous. */
 export type RecordedMount =
   | Exclude<Mount, { readonly kind: 'volume' }>
-  | {
-      readonly kind: 'volume';
-      readonly name: string;
-      readonly target: string;
-      readonly isReadOnly?: boolean;
-      readonly isAnonymous: boolean;
-    };
+  | (Omit<Extract<Mount, { readonly kind: 'volume' }>, 'labels' | 'options'> & { readonly isAnonymous: boolean });
 
 /**
  * Where a container stands: `state.json`, written before each step is taken. `starting` and `removing` found at start-up mean that the step
@@ -43,6 +37,8 @@ export type RecordedMount =
  */
 export interface StateRecord {
   readonly phase: 'created' | 'starting' | 'running' | 'restarting' | 'exited' | 'removing';
+  /** Its processes are frozen, or are about to be; of a running container alone. */
+  readonly isPaused?: boolean;
   /** How often it was started. */
   readonly runs: number;
   readonly restartCount: number;

@@ -2,7 +2,7 @@ import type { Clock, Logger, Random } from '#base';
 import type { ImageInternals } from '../image/internals.ts';
 import type { EventHub } from '../events.ts';
 import type { ContainerNetworks } from '../ports.ts';
-import type { Volumes } from '../volume/volumes.ts';
+import type { VolumeSet } from '../volume/volumes.ts';
 import type { Cgroups } from './cgroups.ts';
 import type { MonitorSettings } from './conmon.ts';
 import type { Limiter } from '../limiter.ts';
@@ -19,7 +19,7 @@ export interface Runtime {
   /** Parent of the containers' cgroups, unless they name another. */
   readonly cgroupParent: string;
   readonly images: ImageInternals;
-  readonly volumes: Volumes;
+  readonly volumes: VolumeSet;
   readonly networks: ContainerNetworks;
   readonly monitor: MonitorSettings;
   readonly runc: Runc;

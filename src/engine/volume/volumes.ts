@@ -3,56 +3,99 @@ import { closeSync, constants } from 'node:fs';
 import { join } from 'node:path';
 import { DabbaError, systemCode, type Clock, type Random } from '#base';
 import { openBeneath, run, KernelError } from '#kernel';
+import { treeBytes } from '../disk-usage.ts';
+import type { Volume, VolumeCreate, Volumes } from '../engine.ts';
+import type { EventHub } from '../events.ts';
+import { checkOptions, mountDevice, unmountDevice } from './device.ts';
 
-/** A directory that outlives the containers it is mounted in. */
-export interface Volume {
-  readonly name: string;
-  readonly createdAt: number;
-  readonly labels: { readonly [name: string]: string };
-  /** Made for one container without a name of its own, and removed with it when asked. */
-  readonly isAnonymous: boolean;
-  /** Where its files are. */
-  readonly path: string;
+export interface VolumeParts {
+  readonly directory: string;
+  readonly events: EventHub;
+  readonly clock: Clock;
+  readonly random: Random;
 }
 
-/** Volumes of one engine: `<directory>/<name>/{volume.json,_data}`. A volume exists once its `volume.json` does. */
-export class Volumes {
-  readonly #directory: string;
-  readonly #clock: Clock;
-  readonly #random: Random;
+export interface VolumeUser {
+  readonly id: string;
+  /** Running, or about to. */
+  readonly isRunning: boolean;
+}
 
-  constructor(directory: string, clock: Clock, random: Random) {
-    this.#directory = directory;
-    this.#clock = clock;
-    this.#random = random;
+const namePattern = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}$/;
+
+/** Volumes of one engine: `<directory>/<name>/{volume.json,_data}`. A volume exists once its `volume.json` does. */
+export class VolumeSet implements Volumes {
+  readonly #parts: VolumeParts;
+  readonly #directory: string;
+  #usersOf: (name: string) => readonly VolumeUser[] = () => [];
+
+  constructor(parts: VolumeParts) {
+    this.#parts = parts;
+    this.#directory = parts.directory;
   }
 
-  /** Makes the volume, or answers the one that is there. Without a name it is anonymous. Throws `InvalidArgument` for an unfit name. */
-  async create(name?: string, labels: Volume['labels'] = {}): Promise<Volume> {
-    const volumeName = name ?? this.#random.hex(64);
-    if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}$/.test(volumeName))
+  /** Who answers which containers name a volume, in any state: the containers, once they are there. */
+  askForUsers(usersOf: (name: string) => readonly VolumeUser[]): void {
+    this.#usersOf = usersOf;
+  }
+
+  async create({ name, labels = {}, options = {} }: VolumeCreate): Promise<Volume> {
+    const volumeName = name ?? this.#parts.random.hex(64);
+    if (!namePattern.test(volumeName))
       throw new DabbaError('InvalidArgument', `"${volumeName}" includes invalid characters for a local volume name`);
+    checkOptions(options);
     const existing = await this.find(volumeName);
-    if (existing) return existing;
-    const record = { name: volumeName, createdAt: this.#clock.now(), labels, isAnonymous: name === undefined };
+    if (existing) return sameVolume(existing, options);
+    const createdAt = this.#parts.clock.now();
+    const record = { name: volumeName, createdAt, labels, options, isAnonymous: name === undefined };
     const home = join(this.#directory, volumeName);
     await mkdir(join(home, '_data'), { recursive: true, mode: 0o755 });
     await writeFile(join(home, 'volume.json.new'), JSON.stringify(record), { flush: true });
     await rename(join(home, 'volume.json.new'), join(home, 'volume.json'));
+    this.publish('create', volumeName);
     return { ...record, path: join(home, '_data') };
   }
 
   async find(name: string): Promise<Volume | undefined> {
+    if (!namePattern.test(name)) return undefined;
     try {
-      const record = JSON.parse(await readFile(join(this.#directory, name, 'volume.json'), 'utf8')) as Omit<
-        Volume,
-        'path'
-      >;
+      const text = await readFile(join(this.#directory, name, 'volume.json'), 'utf8');
+      // Volumes of earlier versions have no options.
+      const record = { options: {}, ...(JSON.parse(text) as Omit<Volume, 'path' | 'options'>) };
       return { ...record, path: join(this.#directory, name, '_data') };
     } catch (error) {
       if (systemCode(error) === 'ENOENT') return undefined;
       throw error;
     }
+  }
+
+  /** Where the files of a volume are, or would be. */
+  pathOf(name: string): string {
+    return join(this.#directory, name, '_data');
+  }
+
+  usersOf(name: string): readonly string[] {
+    return this.#usersOf(name).map(({ id }) => id);
+  }
+
+  async sizeOf(name: string): Promise<number> {
+    return await treeBytes(join(this.#directory, name, '_data'));
+  }
+
+  /** Mounts what the volume's options name, for a container that is about to start. May be repeated. */
+  open(volume: Volume): void {
+    if (volume.options['type'] !== undefined || volume.options['device'] !== undefined) mountDevice(volume);
+  }
+
+  /** Lets go of it for one container; the last that runs unmounts it. */
+  async close(name: string, containerId: string): Promise<void> {
+    if (this.#usersOf(name).some(({ id, isRunning }) => isRunning && id !== containerId)) return;
+    const volume = await this.find(name);
+    if (volume) unmountDevice(volume);
+  }
+
+  publish(action: string, name: string, attributes: { readonly [name: string]: string } = {}): void {
+    this.#parts.events.publish({ type: 'volume', action, id: name, attributes: { driver: 'local', ...attributes } });
   }
 
   async list(): Promise<readonly Volume[]> {
@@ -63,12 +106,25 @@ export class Volumes {
     return (await Promise.all(names.map((name) => this.find(name)))).filter((volume) => volume !== undefined);
   }
 
-  /** Removes a volume and its files. Absent succeeds. The caller knows that no container uses it. */
-  async remove(name: string): Promise<void> {
-    const home = join(this.#directory, name);
+  async remove(name: string, options: { readonly force?: boolean } = {}): Promise<void> {
+    const volume = await this.find(name);
+    if (!volume) {
+      if (options.force) return;
+      throw new DabbaError('NotFound', `get ${name}: no such volume`);
+    }
+    const users = this.usersOf(name);
+    if (users.length > 0) throw new DabbaError('Conflict', `remove ${name}: volume is in use - [${users.join(', ')}]`);
+    await this.discard(volume);
+  }
+
+  /** Removes a volume and its files. The caller knows that no container uses it. */
+  async discard(volume: Volume): Promise<void> {
+    const home = join(this.#directory, volume.name);
+    unmountDevice(volume);
     // The record goes first: a volume half removed is no volume, and removing it again finishes the work.
     await rm(join(home, 'volume.json'), { force: true });
     await rm(home, { recursive: true, force: true });
+    this.publish('destroy', volume.name);
   }
 
   /**
@@ -92,6 +148,14 @@ export class Volumes {
       closeSync(source);
     }
   }
+}
+
+function sameVolume(volume: Volume, options: Volume['options']): Volume {
+  const asked = Object.keys(options);
+  const isSame = asked.every((name) => volume.options[name] === options[name]);
+  if (asked.length > 0 && !(isSame && asked.length === Object.keys(volume.options).length))
+    throw new DabbaError('Conflict', `a volume named "${volume.name}" exists already with other options`);
+  return volume;
 }
 
 function openDirectory(root: string, path: string): number | undefined {

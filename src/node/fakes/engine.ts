@@ -31,14 +31,17 @@ export class FakeEngine implements Engine {
   readonly #listeners = new Set<(event: EngineEvent) => void>();
   readonly #changed = new Set<() => void>();
 
-  get files(): Engine['files'] {
-    throw new Error('the fake engine keeps no files');
-  }
   get builder(): Engine['builder'] {
     throw new Error('the fake engine builds nothing');
   }
   get networks(): Engine['networks'] {
     throw new Error('the fake engine has no networks');
+  }
+  get files(): Engine['files'] {
+    throw new Error('the fake engine keeps no files');
+  }
+  get volumes(): Engine['volumes'] {
+    throw new Error('the fake engine keeps no volumes');
   }
   start = async (): Promise<void> => undefined;
   stop = async (): Promise<void> => undefined;
@@ -88,7 +91,19 @@ export class FakeEngine implements Engine {
   }
 
   readonly images: Images = {
-    ...unused<Images>('push', 'login', 'find', 'list', 'tag', 'remove', 'importRootfs', 'layerSizes', 'save', 'load', 'lookUp'),
+    ...unused<Images>(
+      'push',
+      'login',
+      'find',
+      'list',
+      'tag',
+      'remove',
+      'importRootfs',
+      'layerSizes',
+      'save',
+      'load',
+      'lookUp',
+    ),
     pull: async (reference, { signal }) => {
       this.log.push(`pull ${reference}`);
       const gate = this.pulls.get(reference);
@@ -102,7 +117,20 @@ export class FakeEngine implements Engine {
   };
 
   readonly containers: Containers = {
-    ...unused<Containers>('kill', 'rename', 'wait', 'attach', 'resize', 'exec', 'top'),
+    ...unused<Containers>(
+      'kill',
+      'rename',
+      'wait',
+      'attach',
+      'resize',
+      'exec',
+      'top',
+      'pause',
+      'unpause',
+      'update',
+      'sizeOf',
+      'stats',
+    ),
     create: async (request) => {
       if (this.names().includes(request.name!)) throw new DabbaError('AlreadyExists', `${request.name} exists`);
       this.#fail(`create ${request.name}`);
@@ -184,6 +212,7 @@ function view({ id, create, state }: FakeContainer): Container {
     name: create.name!,
     imageId: digestOf(create.image),
     process: { args: [], environment: [], workingDirectory: '/', user: '' },
+    mounts: [],
     restartCount: 0,
     createdAt: 0,
     endpoints: [],

@@ -10,10 +10,15 @@ import { release } from './release.ts';
 
 /**
  * Ends a sandbox in phase `stopping`: dependents first, each with its own time to leave; then its exit codes are recorded, its last lines
- * delivered, and everything that the kernel holds of it is let go. Only then is it `stopped`.
+ * delivered, and everything that the kernel holds of it is let go. Only then is it `stopped`. `letGo` aborts when the worker goes: the
+ * containers that were told to leave are not waited for, and the next worker takes up where this one stood.
  */
-export async function stop(context: WorkerContext, sandbox: SandboxSpec, status: StatusWriter): Promise<void> {
-  await stopContainers(context, sandbox);
+export async function stop(
+  context: WorkerContext,
+  sandbox: SandboxSpec,
+  { status, letGo }: { readonly status: StatusWriter; readonly letGo: AbortSignal },
+): Promise<void> {
+  await stopContainers(context, sandbox, letGo);
   const containers = await findContainers(context.engine.containers, sandbox);
   for (const spec of sandbox.containers) {
     const container = containers.get(spec.name);
@@ -33,8 +38,9 @@ export async function stop(context: WorkerContext, sandbox: SandboxSpec, status:
   status.update({ phase: 'stopped', stoppedAt: context.clock.now() });
 }
 
-async function stopContainers({ engine }: WorkerContext, sandbox: SandboxSpec): Promise<void> {
+async function stopContainers({ engine }: WorkerContext, sandbox: SandboxSpec, letGo: AbortSignal): Promise<void> {
   for (;;) {
+    letGo.throwIfAborted();
     const containers = await findContainers(engine.containers, sandbox);
     const running = sandbox.containers.filter(({ name }) => {
       const container = containers.get(name);
@@ -44,7 +50,7 @@ async function stopContainers({ engine }: WorkerContext, sandbox: SandboxSpec): 
     await Promise.all(
       nextToStop(running).map(async (spec) => {
         try {
-          await engine.containers.stop(containers.get(spec.name)!.id, { timeoutMs: spec.stopTimeoutMs });
+          await engine.containers.stop(containers.get(spec.name)!.id, { timeoutMs: spec.stopTimeoutMs, letGo });
         } catch (error) {
           // Somebody removed it meanwhile.
           if (!isDabbaError(error, 'NotFound')) throw error;

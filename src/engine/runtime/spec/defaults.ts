@@ -62,14 +62,17 @@ export const deviceRules: readonly OciDeviceRule[] = [
   character(10, 229, false),
 ];
 
-export const standardMounts: readonly OciMount[] = [
+const defaultSharedMemoryBytes = 64 * 1024 * 1024;
+
+/** What every container has mounted; /dev/shm in the size asked for. */
+export const standardMounts = (sharedMemoryBytes = defaultSharedMemoryBytes): readonly OciMount[] => [
   mount('/proc', 'proc', 'proc', 'nosuid noexec nodev'),
   mount('/dev', 'tmpfs', 'tmpfs', 'nosuid strictatime mode=755 size=65536k'),
   mount('/dev/pts', 'devpts', 'devpts', 'nosuid noexec newinstance ptmxmode=0666 mode=0620 gid=5'),
   mount('/sys', 'sysfs', 'sysfs', 'nosuid noexec nodev ro'),
   mount('/sys/fs/cgroup', 'cgroup', 'cgroup', 'ro nosuid noexec nodev'),
   mount('/dev/mqueue', 'mqueue', 'mqueue', 'nosuid noexec nodev'),
-  mount('/dev/shm', 'tmpfs', 'shm', 'nosuid noexec nodev mode=1777 size=67108864'),
+  mount('/dev/shm', 'tmpfs', 'shm', `nosuid noexec nodev mode=1777 size=${sharedMemoryBytes}`),
 ];
 
 function capabilities(names: string): string[] {

@@ -21,7 +21,7 @@ const skipped = new Set([
 ]);
 
 /** Every device node of the machine, for a privileged container; the standard ones runc makes itself. */
-export function hostDevices(directory = '/dev'): readonly OciDevice[] {
+export function hostDevices(directory = '/dev'): readonly (OciDevice & { readonly access: string })[] {
   return readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {
     const path = join(directory, entry.name);
     if (directory === '/dev' && skipped.has(entry.name)) return [];
@@ -30,12 +30,14 @@ export function hostDevices(directory = '/dev'): readonly OciDevice[] {
   });
 }
 
-function deviceAt(path: string): readonly OciDevice[] {
+function deviceAt(path: string): readonly (OciDevice & { readonly access: string })[] {
   try {
     const stat = lstatSync(path, { bigint: true });
     const type = stat.isBlockDevice() ? 'b' : 'c';
     const fileMode = Number(stat.mode) & 0o7777;
-    return [{ path, type, ...deviceOf(stat.rdev), fileMode, uid: Number(stat.uid), gid: Number(stat.gid) }];
+    return [
+      { path, type, ...deviceOf(stat.rdev), fileMode, uid: Number(stat.uid), gid: Number(stat.gid), access: 'rwm' },
+    ];
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return []; // unplugged meanwhile
     throw error;

@@ -8,17 +8,21 @@ export interface MachineLimits {
   readonly hardLimits: { readonly [name: string]: number };
   readonly oomScoreAdj: number;
   readonly hasSwapAccounting: boolean;
+  readonly hasBlockWeights: boolean;
+  readonly cgroupVersion: 1 | 2;
 }
 
 /** Reads the limits of this process from /proc. */
-export function readMachineLimits(hasSwapAccounting: boolean): MachineLimits {
+export function readMachineLimits(
+  cgroups: Pick<MachineLimits, 'hasSwapAccounting' | 'hasBlockWeights' | 'cgroupVersion'>,
+): MachineLimits {
   const status = readFileSync('/proc/self/status', 'utf8');
   const held = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`);
   return {
     capabilities: new Set(allCapabilities.filter((_, number) => (held >> BigInt(number)) & 1n)),
     hardLimits: parseLimits(readFileSync('/proc/self/limits', 'utf8')),
     oomScoreAdj: Number(readFileSync('/proc/self/oom_score_adj', 'utf8')),
-    hasSwapAccounting,
+    ...cgroups,
   };
 }
 

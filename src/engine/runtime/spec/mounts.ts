@@ -1,10 +1,17 @@
-import type { Mount } from '../../engine.ts';
+import type { ContainerCreate, Mount, SharedNamespaces } from '../../engine.ts';
 import { standardMounts } from './defaults.ts';
 import type { OciMount } from './oci.ts';
 
 /** A mount of a container with its place on this machine known. */
 export type PlacedMount =
-  | { readonly kind: 'bind'; readonly source: string; readonly target: string; readonly isReadOnly: boolean }
+  | {
+      readonly kind: 'bind';
+      readonly source: string;
+      readonly target: string;
+      readonly isReadOnly: boolean;
+      readonly propagation?: string;
+      readonly isShallow?: boolean;
+    }
   | Extract<Mount, { readonly kind: 'tmpfs' }>;
 
 /** The files the engine writes for a container and binds over the image's. */
@@ -21,11 +28,14 @@ export interface ContainerFiles {
 export function containerMounts(
   placed: readonly PlacedMount[],
   files: ContainerFiles,
-  isPrivileged: boolean,
+  { isPrivileged = false, sharedMemoryBytes, namespaces = {} }: ContainerCreate,
 ): readonly OciMount[] {
   const asked = new Set(placed.map((mount) => mount.target));
   const own = [
-    ...standardMounts.map((mount) => (isPrivileged ? writable(mount) : mount)),
+    ...standardMounts(sharedMemoryBytes)
+      .filter((mount) => !isShared(mount, namespaces))
+      .map((mount) => (isPrivileged ? writable(mount) : mount)),
+    ...(namespaces.ipc === 'host' ? hostIpcMounts : []),
     bind(files.resolvConf, '/etc/resolv.conf', false),
     bind(files.hostname, '/etc/hostname', false),
     bind(files.hosts, '/etc/hosts', false),
@@ -35,15 +45,35 @@ export function containerMounts(
 }
 
 function ociMount(mount: PlacedMount): OciMount {
-  if (mount.kind === 'bind') return bind(mount.source, mount.target, mount.isReadOnly);
-  const options = ['nosuid', 'nodev', 'noexec'];
+  if (mount.kind === 'bind') return bind(mount.source, mount.target, mount.isReadOnly, mount);
+  const options = tmpfsOptions(mount.options ?? []);
   if (mount.sizeBytes !== undefined) options.push(`size=${mount.sizeBytes}`);
   if (mount.mode !== undefined) options.push(`mode=${mount.mode.toString(8)}`);
   return { destination: mount.target, type: 'tmpfs', source: 'tmpfs', options };
 }
 
-function bind(source: string, destination: string, isReadOnly: boolean): OciMount {
-  return { destination, type: 'bind', source, options: ['rbind', 'rprivate', isReadOnly ? 'ro' : 'rw'] };
+/** Docker's defaults, and the words asked for, which win over those. */
+function tmpfsOptions(asked: readonly string[]): string[] {
+  const opposites: { readonly [word: string]: string } = { nosuid: 'suid', nodev: 'dev', noexec: 'exec' };
+  const defaults = Object.keys(opposites).filter((word) => !asked.includes(opposites[word]!) && !asked.includes(word));
+  return [...defaults, ...asked.filter((word) => !word.startsWith('size=') && !word.startsWith('mode='))];
+}
+
+/** With the machine's IPC namespace come its message queues and shared memory. */
+function isShared({ destination }: OciMount, { ipc }: SharedNamespaces): boolean {
+  return ipc === 'host' && ['/dev/shm', '/dev/mqueue'].includes(destination);
+}
+
+const hostIpcMounts = ['/dev/shm', '/dev/mqueue'].map((path) => bind(path, path, false));
+
+function bind(
+  source: string,
+  destination: string,
+  isReadOnly: boolean,
+  { propagation = 'rprivate', isShallow = false }: { readonly propagation?: string; readonly isShallow?: boolean } = {},
+): OciMount {
+  const options = [isShallow ? 'bind' : 'rbind', propagation, isReadOnly ? 'ro' : 'rw'];
+  return { destination, type: 'bind', source, options };
 }
 
 function writable(mount: OciMount): OciMount {

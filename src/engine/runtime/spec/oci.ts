@@ -4,6 +4,7 @@ export interface OciSpec {
   readonly process: OciProcess;
   readonly root: { readonly path: string; readonly readonly: boolean };
   readonly hostname?: string;
+  readonly domainname?: string;
   readonly mounts: readonly OciMount[];
   readonly annotations?: { readonly [name: string]: string };
   readonly linux: OciLinux;
@@ -70,14 +71,39 @@ export interface OciResources {
     readonly limit?: number;
     readonly reservation?: number;
     readonly swap?: number;
+    readonly swappiness?: number;
+    readonly disableOOMKiller?: boolean;
   };
   readonly cpu?: {
     readonly shares?: number;
     readonly quota?: number;
     readonly period?: number;
     readonly cpus?: string;
+    readonly mems?: string;
+    readonly realtimePeriod?: number;
+    readonly realtimeRuntime?: number;
   };
   readonly pids?: { readonly limit: number };
+  readonly blockIO?: {
+    readonly weight?: number;
+    readonly weightDevice?: readonly OciBlockWeight[];
+    readonly throttleReadBpsDevice?: readonly OciBlockRate[];
+    readonly throttleWriteBpsDevice?: readonly OciBlockRate[];
+    readonly throttleReadIOPSDevice?: readonly OciBlockRate[];
+    readonly throttleWriteIOPSDevice?: readonly OciBlockRate[];
+  };
+}
+
+export interface OciBlockRate {
+  readonly major: number;
+  readonly minor: number;
+  readonly rate: number;
+}
+
+export interface OciBlockWeight {
+  readonly major: number;
+  readonly minor: number;
+  readonly weight: number;
 }
 
 export interface OciLinux {
@@ -94,7 +120,7 @@ export interface OciLinux {
 
 export interface OciSeccomp {
   readonly defaultAction: string;
-  readonly defaultErrnoRet: number;
+  readonly defaultErrnoRet?: number;
   readonly architectures: readonly string[];
   readonly syscalls: readonly {
     readonly names: readonly string[];

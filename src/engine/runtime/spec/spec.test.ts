@@ -10,6 +10,8 @@ const limits: MachineLimits = {
   hardLimits: { nofile: 20_000, nproc: 1000, core: Infinity },
   oomScoreAdj: 0,
   hasSwapAccounting: true,
+  hasBlockWeights: true,
+  cgroupVersion: 1,
 };
 
 function specOf(create: Partial<ContainerCreate> = {}, more: Partial<SpecInput> = {}) {
@@ -23,6 +25,7 @@ function specOf(create: Partial<ContainerCreate> = {}, more: Partial<SpecInput> 
     files: { hosts: '/f/hosts', hostname: '/f/hostname', resolvConf: '/f/resolv.conf' },
     cgroupPath: '/dabba-x/id',
     networkNamespace: 'own',
+    namespaces: [{ type: 'pid' }, { type: 'ipc' }],
     isCgroup2: false,
     architecture: 'x64',
     limits,

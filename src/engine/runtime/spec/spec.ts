@@ -1,13 +1,17 @@
 import type { ContainerCreate } from '../../engine.ts';
 import { processCapabilities, resolveCapabilities } from './capabilities.ts';
 import { deviceRules, maskedPaths, networkSysctls, readonlyPaths } from './defaults.ts';
+import { mappedDevices, parseDeviceRule, ruleOf } from './devices.ts';
 import { hostDevices } from './host-devices.ts';
 import type { MachineLimits } from './limits.ts';
 import { containerMounts, type ContainerFiles, type PlacedMount } from './mounts.ts';
-import type { OciLinux, OciProcess, OciSpec } from './oci.ts';
+import type { JoinedNamespaces } from '../namespaces.ts';
+import type { OciLinux, OciProcess, OciSeccomp, OciSpec } from './oci.ts';
 import { joinEnvironment } from './process.ts';
 import { cgroupLimits, oomScoreAdjustment, processLimits, unlimited } from './resources.ts';
+import { readSeccompProfile } from './seccomp-document.ts';
 import { seccompFor } from './seccomp.ts';
+import { checkSysctls } from './sysctls.ts';
 import type { ResolvedUser } from './user.ts';
 
 /** Everything that decides a container's OCI configuration. */
@@ -22,6 +26,8 @@ export interface SpecInput {
   readonly cgroupPath: string;
   /** `host`, `own` (a new one with loopback alone), or the path of a prepared one. */
   readonly networkNamespace: 'host' | 'own' | { readonly path: string };
+  /** Those of processes and of IPC. */
+  readonly namespaces: JoinedNamespaces;
   readonly isCgroup2: boolean;
   readonly architecture: string;
   readonly limits: MachineLimits;
@@ -42,8 +48,13 @@ export function buildSpec(input: SpecInput): OciSpec {
     ociVersion: '1.0.2',
     process: buildProcess(input.process, input.user, input),
     root: { path: input.rootPath, readonly: create.isReadOnlyRoot ?? false },
-    hostname: input.hostname,
-    mounts: containerMounts(input.mounts, input.files, create.isPrivileged ?? false),
+    // In the machine's UTS namespace the names are the machine's.
+    ...(create.namespaces?.uts !== 'host' && {
+      hostname: input.hostname,
+      ...(create.domainname !== undefined && { domainname: create.domainname }),
+    }),
+    mounts: containerMounts(input.mounts, input.files, create),
+    ...(create.annotations && { annotations: create.annotations }),
     linux: buildLinux(input),
   };
 }
@@ -63,13 +74,17 @@ export function buildProcess(
     capabilities: processCapabilities(capabilitiesOf(create, limits), user.uid),
     rlimits: processLimits(create.ulimits, limits).value,
     oomScoreAdj: oomScoreAdjustment(create.oomScoreAdj, limits).value,
-    noNewPrivileges: false,
+    noNewPrivileges: create.isPrivilegeGainForbidden ?? false,
   };
 }
 
 /** What the machine could not grant in full, for a person to read. Throws as `buildSpec` does, so a bad request fails when it is made. */
 export function specWarnings(create: ContainerCreate, limits: MachineLimits): readonly string[] {
-  capabilitiesOf(create, limits);
+  const capabilities = capabilitiesOf(create, limits);
+  if (create.seccomp !== undefined && create.seccomp !== 'unconfined')
+    readSeccompProfile(create.seccomp, capabilities, process.arch);
+  for (const rule of create.deviceRules ?? []) parseDeviceRule(rule);
+  checkSysctls(create);
   return [
     ...cgroupLimits(create.resources ?? {}, limits).warnings,
     ...processLimits(create.ulimits, limits).warnings,
@@ -95,28 +110,48 @@ function capabilitiesOf(create: ContainerCreate, limits: MachineLimits): Readonl
   });
 }
 
+function seccompOf({ create, limits, architecture }: SpecInput): OciSeccomp | undefined {
+  if (create.seccomp === 'unconfined') return undefined;
+  const capabilities = capabilitiesOf(create, limits);
+  return create.seccomp === undefined
+    ? seccompFor(capabilities, architecture)
+    : readSeccompProfile(create.seccomp, capabilities, architecture);
+}
+
+/** On v2 a container sees its own cgroup as the root, unless told otherwise or privileged, as in Docker. */
+function hasOwnCgroups({ create, isCgroup2 }: SpecInput): boolean {
+  const asked = create.namespaces?.cgroup;
+  return asked === undefined ? isCgroup2 && !create.isPrivileged : asked === 'private';
+}
+
 function buildLinux(input: SpecInput): OciLinux {
   const { create, networkNamespace, limits } = input;
   const isPrivileged = create.isPrivileged ?? false;
-  const seccomp = isPrivileged ? undefined : seccompFor(capabilitiesOf(create, limits), input.architecture);
+  const seccomp = isPrivileged ? undefined : seccompOf(input);
+  const devices = isPrivileged ? hostDevices() : mappedDevices(create.devices ?? []);
   const network =
     networkNamespace === 'host'
       ? []
       : [{ type: 'network', ...(networkNamespace !== 'own' && { path: networkNamespace.path }) }];
   return {
     namespaces: [
-      ...['mount', 'uts', 'pid', 'ipc', ...(input.isCgroup2 ? ['cgroup'] : [])].map((type) => ({ type })),
+      { type: 'mount' },
+      ...(create.namespaces?.uts === 'host' ? [] : [{ type: 'uts' }]),
+      ...input.namespaces,
+      ...(hasOwnCgroups(input) ? [{ type: 'cgroup' }] : []),
       ...network,
     ],
     cgroupsPath: input.cgroupPath,
     resources: {
       ...cgroupLimits(create.resources ?? {}, limits).value,
-      devices: isPrivileged ? [{ allow: true, access: 'rwm' }] : deviceRules,
+      devices: isPrivileged
+        ? [{ allow: true, access: 'rwm' }]
+        : [...deviceRules, ...devices.map(ruleOf), ...(create.deviceRules ?? []).map(parseDeviceRule)],
     },
-    ...(isPrivileged && { devices: hostDevices() }),
+    ...(devices.length > 0 && { devices: devices.map(({ access: _, ...device }) => device) }),
     sysctl: { ...(networkNamespace !== 'host' && networkSysctls), ...create.sysctls },
-    maskedPaths: isPrivileged ? [] : maskedPaths,
-    readonlyPaths: isPrivileged ? [] : readonlyPaths,
+    maskedPaths: create.maskedPaths ?? (isPrivileged ? [] : maskedPaths),
+    readonlyPaths: create.readonlyPaths ?? (isPrivileged ? [] : readonlyPaths),
     ...(seccomp && { seccomp }),
   };
 }

@@ -27,9 +27,9 @@ interface GroupEntry {
 
 /**
  * Resolves `user[:group]`, names or numbers, as Docker does: the empty string is root; a name must exist; a number need not; a user's
- * supplementary groups are those that list it, unless a group is given. Throws `InvalidArgument` in Docker's words.
+ * supplementary groups are those that list it, unless a group is given, and always `furtherGroups`. Throws `InvalidArgument` in Docker's words.
  */
-export function resolveUser(user: string, accounts: Accounts): ResolvedUser {
+export function resolveUser(user: string, accounts: Accounts, furtherGroups: readonly string[] = []): ResolvedUser {
   const [userPart = '', groupPart] = user.split(':', 2);
   const users = parsePasswd(accounts.passwd);
   const groups = parseGroup(accounts.group);
@@ -39,10 +39,13 @@ export function resolveUser(user: string, accounts: Accounts): ResolvedUser {
     throw new DabbaError('InvalidArgument', `unable to find user ${userPart}: no matching entries in passwd file`);
   const gid = groupPart ? groupId(groupPart, groups) : (entry?.gid ?? 0);
   const supplementary = groupPart ? [] : groups.filter((group) => entry && group.members.includes(entry.name));
+  const further = furtherGroups.map((name) => groupId(name, groups));
   return {
     uid: entry?.uid ?? uid!,
     gid,
-    additionalGids: [...new Set(supplementary.map((group) => group.gid))].filter((each) => each !== gid),
+    additionalGids: [...new Set([...supplementary.map((group) => group.gid), ...further])].filter(
+      (each) => each !== gid,
+    ),
     home: entry?.home || '/',
   };
 }
