@@ -14,6 +14,7 @@ import { dirname, join } from 'node:path';
 import { DabbaError } from '#base';
 import { deviceOf, FileType, getAttribute, listAttributes, makeNode, setAttribute, setTimes } from '#kernel';
 import { statOf } from './beneath.ts';
+import { changeMode, type ModeChange } from './mode.ts';
 import { entriesOf, type Source, type TreeEntry } from './tree.ts';
 
 export interface Owner {
@@ -24,7 +25,7 @@ export interface Owner {
 /** How copied files look. What is undefined stays as in the source. */
 export interface CopyLook {
   readonly owner?: Owner;
-  readonly mode?: number;
+  readonly mode?: ModeChange;
   /** Of directories that are made on the way, nanoseconds since the epoch. */
   readonly madeAtNs: bigint;
 }
@@ -64,7 +65,7 @@ export class UpperWriter {
     this.makeDirectory(dirname(`/${destination}`).slice(1));
     const path = this.#freshPath(destination);
     writeFileSync(path, text, { flag: 'wx' });
-    this.#finish(path, { uid: 0, gid: 0 }, this.#look.mode ?? 0o644, this.#look.madeAtNs);
+    this.#finish(path, { uid: 0, gid: 0 }, this.#modeOf(0o644, false), this.#look.madeAtNs);
   }
 
   /** Makes a directory and those above it, in the upper too when the image has them: with the image's attributes. */
@@ -102,7 +103,7 @@ export class UpperWriter {
   #copyEntry(entry: TreeEntry, from: string, to: string): void {
     if (entry.kind === 'directory') {
       if (this.#isDirectory(to)) return;
-      this.#makeOne(to, entry, this.#look.mode ?? entry.mode, entry.modifiedAtNs);
+      this.#makeOne(to, entry, this.#modeOf(entry.mode, true), entry.modifiedAtNs);
       if (!this.#inView(to)) copyAttributes(from, join(this.#upper, to));
       return;
     }
@@ -111,10 +112,14 @@ export class UpperWriter {
     else if (entry.kind === 'link') symlinkSync(entry.target ?? readlinkSync(from), path);
     else if (entry.kind === 'fifo') makeNode(path, FileType.fifo | entry.mode);
     else makeNode(path, entry.type | entry.mode, deviceOf(entry.device ?? 0n));
-    const mode = entry.kind === 'link' ? undefined : (this.#look.mode ?? entry.mode);
+    const mode = entry.kind === 'link' ? undefined : this.#modeOf(entry.mode, false);
     this.#finish(path, entry, mode, entry.modifiedAtNs);
     // After chown, which drops file capabilities.
     copyAttributes(from, path);
+  }
+
+  #modeOf(mode: number, isDirectory: boolean): number {
+    return this.#look.mode === undefined ? mode : changeMode(this.#look.mode, mode, isDirectory);
   }
 
   /** True if `path` is a directory of the upper by now. A file or link of the upper in its place is removed. */

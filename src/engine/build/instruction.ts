@@ -30,6 +30,13 @@ export interface CopyInstruction {
   readonly mode?: string;
   readonly excludes: readonly string[];
   readonly isParentsKept: boolean;
+  /** The layer depends on nothing beneath it: no link of the image is followed. */
+  readonly isLinked: boolean;
+  /** What a remote source must have: `sha256:…` of a file, the commit of a repository. */
+  readonly checksum?: string;
+  readonly isGitDirectoryKept: boolean;
+  /** Whether ADD unpacks archives; undefined for the usual: those of the context, not those fetched. */
+  readonly isUnpacked?: boolean;
 }
 
 export interface RunInstruction {

@@ -65,6 +65,8 @@ test('COPY knows its flags, JSON and heredocs', () => {
     inline: [],
     excludes: [],
     isParentsKept: false,
+    isLinked: false,
+    isGitDirectoryKept: false,
     from: '0',
     owner: 'a:b',
     mode: '755',

@@ -153,15 +153,18 @@ function readCopy(raw: RawInstruction): Body {
   const value = (name: string) => raw.flags.find((flag) => flag.name === name)?.value;
   const isHeredoc = (word: string) => raw.heredocs.length > 0 && /^\d*<<-?[^<]+$/.test(word);
   const kind = raw.keyword as 'COPY' | 'ADD';
-  for (const missing of ['checksum', 'keep-git-dir', 'unpack'])
-    if (value(missing) !== undefined) throw parseFault(raw.at, `${kind} --${missing} is not supported yet`);
+  const isOn = (name: string) => raw.flags.some((flag) => flag.name === name && flag.value !== 'false');
   return {
     kind,
     sources: words.slice(0, -1).filter((word) => !isHeredoc(word)),
     destination: words.at(-1)!,
     inline: raw.heredocs,
     excludes: raw.flags.flatMap((flag) => (flag.name === 'exclude' ? flag.value! : [])),
-    isParentsKept: raw.flags.some(({ name, value }) => name === 'parents' && value !== 'false'),
+    isParentsKept: isOn('parents'),
+    isLinked: isOn('link'),
+    isGitDirectoryKept: isOn('keep-git-dir'),
+    ...(raw.flags.some(({ name }) => name === 'unpack') ? { isUnpacked: isOn('unpack') } : {}),
+    ...optional('checksum', value('checksum')),
     ...optional('from', value('from')),
     ...optional('owner', value('chown')),
     ...optional('mode', value('chmod')),

@@ -10,7 +10,7 @@ import {
   type BigIntStats,
 } from 'node:fs';
 import { join } from 'node:path';
-import { parseIgnoreRules, type IgnoreRules } from './ignore.ts';
+import { parseIgnoreRules } from './ignore.ts';
 
 /** One file of a tree that is to be copied. */
 export interface TreeEntry {
@@ -38,6 +38,9 @@ export interface Source {
   readonly name: string;
   /** Text of the `.dockerignore` that holds for the root. */
   readonly ignore?: string;
+  /** Patterns of `--exclude`, a line each, for paths beneath `excludeBase`: what the place itself is called there. */
+  readonly exclude?: string;
+  readonly excludeBase?: string;
 }
 
 /**
@@ -45,21 +48,34 @@ export interface Source {
  * that is not; sockets are never copied. Nothing at all is yielded for a source that is ignored altogether.
  */
 export function* entriesOf(source: Source): Generator<TreeEntry, void> {
-  yield* walk(source, parseIgnoreRules(source.ignore ?? ''), '', []);
+  const { ignore = '', exclude = '', excludeBase = '' } = source;
+  const [ignored, excluded] = [parseIgnoreRules(ignore), parseIgnoreRules(exclude)];
+  const isIgnored = (inRoot: string, relative: string) => {
+    const named = [excludeBase, relative].filter(Boolean).join('/');
+    return (inRoot !== '' && ignored.isIgnored(inRoot)) || (named !== '' && excluded.isIgnored(named));
+  };
+  yield* walk(source, isIgnored, '', []);
 }
 
+type IsIgnored = (inRoot: string, relative: string) => boolean;
+
 /** `waiting`: ignored directories above, to be yielded once something in them is wanted. */
-function* walk(source: Source, rules: IgnoreRules, relative: string, waiting: TreeEntry[]): Generator<TreeEntry, void> {
+function* walk(
+  source: Source,
+  isIgnoredAt: IsIgnored,
+  relative: string,
+  waiting: TreeEntry[],
+): Generator<TreeEntry, void> {
   const inRoot = [source.path, relative].filter(Boolean).join('/');
   const entry = readEntry(join(source.root, inRoot), relative);
   if (!entry) return;
-  const isIgnored = inRoot !== '' && rules.isIgnored(inRoot);
+  const isIgnored = isIgnoredAt(inRoot, relative);
   if (isIgnored && entry.kind !== 'directory') return;
   waiting.push(entry);
   if (!isIgnored) yield* waiting.splice(0);
   if (entry.kind !== 'directory') return;
   const names = readdirSync(join(source.root, inRoot)).sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
-  for (const name of names) yield* walk(source, rules, relative === '' ? name : `${relative}/${name}`, waiting);
+  for (const name of names) yield* walk(source, isIgnoredAt, relative === '' ? name : `${relative}/${name}`, waiting);
   if (waiting.at(-1) === entry) waiting.pop();
 }
 
