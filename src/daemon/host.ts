@@ -108,7 +108,7 @@ export function composeHost(layout: Layout, settings: Settings, store: Store, lo
     async start() {
       // The engine attaches endpoints as it restarts containers by their policy.
       await plane.start();
-      await plane.bridges.create(defaultBridge(layout));
+      await plane.bridges.create(defaultBridge(layout, startedAt));
       await engine.start();
       released.use(await docker.listen(layout.dockerSocket));
       worker = makeWorker();

@@ -26,11 +26,11 @@ export function machineInfo(layout: Layout): MachineInfo {
 }
 
 /** The engine network of `docker run` without `--network`, and of build steps. Its range is chosen when it is first made. */
-export function defaultBridge({ instance }: Layout): BridgeRequest {
+export function defaultBridge({ instance }: Layout, createdAt: number): BridgeRequest {
   return {
     id: hash('sha256', `${instance}/bridge`, 'hex'),
     name: 'bridge',
-    createdAt: 0,
+    createdAt,
     isInternal: false,
     resolvesNames: false,
     labels: {},

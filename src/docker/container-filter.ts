@@ -31,8 +31,17 @@ async function testOf(api: Api, name: string, values: readonly string[]): Promis
       return some(({ state }, value) => (state.health?.status ?? 'none') === value);
     case 'network':
       return some(
-        ({ create }, value) =>
-          create.network.mode === value || (create.network.mode === 'bridge' && create.network.network === value),
+        ({ create, endpoints }, value) =>
+          create.network.mode === value ||
+          endpoints.some(({ network }) => network?.name === value || network?.id.startsWith(value)),
+      );
+    case 'publish':
+      return some(({ publishedPorts }, value) =>
+        publishedPorts.some(({ hostPort, protocol }) => isPort(value, hostPort, protocol)),
+      );
+    case 'expose':
+      return some(({ exposedPorts }, value) =>
+        exposedPorts.some(({ containerPort, protocol }) => isPort(value, containerPort, protocol)),
       );
     case 'volume':
       return some(({ mounts }, value) =>
@@ -54,6 +63,14 @@ async function testOf(api: Api, name: string, values: readonly string[]): Promis
     default:
       throw new DabbaError('InvalidArgument', `invalid filter '${name}'`);
   }
+}
+
+/** `80`, `8000-8010`, with or without `/tcp`. */
+function isPort(wanted: string, port: number, protocol: string): boolean {
+  const [, first, last = first, wantedProtocol = 'tcp'] =
+    /^(\d{1,5})(?:-(\d{1,5}))?(?:\/([a-z]+))?$/.exec(wanted) ?? [];
+  if (first === undefined) throw new DabbaError('InvalidArgument', `invalid port "${wanted}"`);
+  return Number(first) <= port && port <= Number(last) && wantedProtocol === protocol;
 }
 
 async function createdAt({ engine }: Api, name: string): Promise<number> {

@@ -1,6 +1,13 @@
 import type { Container, ContainerCreate, Image } from '#engine';
 import { humanDuration } from './duration.ts';
 import { configJson, familiarName } from './image-json.ts';
+import {
+  endpointsJson,
+  exposedPortsJson,
+  networkSettingsJson,
+  portBindingsJson,
+  portsJson,
+} from './network-settings.ts';
 import { hostConfigJson } from './host-config-json.ts';
 import { mountsJson } from './volumes.ts';
 
@@ -33,13 +40,13 @@ export function containerJson(container: Container, image: Image | undefined): o
     HostConfig: {
       ...hostConfigJson(create),
       NetworkMode: networkModeOf(create),
-      PortBindings: {},
-      PublishAllPorts: false,
+      ...portBindingsJson(create),
     },
     GraphDriver: { Name: 'overlay', Data: null },
     Mounts: mountsJson(container),
     Config: {
       ...(image ? configJson(image.config) : {}),
+      ...exposedPortsJson(container),
       Hostname: create.hostname ?? container.id.slice(0, 12),
       Domainname: '',
       User: user,
@@ -59,7 +66,7 @@ export function containerJson(container: Container, image: Image | undefined): o
       ...(create.stopSignal === undefined ? {} : { StopSignal: create.stopSignal }),
       ...(create.stopTimeoutMs === undefined ? {} : { StopTimeout: Math.round(create.stopTimeoutMs / 1000) }),
     },
-    NetworkSettings: networkJson(container),
+    NetworkSettings: networkSettingsJson(container),
   };
 }
 
@@ -98,47 +105,9 @@ const networkModeOf = ({ network }: ContainerCreate) => {
   return network.mode === 'namespace' ? `ns:${network.path}` : network.mode;
 };
 
-const networkNameOf = (create: ContainerCreate) =>
-  create.network.mode === 'namespace' ? undefined : networkModeOf(create);
-
-function networkJson(container: Container): object {
-  const name = networkNameOf(container.create);
-  const { address } = container;
-  const endpoint = {
-    IPAMConfig: null,
-    Links: null,
-    Aliases: null,
-    MacAddress: '',
-    DriverOpts: null,
-    GwPriority: 0,
-    NetworkID: '',
-    EndpointID: '',
-    Gateway: address?.gateway ?? '',
-    IPAddress: address?.ip ?? '',
-    IPPrefixLen: address?.prefixLength ?? 0,
-    IPv6Gateway: '',
-    GlobalIPv6Address: '',
-    GlobalIPv6PrefixLen: 0,
-    DNSNames: null,
-  };
-  return {
-    Bridge: '',
-    SandboxID: '',
-    SandboxKey: '',
-    Ports: {},
-    EndpointID: '',
-    Gateway: endpoint.Gateway,
-    IPAddress: endpoint.IPAddress,
-    IPPrefixLen: endpoint.IPPrefixLen,
-    MacAddress: '',
-    Networks: name === undefined ? {} : { [name]: endpoint },
-  };
-}
-
 /** One entry of GET /containers/json. */
 export function containerSummary(container: Container, now: number): object {
   const { create, state } = container;
-  const name = networkNameOf(create);
   return {
     Id: container.id,
     Names: [`/${container.name}`],
@@ -146,14 +115,12 @@ export function containerSummary(container: Container, now: number): object {
     ImageID: container.imageId,
     Command: container.process.args.join(' '),
     Created: Math.floor(container.createdAt / 1000),
-    Ports: [],
+    Ports: portsJson(container),
     Labels: create.labels ?? {},
     State: state.status,
     Status: statusText(container, now),
     HostConfig: { NetworkMode: networkModeOf(create) },
-    NetworkSettings: {
-      Networks: name === undefined ? {} : { [name]: { IPAddress: container.address?.ip ?? '', NetworkID: '' } },
-    },
+    NetworkSettings: { Networks: endpointsJson(container) },
     Mounts: mountsJson(container),
   };
 }

@@ -1,3 +1,3 @@
 export { createDockerApi, type DockerApi } from './api.ts';
-export type { DockerApiParts, DockerNetwork, DockerNetworks, MachineInfo } from './ports.ts';
+export type { DockerApiParts, MachineInfo } from './ports.ts';
 export { dockerCoverage } from './routes.ts';

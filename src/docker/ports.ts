@@ -5,8 +5,6 @@ import type { Engine } from '#engine';
 export interface DockerApiParts {
   readonly engine: Engine;
   readonly info: MachineInfo;
-  /** The networks containers may join. Default: `bridge`, `host` and `none` by name alone. */
-  readonly networks?: DockerNetworks;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -26,16 +24,4 @@ export interface MachineInfo {
   readonly cpus: number;
   readonly memoryBytes: number;
   readonly cgroupVersion: '1' | '2';
-}
-
-export interface DockerNetworks {
-  list(): Promise<readonly DockerNetwork[]>;
-}
-
-export interface DockerNetwork {
-  readonly name: string;
-  readonly id: string;
-  readonly driver: 'bridge' | 'host' | 'null';
-  readonly subnet?: string;
-  readonly gateway?: string;
 }

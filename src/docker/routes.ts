@@ -33,9 +33,18 @@ import { createImage, imageHistory, inspectImage, listImages, pushImage, removeI
 import { loadImages, saveImage, saveImages } from './image-archive.ts';
 import { pruneImages } from './image-prune.ts';
 import { containerLogs } from './logs.ts';
+import {
+  connectNetwork,
+  createNetwork,
+  disconnectNetwork,
+  inspectNetwork,
+  listNetworks,
+  pruneNetworks,
+  removeNetwork,
+} from './networks.ts';
 import type { Route } from './router.ts';
 import { containerStats } from './stats.ts';
-import { authenticate, info, inspectNetwork, listNetworks, ping, version } from './system.ts';
+import { authenticate, info, ping, version } from './system.ts';
 import { createVolume, inspectVolume, listVolumes, pruneVolumes, removeVolume } from './volumes.ts';
 
 /** Every operation of the Docker Engine API (its published description, v1.51), in its order. Those without a handler answer 501. */
@@ -100,11 +109,11 @@ export const routes: readonly Route[] = [
   ['POST', '/volumes/prune', pruneVolumes],
   ['GET', '/networks', listNetworks],
   ['GET', '/networks/{id}', inspectNetwork],
-  ['DELETE', '/networks/{id}'],
-  ['POST', '/networks/create'],
-  ['POST', '/networks/{id}/connect'],
-  ['POST', '/networks/{id}/disconnect'],
-  ['POST', '/networks/prune'],
+  ['DELETE', '/networks/{id}', removeNetwork],
+  ['POST', '/networks/create', createNetwork],
+  ['POST', '/networks/{id}/connect', connectNetwork],
+  ['POST', '/networks/{id}/disconnect', disconnectNetwork],
+  ['POST', '/networks/prune', pruneNetworks],
   ['GET', '/distribution/{name…}/json', inspectDistribution],
   ['POST', '/session'],
   // Swarm, plugins and what belongs to them: not dabba's business.

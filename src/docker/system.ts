@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { DabbaError } from '#base';
 import type { Api } from './api.ts';
 import { readBody, sendJson, type Exchange } from './exchange.ts';
@@ -130,61 +129,4 @@ export async function authenticate({ engine }: Api, exchange: Exchange): Promise
   const host = registryHostOf(body.text('serveraddress') ?? '');
   const Status = await engine.images.login(host, { username, password }, exchange.signal);
   sendJson(exchange, 200, { Status, IdentityToken: '' });
-}
-
-/** GET /networks: what containers may join. */
-export async function listNetworks(api: Api, exchange: Exchange): Promise<void> {
-  sendJson(exchange, 200, (await networksOf(api)).map(networkJson));
-}
-
-/** GET /networks/{id}, by name, id or the beginning of an id. */
-export async function inspectNetwork(api: Api, exchange: Exchange): Promise<void> {
-  const wanted = exchange.params['id']!;
-  const networks = await networksOf(api);
-  const network =
-    networks.find(({ name, id }) => name === wanted || id === wanted) ??
-    networks.find(({ id }) => id.startsWith(wanted));
-  if (!network) throw new DabbaError('NotFound', `network ${wanted} not found`);
-  sendJson(exchange, 200, networkJson(network));
-}
-
-const idOf = (name: string) => createHash('sha256').update(`network ${name}`).digest('hex');
-
-async function networksOf({ networks }: Api) {
-  return (
-    (await networks?.list()) ??
-    (['bridge', 'host', 'none'] as const).map((name) => ({
-      name,
-      id: idOf(name),
-      driver: name === 'none' ? ('null' as const) : name,
-    }))
-  );
-}
-
-type Network = Awaited<ReturnType<typeof networksOf>>[number];
-
-function networkJson(network: Network & { readonly subnet?: string; readonly gateway?: string }): object {
-  const { subnet, gateway } = network;
-  return {
-    Name: network.name,
-    Id: network.id,
-    Created: '0001-01-01T00:00:00Z',
-    Scope: 'local',
-    Driver: network.driver,
-    EnableIPv4: true,
-    EnableIPv6: false,
-    IPAM: {
-      Driver: 'default',
-      Options: null,
-      Config: subnet === undefined ? [] : [{ Subnet: subnet, ...(gateway === undefined ? {} : { Gateway: gateway }) }],
-    },
-    Internal: false,
-    Attachable: false,
-    Ingress: false,
-    ConfigFrom: { Network: '' },
-    ConfigOnly: false,
-    Containers: {},
-    Options: {},
-    Labels: {},
-  };
 }
