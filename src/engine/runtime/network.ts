@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { isIPv4 } from 'node:net';
 import type { Container } from '../engine.ts';
 import { join, leaveAll, publishPorts, wantedEndpoints } from './endpoints.ts';
+import { joinResolution, type JoinedResolution } from './resolution.ts';
 import type { ContainerFolder, ContainerRecord } from './record.ts';
 import type { Runtime } from './runtime.ts';
 import type { SpecInput } from './spec/spec.ts';
@@ -12,11 +13,8 @@ export interface PreparedNetwork {
   readonly address?: NonNullable<Container['address']>;
 }
 
-interface Resolution {
-  readonly nameservers: readonly string[];
-  readonly searchDomains: readonly string[];
-  readonly hosts: readonly { readonly address: string; readonly names: readonly string[] }[];
-}
+/** What a network says of names. */
+type NetworkNames = Omit<JoinedResolution, 'options'> & { readonly gateway?: string };
 
 /** Attaches the container to its network and writes the files that name its neighbours. May be repeated. */
 export async function prepareNetwork(
@@ -28,11 +26,11 @@ export async function prepareNetwork(
   if (network.mode === 'bridge' && wantedEndpoints(record).length > 0)
     return await joinBridges(runtime, record, folder);
   if (network.mode === 'namespace') {
-    await writeFiles(folder, record.hostname, network);
+    await writeFiles(folder, record, network);
     return { namespace: { path: network.path } };
   }
   if (network.mode !== 'host') {
-    await writeFiles(folder, record.hostname, { nameservers: [], searchDomains: [], hosts: [] });
+    await writeFiles(folder, record, { nameservers: [], searchDomains: [], hosts: [] });
     return { namespace: 'own' };
   }
   await copyHostFiles(record, folder);
@@ -54,17 +52,30 @@ export async function rewriteNames(
   folder: ContainerFolder,
 ): Promise<void> {
   const endpoints = networks.endpoints(record.id);
-  await writeFiles(folder, record.hostname, {
+  await writeFiles(folder, record, {
     nameservers: endpoints.flatMap(({ nameservers }) => nameservers),
     searchDomains: endpoints.flatMap(({ searchDomains }) => searchDomains),
-    hosts: endpoints.map(({ privateIp }) => ({ address: privateIp, names: [record.hostname] })),
+    hosts: endpoints.map(({ privateIp }) => ({ address: privateIp, names: namesOf(record) })),
+    ...(endpoints[0] && { gateway: endpoints[0].gateway }),
   });
 }
 
-/** In the machine's own network its names are the machine's. */
-async function copyHostFiles({ hostname }: ContainerRecord, folder: ContainerFolder): Promise<void> {
+/** In the machine's own network its names are the machine's, but for what was asked. */
+async function copyHostFiles({ hostname, create }: ContainerRecord, folder: ContainerFolder): Promise<void> {
   const [hosts, resolvConf] = await Promise.all([readFile('/etc/hosts', 'utf8'), readFile('/etc/resolv.conf', 'utf8')]);
-  await writeTexts(folder, { hosts, resolvConf, hostname: `${hostname}\n` });
+  const joined = joinResolution(create.resolution, { ...parseResolvConf(resolvConf), hosts: [] }, '127.0.0.1');
+  const { nameservers, searchDomains, options } = create.resolution ?? {};
+  await writeTexts(folder, {
+    hosts: [hosts.trimEnd(), ...joined.hosts.map(hostLine), ''].join('\n'),
+    resolvConf: nameservers || searchDomains || options ? resolvConfText(joined) : resolvConf,
+    hostname: `${hostname}\n`,
+  });
+}
+
+function parseResolvConf(text: string): Pick<JoinedResolution, 'nameservers' | 'searchDomains'> {
+  const values = (name: string) =>
+    [...text.matchAll(new RegExp(`^${name}\\s+(.+)$`, 'gm'))].map(([, value]) => value!.trim());
+  return { nameservers: values('nameserver'), searchDomains: values('search').at(-1)?.split(/\s+/) ?? [] };
 }
 
 async function joinBridges(
@@ -80,12 +91,18 @@ async function joinBridges(
   return { namespace: { path: netnsPath }, address: { network, ip: privateIp, prefixLength, gateway } };
 }
 
-async function writeFiles(folder: ContainerFolder, hostname: string, resolution: Resolution): Promise<void> {
+async function writeFiles(folder: ContainerFolder, record: ContainerRecord, names: NetworkNames): Promise<void> {
+  const joined = joinResolution(record.create.resolution, names, names.gateway);
   await writeTexts(folder, {
-    hosts: hostsText(hostname, resolution.hosts),
-    resolvConf: resolvConfText(resolution),
-    hostname: `${hostname}\n`,
+    hosts: hostsText(namesOf(record), joined.hosts),
+    resolvConf: resolvConfText(joined),
+    hostname: `${record.hostname}\n`,
   });
+}
+
+/** How a container is called in its own hosts file: with its domain first, then without. */
+function namesOf({ hostname, create }: ContainerRecord): readonly string[] {
+  return create.domainname === undefined ? [hostname] : [`${hostname}.${create.domainname}`, hostname];
 }
 
 async function writeTexts(
@@ -100,8 +117,9 @@ async function writeTexts(
 }
 
 /** hosts(5): loopback as Docker writes it, then the container's own name and its neighbours. */
-export function hostsText(hostname: string, hosts: Resolution['hosts']): string {
-  const ownName = hosts.some(({ names }) => names.includes(hostname)) ? [] : [`127.0.0.1\t${hostname}`];
+export function hostsText(ownNames: readonly string[], hosts: JoinedResolution['hosts']): string {
+  const isNamed = hosts.some(({ names }) => names.includes(ownNames.at(-1)!));
+  const own = isNamed ? [] : [hostLine({ address: '127.0.0.1', names: ownNames })];
   return [
     '127.0.0.1\tlocalhost',
     '::1\tlocalhost ip6-localhost ip6-loopback',
@@ -109,15 +127,18 @@ export function hostsText(hostname: string, hosts: Resolution['hosts']): string 
     'ff00::0\tip6-mcastprefix',
     'ff02::1\tip6-allnodes',
     'ff02::2\tip6-allrouters',
-    ...hosts.map(({ address, names }) => `${address}\t${names.join(' ')}`),
-    ...ownName,
+    ...hosts.map(hostLine),
+    ...own,
     '',
   ].join('\n');
 }
 
+const hostLine = ({ address, names }: JoinedResolution['hosts'][number]) => `${address}\t${names.join(' ')}`;
+
 /** resolv.conf(5). */
-function resolvConfText({ nameservers, searchDomains }: Resolution): string {
+function resolvConfText({ nameservers, searchDomains, options }: Omit<JoinedResolution, 'hosts'>): string {
   const search = searchDomains.length ? [`search ${searchDomains.join(' ')}`] : [];
   const servers = nameservers.map((server) => `nameserver ${isIPv4(server) ? server : server.replace(/^\[|\]$/g, '')}`);
-  return [...search, ...servers, ''].join('\n');
+  const words = options.length ? [`options ${options.join(' ')}`] : [];
+  return [...search, ...servers, ...words, ''].join('\n');
 }

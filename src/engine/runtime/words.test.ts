@@ -59,8 +59,8 @@ test('health turns unhealthy after the retries, and forgives the start period', 
 });
 
 test('the hosts file names the container once', () => {
-  assert.match(hostsText('me', []), /^127\.0\.0\.1\tme$/m);
-  const text = hostsText('me', [{ address: '10.0.0.5', names: ['me', 'me.internal'] }]);
+  assert.match(hostsText(['me'], []), /^127\.0\.0\.1\tme$/m);
+  const text = hostsText(['me'], [{ address: '10.0.0.5', names: ['me', 'me.internal'] }]);
   assert.match(text, /^10\.0\.0\.5\tme me\.internal$/m);
   assert.ok(!text.includes('127.0.0.1\tme'));
 });
