@@ -84,7 +84,7 @@ async function measureTasks(): Promise<void> {
       networkMode: 'awsvpc',
       cpu: '256',
       memory: '512',
-      containerDefinitions: [{ name: 'c', image, command: ['sleep', '600'] }],
+      containerDefinitions: [{ name: 'c', image, command: ['sh', '-c', 'trap exit TERM; sleep 600 & wait'] }],
     }),
   );
   const run = async (count: number) => {
