@@ -15,7 +15,7 @@ export interface Command {
 
 /** A parsed command line. */
 export interface Invocation {
-  readonly options: { readonly [name: string]: string | boolean | undefined };
+  readonly options: { readonly [name: string]: string | boolean | readonly (string | boolean)[] | undefined };
   readonly positionals: readonly string[];
 }
 
@@ -57,6 +57,12 @@ export function parseInvocation(name: string, command: Command, args: readonly s
 export function text(invocation: Invocation, name: string): string | undefined {
   const value = invocation.options[name];
   return typeof value === 'string' ? value : undefined;
+}
+
+/** The values of a string option that may be given more than once. */
+export function texts(invocation: Invocation, name: string): readonly string[] {
+  const values = invocation.options[name];
+  return Array.isArray(values) ? values.filter((value): value is string => typeof value === 'string') : [];
 }
 
 /** True if a boolean option was given. */

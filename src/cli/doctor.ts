@@ -5,6 +5,8 @@ import { findOnPath } from './programs.ts';
 /** A program that dabba starts itself, and the Debian package it comes in. */
 interface Part {
   readonly program: string;
+  /** Programs that do as well. */
+  readonly alternatives?: readonly string[];
   readonly debianPackage: string;
   readonly usedFor: string;
   /** What does not work without it; undefined: nothing does. */
@@ -21,6 +23,13 @@ const parts: readonly Part[] = [
     debianPackage: 'busybox-static',
     usedFor: 'the busybox base image',
     optionalFor: 'dabba images seed busybox',
+  },
+  {
+    program: 'docker-init',
+    alternatives: ['tini-static', 'catatonit'],
+    debianPackage: 'tini',
+    usedFor: 'an init process in containers',
+    optionalFor: 'docker run --init',
   },
   {
     program: 'debootstrap',
@@ -60,8 +69,8 @@ export function examine(): readonly Finding[] {
     fatal(`this is ${process.platform}; containers need a Linux kernel`, 'run dabba on Linux');
   if (process.getuid?.() !== 0)
     fatal('dabba must run as root: it mounts, makes namespaces and sets packet filters', 'sudo ./dabba up');
-  for (const { program, debianPackage, usedFor, optionalFor } of parts)
-    if (!findOnPath(program))
+  for (const { program, alternatives = [], debianPackage, usedFor, optionalFor } of parts)
+    if (![program, ...alternatives].some((name) => findOnPath(name)))
       findings.push({
         what: `${program} (${usedFor})${optionalFor ? `; needed by: ${optionalFor}` : ''}`,
         isFatal: optionalFor === undefined,

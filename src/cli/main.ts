@@ -9,21 +9,32 @@ const commands: { readonly [name: string]: () => Promise<Command> } = {
   status: async () => (await import('./status.ts')).status,
   env: async () => (await import('./env.ts')).env,
   demo: async () => (await import('./demo.ts')).demo,
+  build: async () => (await import('./build.ts')).build,
   images: async () => (await import('./images.ts')).images,
   doctor: async () => (await import('./doctor.ts')).doctor,
   coverage: async () => (await import('./coverage.ts')).coverage,
   reset: async () => (await import('./reset.ts')).reset,
 };
 
+/** Not for people: the launcher calls it once after it has installed the dependencies. */
+const FILL_COMPILE_CACHE = 'fill-compile-cache';
+
 async function main(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
   if (name === undefined || name === 'help' || name === '--help' || name === '-h') return await printHelp();
+  if (name === FILL_COMPILE_CACHE) return await fillCompileCache();
   const load = commands[name];
   if (!load) throw new UsageError(`dabba: there is no command "${name}"`, 'see: dabba help');
   const command = await load();
   const invocation = parseInvocation(name, command, rest);
   if (invocation.options['help'] === true) return printCommandHelp(name, command);
   return await command.run(invocation);
+}
+
+async function fillCompileCache(): Promise<number> {
+  await Promise.all(Object.values(commands).map((load) => load()));
+  await (await import('#daemon')).fillCompileCache();
+  return 0;
 }
 
 async function printHelp(): Promise<number> {

@@ -6,46 +6,50 @@ import { jsonLogger, systemClock } from '#base';
 import { connectRemoteStore } from '#store';
 import { composeHost } from './host.ts';
 import { claimProcessFile } from './process-file.ts';
-import { layoutOf, rememberedSettings, resolveSettings } from './settings.ts';
+import { layoutOf, rememberedSettings, resolveSettings, type Layout } from './settings.ts';
 import { serveSocket } from './socket-api.ts';
 
-const layout = layoutOf(process.argv[2]);
-const settings = resolveSettings({}, rememberedSettings(layout));
-const logger = jsonLogger(
-  (line) => process.stderr.write(line),
-  () => systemClock.now(),
-  { process: 'host' },
-);
+// Imported without being run when the compile cache is filled.
+if (import.meta.main) await runHost(layoutOf(process.argv[2]));
 
-mkdirSync(layout.runtime, { recursive: true, mode: 0o711 });
-const claim = claimProcessFile(layout.hostPidFile);
-const store = connectRemoteStore({ client: hostname(), socketPath: layout.storeSocket, clock: systemClock, logger });
-const host = composeHost(layout, settings, store, logger);
+async function runHost(layout: Layout): Promise<void> {
+  const settings = resolveSettings({}, rememberedSettings(layout));
+  const logger = jsonLogger(
+    (line) => process.stderr.write(line),
+    () => systemClock.now(),
+    { process: 'host' },
+  );
 
-const leave = async (how: 'stop' | 'destroy') => {
-  await host[how]();
-  await store.close();
-  claim[Symbol.dispose]();
-  process.exit(0);
-};
-// A restart of the machine's service lets go; only `dabba down` ends what runs.
-for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void leave('stop'));
-process.on('SIGPIPE', () => undefined);
+  mkdirSync(layout.runtime, { recursive: true, mode: 0o711 });
+  const claim = claimProcessFile(layout.hostPidFile);
+  const store = connectRemoteStore({ client: hostname(), socketPath: layout.storeSocket, clock: systemClock, logger });
+  const host = composeHost(layout, settings, store, logger);
 
-await host.start();
-await serveSocket(layout.hostSocket, {
-  'GET /status': async () => await host.status(),
-  'POST /reset': async () => await host.reset(),
-  'POST /down': async () => {
-    await host.destroy();
-    // The answer leaves first.
-    setImmediate(() => {
-      claim[Symbol.dispose]();
-      process.exit(0);
-    });
-    return {};
-  },
-});
-logger.info('host is ready');
-// Written at exit otherwise, which a killed host never comes to.
-flushCompileCache();
+  const leave = async (how: 'stop' | 'destroy') => {
+    await host[how]();
+    await store.close();
+    claim[Symbol.dispose]();
+    process.exit(0);
+  };
+  // A restart of the machine's service lets go; only `dabba down` ends what runs.
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void leave('stop'));
+  process.on('SIGPIPE', () => undefined);
+
+  await host.start();
+  await serveSocket(layout.hostSocket, {
+    'GET /status': async () => await host.status(),
+    'POST /reset': async () => await host.reset(),
+    'POST /down': async () => {
+      await host.destroy();
+      // The answer leaves first.
+      setImmediate(() => {
+        claim[Symbol.dispose]();
+        process.exit(0);
+      });
+      return {};
+    },
+  });
+  logger.info('host is ready');
+  // Written at exit otherwise, which a killed host never comes to.
+  flushCompileCache();
+}

@@ -87,15 +87,11 @@ export function superviseHost(
 
 /** Starts the host in a session of its own, so that a signal to our group does not reach it, and waits for its end. */
 async function untilExit(layout: Layout): Promise<void> {
-  const child = spawn(
-    process.execPath,
-    [...process.execArgv, '--max-semi-space-size=1', join(import.meta.dirname, 'host-main.ts'), layout.data],
-    {
-      detached: true,
-      stdio: ['ignore', 'inherit', 'inherit'],
-      env: { ...process.env, UV_THREADPOOL_SIZE: String(POOL_THREADS) },
-    },
-  );
+  const child = spawn(process.execPath, [...process.execArgv, join(import.meta.dirname, 'host-main.ts'), layout.data], {
+    detached: true,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...process.env, UV_THREADPOOL_SIZE: String(POOL_THREADS) },
+  });
   child.unref();
   await new Promise<void>((resolve, reject) => {
     child.once('error', reject);
