@@ -3,6 +3,7 @@ import type { Duplex, Readable } from 'node:stream';
 import { isDabbaError, systemCode } from '#base';
 import type { Attachment } from '#engine';
 import type { Exchange } from './exchange.ts';
+import { DetachWatch } from './detach.ts';
 import { frame, mediaType } from './frames.ts';
 import { write } from './writable.ts';
 
@@ -32,6 +33,8 @@ export interface RelayOptions {
   readonly isTty: boolean;
   /** Whether the client's bytes go to the process. */
   readonly hasInput: boolean;
+  /** Keys by which a client of a terminal leaves; the process runs on. */
+  readonly detachKeys?: readonly number[];
   /** Done before the client sees the end of the output: it asks for the exit code then. */
   readonly beforeEnd?: Promise<void>;
   /** The client has gone: nobody reads the output any more. */
@@ -48,21 +51,35 @@ export async function relay(
   options.signal.addEventListener('abort', onGone, { once: true });
   if (options.signal.aborted) onGone();
   // Its failure is looked at in the end; until then it must not count as unhandled.
-  const feeding = (options.hasInput ? feed(input, attachment) : drain(input)).then(
+  let hasLeft = false;
+  const onDetach = () => {
+    hasLeft = true;
+    void attachment[Symbol.asyncDispose]();
+  };
+  const watch = options.isTty && options.detachKeys ? new DetachWatch(options.detachKeys) : undefined;
+  const feeding = (options.hasInput ? feed(input, attachment, watch && { watch, onDetach }) : drain(input)).then(
     () => undefined,
     (error: unknown) => error,
   );
   for await (const { stream, data } of attachment.output)
     await write(output, options.isTty ? data : frame(stream, data));
-  await options.beforeEnd;
+  if (!hasLeft) await options.beforeEnd;
   output.end();
   input.destroy();
   const fault = await feeding;
   if (fault !== undefined && !isGone(fault)) throw fault;
 }
 
-async function feed(input: Readable, attachment: Attachment): Promise<void> {
-  for await (const data of halfOf(input)) await attachment.write(data);
+async function feed(
+  input: Readable,
+  attachment: Attachment,
+  detaching?: { readonly watch: DetachWatch; readonly onDetach: () => void },
+): Promise<void> {
+  for await (const data of halfOf(input)) {
+    const { passed, isDetached } = detaching?.watch.read(data) ?? { passed: data, isDetached: false };
+    await attachment.write(passed);
+    if (isDetached) return detaching?.onDetach();
+  }
   await attachment.closeInput();
 }
 

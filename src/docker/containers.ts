@@ -1,10 +1,14 @@
 import { DabbaError, isDabbaError } from '#base';
 import type { Container } from '#engine';
 import type { Api } from './api.ts';
-import { relay, takeConnection } from './attach.ts';
+import { relay, takeConnection, type ClientStreams } from './attach.ts';
 import { readCreate } from './container-create.ts';
-import { containerFilter } from './container-filter.ts';
+import { containerFilter, hasLabel } from './container-filter.ts';
+import { instantOf } from './instant.ts';
 import { containerJson, containerSummary } from './container-json.ts';
+import { readDetachKeys } from './detach.ts';
+import { frame } from './frames.ts';
+import { write } from './writable.ts';
 import { queryFilters, queryFlag, queryNumber, readBody, sendJson, sendStatus, type Exchange } from './exchange.ts';
 
 /** The container a path names. Throws `NotFound`. */
@@ -40,17 +44,26 @@ export async function listContainers(api: Api, exchange: Exchange): Promise<void
     )
     .sort((a, b) => b.createdAt - a.createdAt);
   const shown = limit > 0 ? containers.slice(0, limit) : containers;
-  sendJson(
-    exchange,
-    200,
-    shown.map((container) => containerSummary(container, api.clock.now())),
-  );
+  const isSized = queryFlag(exchange, 'size');
+  const summaries = shown.map(async (container) => ({
+    ...containerSummary(container, api.clock.now()),
+    ...(isSized && (await sizesOf(api, container))),
+  }));
+  sendJson(exchange, 200, await Promise.all(summaries));
 }
 
 /** GET /containers/{id}/json. */
 export async function inspectContainer(api: Api, exchange: Exchange): Promise<void> {
   const container = await findContainer(api, exchange);
-  sendJson(exchange, 200, containerJson(container, await api.engine.images.find(container.imageId)));
+  const image = await api.engine.images.find(container.imageId);
+  const sizes = queryFlag(exchange, 'size') ? await sizesOf(api, container) : {};
+  sendJson(exchange, 200, { ...containerJson(container, image), ...sizes });
+}
+
+/** Bytes of what it wrote, and of all it sees. */
+async function sizesOf({ engine }: Api, { id, imageId }: Container): Promise<object> {
+  const [SizeRw, image] = await Promise.all([engine.containers.sizeOf(id), engine.images.find(imageId)]);
+  return { SizeRw, SizeRootFs: SizeRw + (image?.sizeBytes ?? 0) };
 }
 
 /** POST /containers/{id}/start. 304 if it runs. */
@@ -136,17 +149,35 @@ export async function removeContainer(api: Api, exchange: Exchange): Promise<voi
 }
 
 /** POST /containers/prune. */
-export async function pruneContainers({ engine }: Api, exchange: Exchange): Promise<void> {
-  const unknown = [...queryFilters(exchange).keys()][0];
-  if (unknown !== undefined) throw new DabbaError('Unimplemented', `prune filter "${unknown}" is not supported yet`);
-  const ended = (await engine.containers.list()).filter(({ state }) =>
-    ['created', 'exited', 'dead'].includes(state.status),
+export async function pruneContainers({ engine, clock }: Api, exchange: Exchange): Promise<void> {
+  const isWanted = pruneFilter(queryFilters(exchange), clock.now());
+  const ended = (await engine.containers.list()).filter(
+    (container) => ['created', 'exited', 'dead'].includes(container.state.status) && isWanted(container),
   );
-  for (const { id } of ended) await engine.containers.remove(id);
-  sendJson(exchange, 200, {
-    ContainersDeleted: ended.length === 0 ? null : ended.map(({ id }) => id),
-    SpaceReclaimed: 0,
-  });
+  const removed: string[] = [];
+  let SpaceReclaimed = 0;
+  for (const { id } of ended) {
+    try {
+      const sizeBytes = await engine.containers.sizeOf(id);
+      await engine.containers.remove(id);
+      removed.push(id);
+      SpaceReclaimed += sizeBytes;
+    } catch (error) {
+      // Somebody started or removed it meanwhile.
+      if (!isDabbaError(error, 'Conflict') && !isDabbaError(error, 'NotFound')) throw error;
+    }
+  }
+  sendJson(exchange, 200, { ContainersDeleted: removed.length === 0 ? null : removed, SpaceReclaimed });
+}
+
+function pruneFilter(filters: ReadonlyMap<string, readonly string[]>, now: number): (container: Container) => boolean {
+  const unknown = [...filters.keys()].find((name) => !['until', 'label', 'label!'].includes(name));
+  if (unknown !== undefined) throw new DabbaError('InvalidArgument', `invalid filter '${unknown}'`);
+  const instants = (filters.get('until') ?? []).map((until) => instantOf(until, now));
+  return (container) =>
+    instants.every((instant) => container.createdAt < instant) &&
+    (filters.get('label') ?? []).every((label) => hasLabel(container, label)) &&
+    !(filters.get('label!') ?? []).some((label) => hasLabel(container, label));
 }
 
 /** POST /containers/{id}/resize. */
@@ -197,7 +228,9 @@ export async function waitContainer(api: Api, exchange: Exchange): Promise<void>
 export async function attachContainer(api: Api, exchange: Exchange): Promise<void> {
   const container = await findContainer(api, exchange);
   const isTty = container.create.isTty ?? false;
-  if (queryFlag(exchange, 'logs')) throw new DabbaError('Unimplemented', 'attach with logs=1 is not supported yet');
+  const detachKeys = readDetachKeys(exchange.query.get('detachKeys'));
+  if (container.state.status === 'paused')
+    throw new DabbaError('Conflict', `Container ${container.id} is paused, unpause the container before attach`);
   const isStream = queryFlag(exchange, 'stream');
   const stdin = isStream && queryFlag(exchange, 'stdin') && (container.create.isStdinOpen ?? false);
   await using attachment = await api.engine.containers.attach(container.id, {
@@ -205,5 +238,27 @@ export async function attachContainer(api: Api, exchange: Exchange): Promise<voi
     stdout: isStream && queryFlag(exchange, 'stdout'),
     stderr: isStream && queryFlag(exchange, 'stderr'),
   });
-  await relay(attachment, takeConnection(exchange, isTty), { isTty, hasInput: stdin, signal: exchange.signal });
+  const client = takeConnection(exchange, isTty);
+  if (queryFlag(exchange, 'logs')) await sendPast(api, exchange, { container, output: client.output });
+  if (!isStream) return void client.output.end();
+  await relay(attachment, client, { isTty, hasInput: stdin, detachKeys, signal: exchange.signal });
+}
+
+/** What a container has put out before, for a client that attaches with `logs=1`. */
+async function sendPast(
+  { engine }: Api,
+  exchange: Exchange,
+  { container, output }: { readonly container: Container; readonly output: ClientStreams['output'] },
+): Promise<void> {
+  const [stdout, stderr] = [queryFlag(exchange, 'stdout'), queryFlag(exchange, 'stderr')];
+  const { signal } = exchange;
+  for await (const { stream, data, isPartial } of engine.containers.logs(container.id, {
+    stdout,
+    stderr,
+    follow: false,
+    signal,
+  })) {
+    const line = isPartial ? data : Buffer.concat([data, Buffer.from('\n')]);
+    await write(output, container.create.isTty ? line : frame(stream, line));
+  }
 }

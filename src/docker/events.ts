@@ -89,8 +89,18 @@ function eventFilter(filters: ReadonlyMap<string, readonly string[]>): (event: E
         return (event: EngineEvent) =>
           event.type === name &&
           values.some(
-            (value) => event.id === value || event.id.startsWith(value) || event.attributes['name'] === value,
+            (value) =>
+              event.id === value || event.id.startsWith(value) || event.attributes['name'] === value.replace(/^\//, ''),
           );
+      case 'daemon':
+      case 'plugin':
+      case 'service':
+      case 'node':
+      case 'secret':
+      case 'config':
+        return () => false; // there are none
+      case 'scope':
+        return () => values.includes('local');
       case 'label':
         return ({ attributes }: EngineEvent) =>
           values.every((value) => {

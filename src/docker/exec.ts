@@ -3,6 +3,7 @@ import type { Exec, ExecCreate } from '#engine';
 import type { Api } from './api.ts';
 import { relay, takeConnection } from './attach.ts';
 import { findContainer, terminalSize } from './containers.ts';
+import { readDetachKeys } from './detach.ts';
 import { frame } from './frames.ts';
 import { readBody, sendJson, sendStatus, type Exchange } from './exchange.ts';
 
@@ -12,6 +13,8 @@ interface ExecSession {
   readonly request: ExecCreate;
   /** Streams the client attaches. */
   readonly isOutputAttached: boolean;
+  /** Keys by which the client leaves it. */
+  readonly detachKeys: readonly number[];
   exec?: Exec;
   isStarting: boolean;
   exitCode?: number;
@@ -32,9 +35,13 @@ export class ExecSessions {
     this.#random = random;
   }
 
-  create(containerId: string, request: ExecCreate, isOutputAttached: boolean): ExecSession {
+  create(
+    containerId: string,
+    request: ExecCreate,
+    client: Pick<ExecSession, 'isOutputAttached' | 'detachKeys'>,
+  ): ExecSession {
     this.#forgetOld();
-    const session = { id: this.#random.hex(64), containerId, request, isOutputAttached, isStarting: false };
+    const session = { id: this.#random.hex(64), containerId, request, ...client, isStarting: false };
     this.#sessions.set(session.id, session);
     return session;
   }
@@ -88,7 +95,10 @@ export async function createExec(api: Api, exchange: Exchange): Promise<void> {
       ...(workingDirectory === undefined ? {} : { workingDirectory }),
       ...(user === undefined ? {} : { user }),
     },
-    body.flag('AttachStdout') || body.flag('AttachStderr'),
+    {
+      isOutputAttached: body.flag('AttachStdout') || body.flag('AttachStderr'),
+      detachKeys: readDetachKeys(body.text('DetachKeys') ?? ''),
+    },
   );
   sendJson(exchange, 201, { Id: session.id });
 }
@@ -128,7 +138,13 @@ export async function startExec(api: Api, exchange: Exchange): Promise<void> {
   await relay(
     attachment,
     { input, output },
-    { isTty, hasInput: session.request.stdin, beforeEnd: following, signal: exchange.signal },
+    {
+      isTty,
+      hasInput: session.request.stdin,
+      detachKeys: session.detachKeys,
+      beforeEnd: following,
+      signal: exchange.signal,
+    },
   );
 }
 

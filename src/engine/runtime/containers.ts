@@ -199,7 +199,12 @@ export class ContainerSet implements Containers, StepContainers, ImageUsers {
     const instance = this.#get(id);
     const isComplete = () => instance.isRemoved || instance.state.phase === 'exited';
     return readLogs(
-      { path: instance.folder.log, isComplete, onChange: (listener) => instance.onChange(listener) },
+      {
+        path: instance.folder.log,
+        isRotated: instance.record.create.log !== undefined,
+        isComplete,
+        onChange: (listener) => instance.onChange(listener),
+      },
       options,
     );
   }

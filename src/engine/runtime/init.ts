@@ -8,7 +8,15 @@ const initPath = '/sbin/docker-init';
 
 /** The program on this machine, which must be linked statically to run in any image. Throws `FailedPrecondition` when none is installed. */
 export function findInit(): string {
-  return findProgram('docker-init', 'tini-static', 'catatonit');
+  try {
+    return findProgram('docker-init', 'tini-static', 'catatonit');
+  } catch (cause) {
+    throw new DabbaError(
+      'FailedPrecondition',
+      'no init process for --init on this machine: install tini-static (apt-get install -y tini) or catatonit',
+      { cause },
+    );
+  }
 }
 
 /** What the container's first process is run with. */

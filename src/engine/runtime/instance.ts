@@ -31,6 +31,8 @@ export class Instance {
   restartPause: AbortController | undefined;
   /** Ends the health checks of the present run. */
   healthChecks: AbortController | undefined;
+  /** Ends the rotation of the present run's log. */
+  rotation: AbortController | undefined;
   /** What is left of the last run is being cleared away, behind the answers of those who waited for its end. */
   clearing: Promise<void> = Promise.resolve();
 

@@ -4,6 +4,7 @@ import type { ContainerCreate, ContainerUpdate, StopOptions } from '../engine.ts
 import { HealthMonitor } from './health.ts';
 import type { Instance } from './instance.ts';
 import { clear, launch, readExit, release, wasCutOff, type RunEnd } from './launch.ts';
+import { rotateLog } from './log-rotation.ts';
 import type { Runtime } from './runtime.ts';
 import { restarts } from './restart.ts';
 import { signalNumber } from './signals.ts';
@@ -170,7 +171,7 @@ export class Lifecycle {
         case 'running':
           if (!state.monitor || !isProcessAlive(state.monitor)) return await this.#settle(instance);
           this.#watch(instance, state.monitor);
-          return this.#health.begin(instance);
+          return this.#attend(instance);
         case 'restarting':
           await clear(this.#runtime, instance);
           if (this.#isClosed) return await instance.advance({ ...state, phase: 'exited' });
@@ -220,7 +221,7 @@ export class Lifecycle {
     }
     instance.publish('start');
     this.#watch(instance, instance.state.monitor!);
-    this.#health.begin(instance);
+    this.#attend(instance);
   }
 
   async #fail(instance: Instance, cause: unknown): Promise<never> {
@@ -245,6 +246,26 @@ export class Lifecycle {
     });
   }
 
+  /** Begins what goes on beside a running container: its health checks, the rotation of its log. */
+  #attend(instance: Instance): void {
+    this.#health.begin(instance);
+    const { log } = instance.record.create;
+    if (log?.maxSizeBytes === undefined) return;
+    const limits = { ...log, maxSizeBytes: log.maxSizeBytes };
+    const ending = new AbortController();
+    instance.rotation = ending;
+    const signal = AbortSignal.any([ending.signal, this.#closing.signal]);
+    const onFailure = (error: unknown) =>
+      this.#runtime.logger.warn('log not rotated', { containerId: instance.id, reason: messageOf(error) });
+    const { log: path, control } = instance.folder;
+    void this.#own(instance, () => rotateLog({ path, control, limits, signal, onFailure }));
+  }
+
+  #leave(instance: Instance): void {
+    this.#health.end(instance);
+    instance.rotation?.abort();
+  }
+
   /** Its run is over: record how, tell those who wait, clear away behind their backs. */
   async #settle(instance: Instance): Promise<void> {
     const exit = await readExit(this.#runtime, instance);
@@ -260,7 +281,7 @@ export class Lifecycle {
     const { monitor: _, process: __, address: ___, isPaused: ____, ...kept } = instance.state;
     const ranForMs = finishedAt - (kept.startedAt ?? finishedAt);
     const isRestarting = !this.#isClosed && restarts(create.restartPolicy, { ...kept, exitCode });
-    this.#health.end(instance);
+    this.#leave(instance);
     const phase = isRestarting ? 'restarting' : 'exited';
     await instance.advance({
       ...kept,
@@ -335,7 +356,7 @@ export class Lifecycle {
 
   async #remove(instance: Instance, areVolumesRemoved: boolean): Promise<void> {
     const { state, folder } = instance;
-    this.#health.end(instance);
+    this.#leave(instance);
     await instance.advance({ ...state, phase: 'removing', isStoppedByHand: true });
     if (state.monitor) await this.#killForRemoval(instance, state.monitor);
     await instance.clearing;

@@ -59,7 +59,7 @@ test('tail counts whole lines, also in a long file; positions resume exactly', a
 });
 
 async function textsOf(path: string, more: Partial<LogOptions>): Promise<string[]> {
-  const source = { path, isComplete: () => true, onChange: () => () => undefined };
+  const source = { isRotated: false, path, isComplete: () => true, onChange: () => () => undefined };
   const options = { stdout: true, stderr: true, follow: false, signal: new AbortController().signal, ...more };
   const texts: string[] = [];
   for await (const { data } of readLogs(source, options)) texts.push(data.toString());

@@ -1,6 +1,9 @@
 import { watch } from 'node:fs';
-import { open, type FileHandle } from 'node:fs/promises';
+import { open, stat, type FileHandle } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
+import { DabbaError, systemCode } from '#base';
 import type { LogEntry, LogOptions } from '../engine.ts';
+import { LogFiles, type LogSegment } from './log-files.ts';
 import { parseLog } from './log-format.ts';
 
 const chunkBytes = 64 * 1024;
@@ -8,6 +11,8 @@ const chunkBytes = 64 * 1024;
 /** The end of a container, as its log's followers see it. */
 export interface LogSource {
   readonly path: string;
+  /** True if the log is cut into several files as it grows. */
+  readonly isRotated: boolean;
   /** True when nothing will be appended any more. */
   isComplete(): boolean;
   /** Calls back after every change of `isComplete`'s answer; returns what unsubscribes. */
@@ -16,10 +21,10 @@ export interface LogSource {
 
 /** Recorded entries, then with `follow` those that come, until the source is complete. */
 export async function* readLogs(source: LogSource, options: LogOptions): AsyncGenerator<LogEntry> {
-  await using file = await open(source.path, 'r');
   using changes = options.follow ? new Changes(source) : undefined;
   using _ = onAbort(options.signal, () => changes?.wake());
-  const reader = new LogReader(file, await startPosition(file, options));
+  const files = new LogFiles(source.path);
+  await using reader = await LogReader.open(files, await startPosition(files, options), source.isRotated);
   for (;;) {
     // Asked before reading: what is appended before the end is then certainly read.
     const isLast = !options.follow || source.isComplete();
@@ -38,21 +43,50 @@ function isWanted(entry: LogEntry, options: LogOptions): boolean {
   return options[entry.stream] && (options.since === undefined || entry.atNs >= BigInt(options.since) * 1_000_000n);
 }
 
-class LogReader {
-  readonly #file: FileHandle;
+/** Reads on from file to file. Positions are those of the whole log. */
+class LogReader implements AsyncDisposable {
+  readonly #files: LogFiles;
+  readonly #isRotated: boolean;
+  #file: FileHandle;
+  #start: number;
   #position: number;
   #rest: Buffer = Buffer.alloc(0);
 
-  constructor(file: FileHandle, position: number) {
+  private constructor(files: LogFiles, isRotated: boolean, file: FileHandle, segment: LogSegment) {
+    this.#files = files;
+    this.#isRotated = isRotated;
     this.#file = file;
-    this.#position = position;
+    this.#start = this.#position = segment.start;
   }
 
-  /** Entries up to the present end of the file. */
+  /** Begins at a position, or where the oldest file begins if that is gone. */
+  static async open(files: LogFiles, position: number, isRotated: boolean): Promise<LogReader> {
+    const [file, segment] = await openSegment(files, position);
+    const reader = new LogReader(files, isRotated, file, segment);
+    reader.#position = Math.max(position, segment.start);
+    return reader;
+  }
+
+  /** Entries up to the present end of the log. */
   async *available(): AsyncGenerator<LogEntry> {
     for (;;) {
+      // Asked first: once there is a newer file, nothing is appended to ours any more.
+      const isPast = this.#isRotated && (await this.#isPutAside());
+      yield* this.#restOfFile();
+      if (!isPast) return;
+      await this.#moveOn();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#file.close();
+  }
+
+  async *#restOfFile(): AsyncGenerator<LogEntry> {
+    for (;;) {
       const chunk = Buffer.allocUnsafe(chunkBytes);
-      const { bytesRead } = await this.#file.read(chunk, 0, chunkBytes, this.#position + this.#rest.length);
+      const offset = this.#position - this.#start + this.#rest.length;
+      const { bytesRead } = await this.#file.read(chunk, 0, chunkBytes, offset);
       if (bytesRead === 0) return;
       const bytes = Buffer.concat([this.#rest, chunk.subarray(0, bytesRead)]);
       const { entries, taken } = parseLog(bytes, this.#position);
@@ -61,6 +95,34 @@ class LogReader {
       yield* entries;
     }
   }
+
+  async #isPutAside(): Promise<boolean> {
+    const [ours, current] = await Promise.all([this.#file.stat(), stat(this.#files.current).catch(ifAbsent)]);
+    return current !== undefined && current.ino !== ours.ino;
+  }
+
+  async #moveOn(): Promise<void> {
+    const { size } = await this.#file.stat();
+    const [file, segment] = await openSegment(this.#files, this.#start + size);
+    await this.#file.close();
+    this.#file = file;
+    this.#start = this.#position = segment.start;
+    this.#rest = Buffer.alloc(0);
+  }
+}
+
+/**
+ * Opens the file that holds a position, or the nearest that is there: the present one is absent for a moment while the log is rotated, and
+ * for good if conmon died then.
+ */
+async function openSegment(files: LogFiles, position: number): Promise<readonly [FileHandle, LogSegment]> {
+  const segments = await files.segments();
+  const holds = segments.findLastIndex(({ start }) => start <= position);
+  for (const segment of [...segments.slice(0, holds + 1).reverse(), ...segments.slice(holds + 1)]) {
+    const file = await open(segment.path, 'r').catch(ifAbsent);
+    if (file) return [file, segment];
+  }
+  throw new DabbaError('NotFound', `${files.current}: the log is gone`);
 }
 
 /** Wakes a follower when the file grows or the source completes. Wakes that come while nobody waits are remembered. */
@@ -70,7 +132,11 @@ class Changes implements Disposable {
   #waiting: (() => void) | undefined;
 
   constructor(source: LogSource) {
-    const watcher = watch(source.path, () => this.wake());
+    const { path } = source;
+    const name = basename(path);
+    const watcher = source.isRotated
+      ? watch(dirname(path), (_, changed) => void (changed === name && this.wake()))
+      : watch(path, () => this.wake());
     this.#scope.defer(() => watcher.close());
     this.#scope.defer(source.onChange(() => this.wake()));
   }
@@ -90,15 +156,30 @@ class Changes implements Disposable {
   }
 }
 
-async function startPosition(file: FileHandle, { fromPosition, tail }: LogOptions): Promise<number> {
+async function startPosition(files: LogFiles, { fromPosition, tail }: LogOptions): Promise<number> {
   if (fromPosition !== undefined) return fromPosition;
-  return tail === undefined ? 0 : await tailPosition(file, tail);
+  if (tail === undefined) return 0;
+  let wanted = tail;
+  for (const segment of (await files.segments()).toReversed()) {
+    await using file = await open(segment.path, 'r').catch(ifAbsent);
+    if (!file) continue;
+    const { offset, found } = await tailOffset(file, wanted);
+    wanted -= found;
+    if (wanted === 0) return segment.start + offset;
+  }
+  return 0;
 }
 
-/** Where the last `count` lines begin. Pieces of one line count as one. The window from the end doubles until they fit. */
-async function tailPosition(file: FileHandle, count: number): Promise<number> {
+/**
+ * Where the last `count` lines of a file begin, and how many of them it has. Pieces of one line count as one. The window from the end doubles
+ * until they fit.
+ */
+async function tailOffset(
+  file: FileHandle,
+  count: number,
+): Promise<{ readonly offset: number; readonly found: number }> {
   const { size } = await file.stat();
-  if (count === 0) return size;
+  if (count === 0) return { offset: size, found: 0 };
   for (let window = chunkBytes; ; window *= 2) {
     const start = Math.max(0, size - window);
     const bytes = Buffer.allocUnsafe(size - start);
@@ -108,12 +189,17 @@ async function tailPosition(file: FileHandle, count: number): Promise<number> {
     const ends = entries.flatMap((entry, index) =>
       entry.isPartial && index < entries.length - 1 ? [] : [entry.nextPosition],
     );
-    if (ends.length > count) return ends[ends.length - count - 1]!;
-    if (start === 0) return 0;
+    if (ends.length > count) return { offset: ends[ends.length - count - 1]!, found: count };
+    if (start === 0) return { offset: 0, found: ends.length };
   }
 }
 
 function onAbort(signal: AbortSignal, listener: () => void): Disposable {
   signal.addEventListener('abort', listener, { once: true });
   return { [Symbol.dispose]: () => signal.removeEventListener('abort', listener) };
+}
+
+function ifAbsent(error: unknown): undefined {
+  if (systemCode(error) === 'ENOENT') return;
+  throw error;
 }

@@ -30,6 +30,9 @@ export function joinResolution(
 function withGateway(host: NonNullable<Resolution['hosts']>[number], gateway: string | undefined) {
   if (host.address !== hostGateway) return host;
   if (gateway === undefined)
-    throw new DabbaError('InvalidArgument', 'unable to derive the IP value for host-gateway: the container has no bridge');
+    throw new DabbaError(
+      'InvalidArgument',
+      'unable to derive the IP value for host-gateway: the container has no bridge',
+    );
   return { ...host, address: gateway };
 }

@@ -20,8 +20,13 @@ export function mappedDevices(mappings: readonly DeviceMapping[]): readonly Gran
         access: permissions,
       }));
     }
-    return [{ ...nodeOf(hostPath, stat), path: containerPath, access: permissions }];
+    return [{ ...deviceAt(hostPath, stat), path: containerPath, access: permissions }];
   });
+}
+
+/** The node to be made. */
+export function nodeOf({ path, type, major, minor, fileMode, uid, gid }: GrantedDevice): OciDevice {
+  return { path, type, major, minor, fileMode, uid, gid };
 }
 
 /** What the devices cgroup must allow for a device. */
@@ -50,7 +55,7 @@ export function blockDevice(path: string): { readonly major: number; readonly mi
   return deviceOf(stat.rdev);
 }
 
-function nodeOf(path: string, stat: BigIntStats): OciDevice {
+function deviceAt(path: string, stat: BigIntStats): OciDevice {
   const isBlock = stat.isBlockDevice();
   if (!isBlock && !stat.isCharacterDevice())
     throw new DabbaError(

@@ -4,7 +4,6 @@ export interface OciSpec {
   readonly process: OciProcess;
   readonly root: { readonly path: string; readonly readonly: boolean };
   readonly hostname?: string;
-  readonly domainname?: string;
   readonly mounts: readonly OciMount[];
   readonly annotations?: { readonly [name: string]: string };
   readonly linux: OciLinux;

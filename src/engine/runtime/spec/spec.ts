@@ -1,7 +1,7 @@
 import type { ContainerCreate } from '../../engine.ts';
 import { processCapabilities, resolveCapabilities } from './capabilities.ts';
 import { deviceRules, maskedPaths, networkSysctls, readonlyPaths } from './defaults.ts';
-import { mappedDevices, parseDeviceRule, ruleOf } from './devices.ts';
+import { mappedDevices, nodeOf, parseDeviceRule, ruleOf } from './devices.ts';
 import { hostDevices } from './host-devices.ts';
 import type { MachineLimits } from './limits.ts';
 import { containerMounts, type ContainerFiles, type PlacedMount } from './mounts.ts';
@@ -48,11 +48,8 @@ export function buildSpec(input: SpecInput): OciSpec {
     ociVersion: '1.0.2',
     process: buildProcess(input.process, input.user, input),
     root: { path: input.rootPath, readonly: create.isReadOnlyRoot ?? false },
-    // In the machine's UTS namespace the names are the machine's.
-    ...(create.namespaces?.uts !== 'host' && {
-      hostname: input.hostname,
-      ...(create.domainname !== undefined && { domainname: create.domainname }),
-    }),
+    // In the machine's UTS namespace the name is the machine's.
+    ...(create.namespaces?.uts !== 'host' && { hostname: input.hostname }),
     mounts: containerMounts(input.mounts, input.files, create),
     ...(create.annotations && { annotations: create.annotations }),
     linux: buildLinux(input),
@@ -148,8 +145,13 @@ function buildLinux(input: SpecInput): OciLinux {
         ? [{ allow: true, access: 'rwm' }]
         : [...deviceRules, ...devices.map(ruleOf), ...(create.deviceRules ?? []).map(parseDeviceRule)],
     },
-    ...(devices.length > 0 && { devices: devices.map(({ access: _, ...device }) => device) }),
-    sysctl: { ...(networkNamespace !== 'host' && networkSysctls), ...create.sysctls },
+    ...(devices.length > 0 && { devices: devices.map(nodeOf) }),
+    sysctl: {
+      ...(networkNamespace !== 'host' && networkSysctls),
+      // As a sysctl, for runc knows the member `domainname` from 1.2 on alone.
+      ...(create.domainname !== undefined && { 'kernel.domainname': create.domainname }),
+      ...create.sysctls,
+    },
     maskedPaths: create.maskedPaths ?? (isPrivileged ? [] : maskedPaths),
     readonlyPaths: create.readonlyPaths ?? (isPrivileged ? [] : readonlyPaths),
     ...(seccomp && { seccomp }),
