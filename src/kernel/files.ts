@@ -14,7 +14,7 @@ const umaskCall = libcFunction<(mask: number) => number>('unsigned int umask(uns
 const unshareCall = libcFunction<(flags: number) => number>('int unshare(int flags)');
 const chrootCall = libcFunction<(path: string) => number>('int chroot(const char *path)');
 const fchdirCall = libcFunction<(directory: number) => number>('int fchdir(int directory)');
-const chdirCall = libcFunction<(path: string) => number>('int chdir(const char *path)');
+const chdirCall = libcFunction<(path: Path) => number>('int chdir(const char *path)');
 
 const currentDirectory = -100; // AT_FDCWD
 const noFollow = 0x100; // AT_SYMLINK_NOFOLLOW
@@ -85,6 +85,11 @@ export class ThreadRoot implements Disposable {
     check(chdirCall(directory), 'chdir', directory);
     check(chrootCall('.'), 'chroot', directory);
     return { [Symbol.dispose]: () => this.#leave() };
+  }
+
+  /** Changes the working directory of this thread, within its root, for names relative to it. */
+  static changeDirectory(path: Path): void {
+    check(chdirCall(path), 'chdir', String(path));
   }
 
   #leave(): void {

@@ -16,7 +16,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { DabbaError, systemCode } from '#base';
-import { FileType, makeNode, setAttribute, setTimes, setTimesOf } from '#kernel';
+import { FileType, makeNode, setAttribute, setTimes, setTimesOf, ThreadRoot } from '#kernel';
 import type { OntoTree } from './archives.ts';
 import { fsPath, kernelPath, textOf, type ByteName } from './names.ts';
 import type { TarHeader } from './tar-header.ts';
@@ -44,6 +44,8 @@ export class TreeWriter implements TarHandler {
   readonly #onto: OntoTree | undefined;
   /** Times of directories wait until nothing is made in them any more. */
   readonly #directoryTimes = new Map<ByteName, bigint>();
+  /** Working directory of this thread, once it is one of the tree's. */
+  #directory: ByteName | undefined;
   #open: { readonly file: number; readonly path: ByteName; readonly header: TarHeader } | undefined;
   /**
    * False while a new file is known to come out as it is asked for: owned by root, with its mode. Default ACLs, set-group-ID directories
@@ -153,12 +155,12 @@ export class TreeWriter implements TarHandler {
   #make(path: ByteName, header: TarHeader): void {
     switch (header.type) {
       case 'file': {
-        const file = this.#place(path, () => openSync(fsPath(path), createNew, header.mode & 0o777));
+        const file = this.#place(path, () => openSync(fsPath(this.#near(path)), createNew, header.mode & 0o777));
         this.#open = { file, path, header };
         return;
       }
       case 'directory':
-        this.#directory(path, header);
+        this.#makeDirectory(path, header);
         return;
       case 'hardlink': {
         const target = fsPath(this.#resolve(header.linkName));
@@ -189,11 +191,28 @@ export class TreeWriter implements TarHandler {
       return make();
     } catch (error) {
       const code = systemCode(error);
-      if (code === 'EEXIST') remove(path);
-      else if (code === 'ENOENT') this.#makeParent(path);
+      if (code === 'EEXIST') {
+        remove(path);
+        this.#directory = undefined; // what stood in the way may have been part of its path
+      } else if (code === 'ENOENT') this.#makeParent(path);
       else throw error;
     }
     return make();
+  }
+
+  /**
+   * The shortest name for a new file: members of one directory follow one another, so it becomes the working directory and the kernel need not
+   * walk there again. Only in a tree that nobody else moves directories in.
+   */
+  #near(path: ByteName): ByteName {
+    if (!this.#isLayer) return path;
+    const slash = path.lastIndexOf('/');
+    const directory = path.slice(0, slash);
+    if (directory !== this.#directory) {
+      ThreadRoot.changeDirectory(directory === '' ? '/' : kernelPath(directory));
+      this.#directory = directory;
+    }
+    return path.slice(slash + 1);
   }
 
   #makeParent(path: ByteName): void {
@@ -201,8 +220,10 @@ export class TreeWriter implements TarHandler {
     if (parent !== '') mkdirSync(fsPath(parent), { recursive: true, mode: 0o755 });
   }
 
-  #directory(path: ByteName, header: TarHeader): void {
-    const make = () => mkdirSync(fsPath(path), 0o700);
+  #makeDirectory(path: ByteName, header: TarHeader): void {
+    const mode = header.mode & 0o777;
+    let isNew = true;
+    const make = () => mkdirSync(fsPath(path), mode);
     try {
       make();
     } catch (error) {
@@ -215,13 +236,14 @@ export class TreeWriter implements TarHandler {
         const existing = lstatSync(fsPath(path), { bigint: true });
         if (!existing.isDirectory()) {
           unlinkSync(fsPath(path));
+          this.#directory = undefined;
           make();
           // The directory beneath was deleted by this layer before this one was made.
           if (this.#isLayer && isWhiteout(existing)) setOpaque(path);
-        }
+        } else isNew = false;
       }
     }
-    this.#directoryMetadata(path, header);
+    this.#directoryMetadata(path, header, isNew);
   }
 
   #lookAt(file: number, header: TarHeader): void {
@@ -233,12 +255,13 @@ export class TreeWriter implements TarHandler {
   #root(header: TarHeader): void {
     if (header.type !== 'directory') throw new DabbaError('InvalidArgument', 'its root is not a directory');
     if (this.#onto) return;
-    this.#directoryMetadata(this.#base === '' ? '/' : this.#base, header);
+    this.#directoryMetadata(this.#base === '' ? '/' : this.#base, header, false);
   }
 
-  #directoryMetadata(path: ByteName, header: TarHeader): void {
-    lchownSync(fsPath(path), header.uid, header.gid);
-    chmodSync(fsPath(path), header.mode);
+  #directoryMetadata(path: ByteName, header: TarHeader, isNew: boolean): void {
+    const isOwned = !isNew || this.#isOwnershipSet || header.uid !== 0 || header.gid !== 0;
+    if (isOwned) lchownSync(fsPath(path), header.uid, header.gid);
+    if (isOwned || header.mode > 0o777) chmodSync(fsPath(path), header.mode);
     this.#attributes(path, header);
     if ((header.mode & 0o2000) !== 0 || header.attributes.has('system.posix_acl_default'))
       this.#hasInheritance = this.#isOwnershipSet = true;

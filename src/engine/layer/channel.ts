@@ -11,7 +11,9 @@ export function isChannelMessage(message: unknown): message is ChannelMessage {
 /** Posts to the other thread, moving `transfer`. */
 export type Post = (message: ChannelMessage, transfer: ArrayBuffer[]) => void;
 
-const windowBytes = 4 * 1024 ** 2;
+const windowBytes = 8 * 1024 ** 2;
+/** Bytes taken are told in such portions, for a message wakes the other thread. */
+const portionBytes = 2 * 1024 ** 2;
 
 /** The writing end. Give it every `taken` message. */
 export class ByteSender {
@@ -59,6 +61,8 @@ export class ByteSender {
 export class ByteReceiver implements AsyncIterable<Buffer> {
   readonly #post: Post;
   readonly #waiting: Buffer[] = [];
+  /** Not told yet. */
+  #taken = 0;
   #isEnded = false;
   #fault: unknown;
   #wake: (() => void) | undefined;
@@ -84,7 +88,10 @@ export class ByteReceiver implements AsyncIterable<Buffer> {
       const chunk = this.#waiting.shift();
       if (chunk) {
         yield chunk;
-        this.#post({ taken: chunk.length }, []);
+        this.#taken += chunk.length;
+        if (this.#taken < portionBytes) continue;
+        this.#post({ taken: this.#taken }, []);
+        this.#taken = 0;
       } else if (this.#fault !== undefined) throw this.#fault;
       else if (this.#isEnded) return;
       else {
