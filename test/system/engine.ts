@@ -3,7 +3,14 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { silentLogger, systemClock, systemRandom } from '#base';
-import { createEngine, type Container, type ContainerCreate, type Engine, type LogOptions } from '#engine';
+import {
+  createEngine,
+  type Container,
+  type ContainerCreate,
+  type Engine,
+  type LogOptions,
+  type RegistryResolver,
+} from '#engine';
 import { busyboxTar } from './busybox.ts';
 import { noNetworks } from './no-networks.ts';
 
@@ -23,11 +30,11 @@ export function makeHome(): EngineHome {
   return { directory, runtimeDirectory: `/run/dabba-${instance}`, instance };
 }
 
-/** An engine without registries or networks of its own. */
-export function engineAt(home: EngineHome): Engine {
+/** An engine without networks of its own, that reaches registries as `endpoints` says. */
+export function engineAt(home: EngineHome, endpoints: RegistryResolver['endpoints'] = () => []): Engine {
   return createEngine({
     ...home,
-    resolver: { endpoints: () => [], defaultCredentials: () => undefined, fallback: () => undefined },
+    resolver: { endpoints, defaultCredentials: () => undefined, fallback: () => undefined },
     networks: noNetworks,
     clock: systemClock,
     random: systemRandom,
