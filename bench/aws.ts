@@ -75,7 +75,7 @@ async function compare(): Promise<void> {
 }
 
 async function startDabba(work: string, children: ChildProcess[]): Promise<string> {
-  const child = spawn(process.execPath, [import.meta.filename, 'serve', work], {
+  const child = spawn(process.execPath, ['--max-semi-space-size=2', import.meta.filename, 'serve', work], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   children.push(child);
