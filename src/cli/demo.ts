@@ -255,7 +255,7 @@ class Demo {
       ]);
       addresses.push(address);
       const answer = await fetch(`http://${address}:8080/api`, { signal: AbortSignal.timeout(10_000) });
-      const { host, greeting } = (await answer.json()) as { host: string; greeting: string }; // examples/guestbook/server.js, GET /api
+      const { host, greeting } = (await answer.json()) as { host: string; greeting: string }; // examples/guestbook/server.mjs, GET /api
       this.#tell(`${zone}  http://${address}:8080/  "${greeting}", says ${host}`);
     }
     const { port } = resolveSettings({}, rememberedSettings(this.#layout));

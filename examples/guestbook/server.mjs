@@ -1,10 +1,10 @@
 // A guest book: GET / shows it, POST /sign adds a line, GET /api tells who answers. State lives in memory, one book per copy.
-const { createServer } = require('node:http');
-const { readFileSync } = require('node:fs');
-const { hostname, networkInterfaces } = require('node:os');
+import { createServer } from 'node:http';
+import { readFileSync } from 'node:fs';
+import { hostname, networkInterfaces } from 'node:os';
 
 const port = Number(process.env.PORT ?? 8080);
-const page = readFileSync(`${__dirname}/page.html`, 'utf8');
+const page = readFileSync(new URL('page.html', import.meta.url), 'utf8');
 const startedAt = new Date();
 const entries = [];
 
