@@ -46,8 +46,7 @@ function readNamespaces(host: Fields): SharedNamespaces | undefined {
   const ipcMode = host.word('IpcMode');
   const namespaces = present({
     pid: readNamespace('PID', host.word('PidMode'), ['private']),
-    // A private one is like a shareable one, which is Docker's default: whoever is told to join it may.
-    ipc: readNamespace('IPC', ipcMode, ['private', 'shareable']),
+    ipc: ipcMode === 'shareable' ? ('shareable' as const) : readNamespace('IPC', ipcMode, ['private']),
     uts: uts === undefined ? undefined : ('host' as const),
     cgroup,
   });

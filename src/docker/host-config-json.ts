@@ -22,7 +22,7 @@ export function hostConfigJson(create: ContainerCreate): object {
     DnsSearch: resolution.searchDomains ?? [],
     ExtraHosts: resolution.hosts?.map(({ address, names }) => `${names.join(' ')}:${address}`) ?? null,
     GroupAdd: create.supplementaryGroups ?? null,
-    IpcMode: namespaceText(namespaces.ipc) || 'private',
+    IpcMode: namespaces.ipc === 'shareable' ? 'shareable' : namespaceText(namespaces.ipc) || 'private',
     Cgroup: '',
     Links: null,
     OomScoreAdj: create.oomScoreAdj ?? 0,

@@ -224,7 +224,8 @@ export interface ContainerCreate {
 /** Namespaces not its own: the machine's, or those of another container, by id or name. */
 export interface SharedNamespaces {
   readonly pid?: NamespaceOf;
-  readonly ipc?: NamespaceOf;
+  /** `shareable`: its own, which others may join. */
+  readonly ipc?: NamespaceOf | 'shareable';
   readonly uts?: 'host';
   /** The machine's on cgroup v1, its own on v2, unless told. */
   readonly cgroup?: 'host' | 'private';

@@ -245,6 +245,21 @@ describe('a sandbox ends', () => {
     assert.equal(failure?.kind, 'requested');
   });
 
+  test('and is let go of by a worker that goes, for the next to end', async () => {
+    await using host = await machine();
+    const spec = sandbox([{ name: 'app', stopTimeoutMs: 30_000 }]);
+    await host.run(spec);
+    await host.until(spec, isRunning);
+    host.engine.stops.set(`${spec.id}-app`, Promise.withResolvers());
+    await host.askToStop(spec);
+    await host.eventually('it was told', () => host.engine.log.includes(`stop ${spec.id}-app 30000`));
+    await host.stop();
+    assert.deepEqual(host.engine.names(), [`${spec.id}-app`]);
+    host.engine.stops.clear();
+    await host.start();
+    await host.until(spec, isStopped);
+  });
+
   test('and is forgotten with its spec, also when nobody was there to see it go', async () => {
     await using host = await machine();
     await host.addInterface('eni-1');

@@ -13,6 +13,8 @@ import { prepareNetwork, releaseNetwork, type PreparedNetwork } from './network.
 import type { ContainerFolder } from './record.ts';
 import type { Runtime } from './runtime.ts';
 import { buildSpec, writeSpec } from './spec/spec.ts';
+import { releaseSharedMemory, sharedMemoryMounts } from './shared-memory.ts';
+import type { PlacedMount } from './spec/mounts.ts';
 import { resolveUser } from './spec/user.ts';
 
 /** A run that has begun. */
@@ -37,7 +39,9 @@ export async function launch(
   await Promise.all([mkdir(folder.run), mkdir(folder.bundle, { recursive: true, mode: 0o711 })]);
   await mountRoot(runtime, instance);
   const network = await prepareNetwork(runtime, instance.record, folder);
-  await writeBundle(runtime, instance, { network, namespaces: joinNamespaces(instance.record.create, neighbours) });
+  const mounts = [...sharedMemoryMounts(instance, neighbours), ...initMounts(instance.record)];
+  const namespaces = joinNamespaces(instance.record.create, neighbours);
+  await writeBundle(runtime, instance, { network, namespaces, mounts });
   const pid = await createMonitored(runtime.monitor, monitorRequest(instance));
   const process = identify(pid, 'container process');
   const monitor = identify(Number(await readFile(monitorPidFile(folder), 'utf8')), 'conmon');
@@ -61,6 +65,7 @@ export async function wasCutOff({ folder }: Instance): Promise<boolean> {
 
 /** The part of `clear` that holds the container's own files and address. */
 export async function release(runtime: Runtime, instance: Instance): Promise<void> {
+  releaseSharedMemory(instance);
   await Promise.all([
     runtime.images.snapshots.unmount(instance.folder.merged),
     releaseNetwork(runtime, instance.record),
@@ -99,7 +104,15 @@ async function mountRoot({ images }: Runtime, { record, folder }: Instance): Pro
 async function writeBundle(
   runtime: Runtime,
   instance: Instance,
-  { network, namespaces }: { readonly network: PreparedNetwork; readonly namespaces: JoinedNamespaces },
+  {
+    network,
+    namespaces,
+    mounts,
+  }: {
+    readonly network: PreparedNetwork;
+    readonly namespaces: JoinedNamespaces;
+    readonly mounts: readonly PlacedMount[];
+  },
 ): Promise<void> {
   const { record, folder } = instance;
   const user = resolveUser(record.process.user, readAccounts(folder.merged), record.create.supplementaryGroups);
@@ -109,7 +122,7 @@ async function writeBundle(
     user,
     hostname: record.hostname,
     rootPath: folder.merged,
-    mounts: [...(await placeMounts(runtime.volumes, record.mounts, folder.merged)), ...initMounts(record)],
+    mounts: [...(await placeMounts(runtime.volumes, record.mounts, folder.merged)), ...mounts],
     files: folder.files,
     cgroupPath: instance.cgroupPath,
     networkNamespace: network.namespace,

@@ -1,23 +1,32 @@
 import { DabbaError } from '#base';
 import type { ContainerCreate, NamespaceOf } from '../engine.ts';
+import type { Instance } from './instance.ts';
 import type { Neighbours } from './lifecycle.ts';
 
 /** The process and IPC namespaces of an OCI configuration: a member with a path is joined, one without is new, an absent one the machine's. */
 export type JoinedNamespaces = readonly { readonly type: string; readonly path?: string }[];
 
+type Finding = Pick<Neighbours, 'find'>;
+
 /** Where a container's processes and IPC live. Throws `Conflict` when it is to share those of a container that does not run. */
-export function joinNamespaces(
-  { namespaces = {} }: ContainerCreate,
-  neighbours: Pick<Neighbours, 'find'>,
-): JoinedNamespaces {
-  return [...joined('pid', namespaces.pid, neighbours), ...joined('ipc', namespaces.ipc, neighbours)];
+export function joinNamespaces({ namespaces = {} }: ContainerCreate, neighbours: Finding): JoinedNamespaces {
+  const ipc = namespaces.ipc === 'shareable' ? undefined : namespaces.ipc;
+  return [...joined('pid', namespaces.pid, neighbours), ...joined('ipc', ipc, neighbours)];
 }
 
-function joined(
-  type: 'pid' | 'ipc',
-  of: NamespaceOf | undefined,
-  neighbours: Pick<Neighbours, 'find'>,
-): JoinedNamespaces {
+/** The container whose IPC is shared with this one. Throws `Conflict` unless that one was made to share it. */
+export function ipcDonor({ namespaces }: ContainerCreate, neighbours: Finding): Instance | undefined {
+  const ipc = namespaces?.ipc;
+  if (typeof ipc !== 'object') return undefined;
+  const donor = neighbours.find(ipc.container);
+  if (donor.record.create.namespaces?.ipc === 'shareable') return donor;
+  throw new DabbaError(
+    'Conflict',
+    `cannot join IPC of container ${donor.id}: non-shareable IPC (hint: use IpcMode:shareable for the donor container)`,
+  );
+}
+
+function joined(type: 'pid' | 'ipc', of: NamespaceOf | undefined, neighbours: Finding): JoinedNamespaces {
   if (of === undefined) return [{ type }];
   if (of === 'host') return [];
   const { id, isRunning, state } = neighbours.find(of.container);

@@ -84,6 +84,10 @@ export class ContainerFolder {
   get merged(): string {
     return join(this.path, 'merged');
   }
+  /** Where /dev/shm of one that shares its IPC is mounted. */
+  get sharedMemory(): string {
+    return join(this.path, 'shm');
+  }
   get log(): string {
     return join(this.path, 'container.log');
   }

@@ -25,6 +25,8 @@ export class FakeEngine implements Engine {
   readonly log: string[] = [];
   /** Pulls that do not return before their gate opens, by reference. */
   readonly pulls = new Map<string, PromiseWithResolvers<void>>();
+  /** Stops that take until their gate opens, by name. */
+  readonly stops = new Map<string, PromiseWithResolvers<void>>();
   /** What fails, by action and name, e.g. `start s1-app`. */
   readonly failures = new Map<string, { readonly kind: ErrorKind; readonly message: string }>();
   readonly #containers = new Map<string, FakeContainer>();
@@ -151,6 +153,11 @@ export class FakeEngine implements Engine {
       const container = this.#get(id);
       if (container.state.status !== 'running') return;
       this.log.push(`stop ${container.create.name} ${options?.timeoutMs}`);
+      const gate = this.stops.get(container.create.name!);
+      if (gate) {
+        options?.letGo?.addEventListener('abort', () => gate.reject(options.letGo?.reason as Error));
+        await gate.promise;
+      }
       this.exit(id, 143);
     },
     remove: async (id) => {

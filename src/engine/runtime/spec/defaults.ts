@@ -62,7 +62,7 @@ export const deviceRules: readonly OciDeviceRule[] = [
   character(10, 229, false),
 ];
 
-const defaultSharedMemoryBytes = 64 * 1024 * 1024;
+export const defaultSharedMemoryBytes = 64 * 1024 * 1024;
 
 /** What every container has mounted; /dev/shm in the size asked for. */
 export const standardMounts = (sharedMemoryBytes = defaultSharedMemoryBytes): readonly OciMount[] => [

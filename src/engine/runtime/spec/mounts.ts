@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import type { ContainerCreate, Mount, SharedNamespaces } from '../../engine.ts';
 import { standardMounts } from './defaults.ts';
 import type { OciMount } from './oci.ts';
@@ -35,7 +36,7 @@ export function containerMounts(
     ...standardMounts(sharedMemoryBytes)
       .filter((mount) => !isShared(mount, namespaces))
       .map((mount) => (isPrivileged ? writable(mount) : mount)),
-    ...(namespaces.ipc === 'host' ? hostIpcMounts : []),
+    ...(namespaces.ipc === 'host' ? hostIpcMounts() : []),
     bind(files.resolvConf, '/etc/resolv.conf', false),
     bind(files.hostname, '/etc/hostname', false),
     bind(files.hosts, '/etc/hosts', false),
@@ -64,7 +65,9 @@ function isShared({ destination }: OciMount, { ipc }: SharedNamespaces): boolean
   return ipc === 'host' && ['/dev/shm', '/dev/mqueue'].includes(destination);
 }
 
-const hostIpcMounts = ['/dev/shm', '/dev/mqueue'].map((path) => bind(path, path, false));
+/** Those that the machine has. */
+const hostIpcMounts = () =>
+  ['/dev/shm', '/dev/mqueue'].filter((path) => existsSync(path)).map((path) => bind(path, path, false));
 
 function bind(
   source: string,
