@@ -9,6 +9,7 @@ import { createLinuxNetworkPlane } from '#network/linux';
 import { createNodeWorker, type NodeWorker } from '#node/worker';
 import { createEcsAgent, LINK_LOCAL_ADDRESS, LINK_LOCAL_PORT, sandboxLocator } from '#aws/agent';
 import type { Store } from '#store';
+import { publishedBaseImages } from './gallery-client.ts';
 import { defaultBridge, machineInfo } from './machine-info.ts';
 import { machineNodes } from './nodes.ts';
 import { localRegistries } from './registries.ts';
@@ -83,6 +84,8 @@ export function composeHost(layout: Layout, settings: Settings, store: Store, lo
   const docker = createDockerApi({
     engine,
     info: machineInfo(layout),
+    publicRepositories: async () =>
+      (await publishedBaseImages(layout)).map((name) => `public.ecr.aws/docker/library/${name}`),
     clock: systemClock,
     random: systemRandom,
     logger,

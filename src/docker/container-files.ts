@@ -1,7 +1,8 @@
 import { DabbaError } from '#base';
-import type { FileChange, PathStat } from '#engine';
+import type { FileChange, ImageConfig, PathStat } from '#engine';
 import type { Api } from './api.ts';
 import { queryFlag, readBody, sendJson, sendStatus, type Exchange } from './exchange.ts';
+import type { Fields } from './fields.ts';
 import { goFileMode } from './file-mode.ts';
 import { sendStream } from './send-stream.ts';
 
@@ -53,7 +54,7 @@ export async function commitContainer({ engine }: Api, exchange: Exchange): Prom
   const { query, signal } = exchange;
   const id = query.get('container');
   if (!id) throw new DabbaError('InvalidArgument', 'container is required');
-  await readBody(exchange);
+  const body = await readBody(exchange);
   const repository = query.get('repo');
   const tag = query.get('tag');
   const image = await engine.files.commit(id, {
@@ -61,9 +62,30 @@ export async function commitContainer({ engine }: Api, exchange: Exchange): Prom
     ...(query.get('author') && { author: query.get('author')! }),
     ...(query.get('comment') && { comment: query.get('comment')! }),
     changes: query.getAll('changes').filter(Boolean),
+    config: imageConfig(body),
+    isPaused: (query.get('pause') ?? '') === '' || queryFlag(exchange, 'pause'),
     signal,
   });
   sendJson(exchange, 201, { Id: image.id });
+}
+
+/** The members of a config that are given, and say something. */
+function imageConfig(body: Fields): Partial<ImageConfig> {
+  const missing = ['Healthcheck', 'OnBuild', 'Shell'].find((name) => body.isGiven(name));
+  if (missing !== undefined)
+    throw new DabbaError('Unimplemented', `commit with ${missing} in its body is not supported: use a change`);
+  const set = (name: string) => Object.fromEntries(body.set(name).map((key) => [key, {}]));
+  return {
+    ...(body.isGiven('Env') && { Env: body.texts('Env')! }),
+    ...(body.isGiven('Cmd') && { Cmd: body.texts('Cmd')! }),
+    ...(body.isGiven('Entrypoint') && { Entrypoint: body.texts('Entrypoint')! }),
+    ...(body.isGiven('Labels') && { Labels: body.textMap('Labels')! }),
+    ...(body.isGiven('User') && { User: body.text('User')! }),
+    ...(body.isGiven('WorkingDir') && { WorkingDir: body.text('WorkingDir')! }),
+    ...(body.isGiven('StopSignal') && { StopSignal: body.text('StopSignal')! }),
+    ...(body.isGiven('ExposedPorts') && { ExposedPorts: set('ExposedPorts') }),
+    ...(body.isGiven('Volumes') && { Volumes: set('Volumes') }),
+  };
 }
 
 const statHeader = 'x-docker-container-path-stat';

@@ -5,6 +5,8 @@ import type { Engine } from '#engine';
 export interface DockerApiParts {
   readonly engine: Engine;
   readonly info: MachineInfo;
+  /** Repositories of the local public gallery, as references name them (`docker search`). */
+  readonly publicRepositories: () => Promise<readonly string[]>;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;

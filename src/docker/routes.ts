@@ -32,6 +32,7 @@ import { createExec, inspectExec, resizeExec, startExec } from './exec.ts';
 import { createImage, imageHistory, inspectImage, listImages, pushImage, removeImage, tagImage } from './images.ts';
 import { loadImages, saveImage, saveImages } from './image-archive.ts';
 import { pruneImages } from './image-prune.ts';
+import { searchImages } from './image-search.ts';
 import { containerLogs } from './logs.ts';
 import {
   connectNetwork,
@@ -83,7 +84,7 @@ export const routes: readonly Route[] = [
   ['GET', '/images/{name…}/history', imageHistory],
   ['POST', '/images/{name…}/push', pushImage],
   ['POST', '/images/{name…}/tag', tagImage],
-  ['GET', '/images/search'],
+  ['GET', '/images/search', searchImages],
   ['POST', '/images/prune', pruneImages],
   ['GET', '/images/get', saveImages],
   ['GET', '/images/{name…}/get', saveImage],

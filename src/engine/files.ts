@@ -1,4 +1,4 @@
-import type { Image } from './engine.ts';
+import type { Image, ImageConfig } from './engine.ts';
 
 /**
  * The files of containers, running or not. Paths are the container's own: absolute, resolved with its root as `/`, and nothing reaches outside it.
@@ -55,5 +55,9 @@ export interface CommitRequest {
   readonly comment?: string;
   /** Dockerfile instructions applied to the config: CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME, WORKDIR. */
   readonly changes: readonly string[];
+  /** Replaces members of the container's config, before the changes. */
+  readonly config?: Partial<ImageConfig>;
+  /** Freeze a running container meanwhile, so that its files fit one another. */
+  readonly isPaused: boolean;
   readonly signal: AbortSignal;
 }

@@ -205,3 +205,9 @@ test('docker image prune obeys its filters', async () => {
   assert.match(await docker('image', 'prune', '-f'), /Total reclaimed space: 4B/);
   await dabba.refused('invalid filter', 'docker', ['image', 'prune', '-f', '--filter', 'color=red']);
 });
+
+test('docker search finds what the local gallery has', async () => {
+  const names = await docker('search', '--format', '{{.Name}} {{.IsOfficial}}', 'busy');
+  assert.equal(names, 'public.ecr.aws/docker/library/busybox [OK]');
+  assert.equal(await docker('search', '--format', '{{.Name}}', 'no-such-thing'), '');
+});

@@ -48,6 +48,7 @@ before(async () => {
       memoryBytes: 2 ** 30,
       cgroupVersion: '1',
     },
+    publicRepositories: async () => [],
     clock: systemClock,
     random: systemRandom,
     logger: silentLogger,

@@ -56,6 +56,7 @@ test('a commit is the image and one layer more', async () => {
     author: 'somebody',
     comment: 'why not',
     changes: ['ENV A=b', 'CMD ["cat", "/made"]', 'EXPOSE 80', 'WORKDIR /tmp', 'LABEL k=v'],
+    isPaused: true,
     signal: forever,
   });
   assert.deepEqual(made.config.Cmd, ['cat', '/made']);
@@ -67,17 +68,32 @@ test('a commit is the image and one layer more', async () => {
   const run = await runToEnd(engine, 'cat /made; test -e /bin/wc || echo gone; ls /data', { image: 'derived:1' });
   assert.equal(run.stdout, 'one\ngone\n');
   assert.ok((await engine.images.layerSizes(made)).every((size) => size >= 0));
-  await assert.rejects(engine.files.commit(id, { changes: ['RUN true'], signal: forever }), {
+  await assert.rejects(engine.files.commit(id, { changes: ['RUN true'], isPaused: true, signal: forever }), {
     kind: 'InvalidArgument',
   });
 });
 
 test('a commit of what changed nothing adds no layer', async () => {
   const { id } = await runToEnd(engine, 'true');
-  const made = await engine.files.commit(id, { changes: [], signal: forever });
+  const made = await engine.files.commit(id, { changes: [], isPaused: true, signal: forever });
   assert.equal(made.diffIds.length, 1);
   assert.equal(made.history.at(-1)?.empty_layer, true);
   assert.deepEqual(made.config.Cmd, ['sh', '-c', 'true']);
+});
+
+test('a running container is frozen while it is committed, and runs on', async () => {
+  const { id } = await start(engine, ['sh', '-c', 'i=0; while true; do i=$((i+1)); echo $i > /count; done']);
+  const actions: string[] = [];
+  const watching = new AbortController();
+  const watched = (async () => {
+    for await (const event of engine.events(watching.signal)) if (event.id === id) actions.push(event.action);
+  })();
+  await engine.files.commit(id, { changes: [], isPaused: true, signal: forever });
+  assert.equal((await engine.containers.find(id))?.state.status, 'running');
+  await engine.containers.remove(id, { force: true });
+  watching.abort();
+  await watched;
+  assert.deepEqual(actions.slice(0, 2), ['pause', 'unpause']);
 });
 
 for (const [form, pack] of [
@@ -87,7 +103,12 @@ for (const [form, pack] of [
 ] as const)
   test(`what is saved is loaded again, ${form}`, async () => {
     const { id } = await runToEnd(engine, `echo ${form} > /form`);
-    const made = await engine.files.commit(id, { reference: `saved-${form}:1`, changes: [], signal: forever });
+    const made = await engine.files.commit(id, {
+      reference: `saved-${form}:1`,
+      changes: [],
+      isPaused: true,
+      signal: forever,
+    });
     await engine.images.tag(made.id, `saved-${form}:2`);
     await engine.containers.remove(id);
     const archive = await collect(await engine.images.save([`saved-${form}`], forever));
@@ -105,7 +126,7 @@ for (const [form, pack] of [
 
 test('several images share one archive, and an ID saves no names', async () => {
   const { id } = await runToEnd(engine, 'echo several > /form');
-  const made = await engine.files.commit(id, { reference: 'several:1', changes: [], signal: forever });
+  const made = await engine.files.commit(id, { reference: 'several:1', changes: [], isPaused: true, signal: forever });
   const archive = await collect(await engine.images.save([image, made.id], forever));
   const loaded = await engine.images.load(once(archive), { signal: forever });
   assert.deepEqual(

@@ -1,5 +1,5 @@
 import { digestOf } from '#base';
-import { mergeConfig } from './config.ts';
+import { applyChanges, containerConfig } from './config.ts';
 import type { CommitRequest, Image } from '../engine.ts';
 import type { ImageInternals } from '../image/internals.ts';
 import type { ContainerRecord } from '../runtime/record.ts';
@@ -31,7 +31,7 @@ export async function commitContainer(parts: CommitParts, request: CommitRequest
     ...(request.comment && { comment: request.comment }),
   };
   return images.createImage({
-    config: mergeConfig(image.config, record, request.changes),
+    config: applyChanges({ ...containerConfig(image.config, record), ...request.config }, request.changes),
     diffIds: isEmpty ? image.diffIds : [...image.diffIds, layer.diffId],
     history: [...image.history, isEmpty ? { ...entry, empty_layer: true } : entry],
     references: request.reference === undefined ? [] : [request.reference],

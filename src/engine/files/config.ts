@@ -9,17 +9,13 @@ import type { ImageConfig } from '../engine.ts';
 import { joinEnvironment } from '../runtime/spec/process.ts';
 import type { ContainerRecord } from '../runtime/record.ts';
 
-/** The config of an image made of a container: its own image's, what the container was created with over it, then the changes asked for. */
-export function mergeConfig(
-  image: ImageConfig,
-  { create, stopSignal, healthCheck }: ContainerRecord,
-  changes: readonly string[],
-): ImageConfig {
+/** The config that a container stands for: its image's, and over it what the container was created with. */
+export function containerConfig(image: ImageConfig, { create, stopSignal, healthCheck }: ContainerRecord): ImageConfig {
   const Env = joinEnvironment(image.Env ?? [], create.environment ?? []);
   // An entrypoint in the request discarded the image's command.
   const { Cmd: imageCommand, ...rest } = image;
   const Cmd = create.command?.length ? create.command : create.entrypoint ? undefined : imageCommand;
-  const merged: ImageConfig = {
+  return {
     ...rest,
     ...(Env.length > 0 && { Env }),
     ...(Cmd && { Cmd }),
@@ -30,7 +26,6 @@ export function mergeConfig(
     ...(create.stopSignal && { StopSignal: stopSignal }),
     ...(healthCheck && { Healthcheck: healthCheck }),
   };
-  return applyChanges(merged, changes);
 }
 
 const allowed = [

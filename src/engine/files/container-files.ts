@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { type Clock, DabbaError } from '#base';
+import { type Clock, DabbaError, isDabbaError } from '#base';
 import type { CommitRequest, ContainerFiles, FileChange, Image, PathStat, WriteOptions } from '../engine.ts';
 import type { ImageInternals } from '../image/internals.ts';
 import type { Archives } from '../layer/archives.ts';
@@ -46,6 +46,7 @@ export class LocalContainerFiles implements ContainerFiles {
   async commit(id: string, request: CommitRequest): Promise<Image> {
     const { containers, images, clock } = this.#parts;
     await using root = await containers.openRoot(id, 'own');
+    await using _ = request.isPaused ? await frozen(containers, id) : undefined;
     const { record, upper } = root;
     await using lower = await images.snapshots.openView(record.chainId);
     const stubs = findStubs(upper, lower.path, targetsOf(record));
@@ -110,6 +111,27 @@ export function cleanPath(path: string): string {
 /** The name the first member carries: the last of the path, `.` for the content of a directory, `/` for the root. */
 function archiveName(path: string): string {
   return path === '/' ? '/' : path.endsWith('/.') ? '.' : posix.basename(path);
+}
+
+/** Freezes a container that runs until disposed. One that does not run, or is paused already, stays as it is. */
+async function frozen(containers: ContainerSet, id: string): Promise<AsyncDisposable | undefined> {
+  if ((await containers.find(id))?.state.status !== 'running') return undefined;
+  try {
+    await containers.pause(id);
+  } catch (error) {
+    if (isDabbaError(error, 'Conflict')) return undefined; // it ended at this moment
+    throw error;
+  }
+  return {
+    async [Symbol.asyncDispose]() {
+      try {
+        await containers.unpause(id);
+      } catch (error) {
+        // It was killed meanwhile, or somebody else let it go.
+        if (!isDabbaError(error, 'Conflict') && !isDabbaError(error, 'NotFound')) throw error;
+      }
+    },
+  };
 }
 
 function targetsOf({ mounts }: { readonly mounts: readonly { readonly target: string }[] }): readonly string[] {
