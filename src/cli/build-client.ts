@@ -1,9 +1,9 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { createInterface } from 'node:readline';
-import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { DabbaError, systemCode } from '#base';
 import type { BuildEvent } from '#engine';
+import type { PackedContext } from './build-context.ts';
 import { UsageError } from './command.ts';
 
 /** A line of the answer: what happens, with bytes in base64; or a piece of the files. */
@@ -25,11 +25,11 @@ export interface BuildCall {
     readonly secrets: { readonly [id: string]: string };
     readonly ssh: { readonly [id: string]: string };
   };
-  readonly archive: Readable;
+  readonly context: PackedContext;
 }
 
 /** Builds through the Docker socket. Ends with the build; its failure is a `DabbaError` with the builder's words. */
-export async function* runBuild({ socket, query, extras, archive }: BuildCall): AsyncGenerator<BuildLine, void> {
+export async function* runBuild({ socket, query, extras, context }: BuildCall): AsyncGenerator<BuildLine, void> {
   const call = httpRequest({
     socketPath: socket,
     method: 'POST',
@@ -42,7 +42,7 @@ export async function* runBuild({ socket, query, extras, archive }: BuildCall): 
   const { promise: answered, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   call.once('response', resolve).once('error', reject);
   // A build that failed early reads no further; what it answers tells why.
-  const sent = pipeline(archive, call).catch((error: unknown) => {
+  const sent = pipeline(context.archive, call).catch((error: unknown) => {
     if (!['EPIPE', 'ECONNRESET', 'ERR_STREAM_PREMATURE_CLOSE'].includes(systemCode(error) ?? ''))
       call.destroy(error as Error);
   });
@@ -51,10 +51,10 @@ export async function* runBuild({ socket, query, extras, archive }: BuildCall): 
     throw new UsageError(`nothing serves ${socket}`, 'start it first: dabba up -d');
   });
   try {
-    if (answer.statusCode !== 200) throw new DabbaError('FailedPrecondition', await messageOf(answer));
+    if (answer.statusCode !== 200) throw failure(await messageOf(answer), context);
     for await (const text of createInterface({ input: answer })) {
       const line = JSON.parse(text) as BuildLine | { readonly error: string }; // our own server's words
-      if ('error' in line) throw new DabbaError('FailedPrecondition', line.error);
+      if ('error' in line) throw failure(line.error, context);
       yield line;
     }
     if (!answer.complete) throw new DabbaError('Unavailable', 'the connection to the builder was lost');
@@ -63,6 +63,13 @@ export async function* runBuild({ socket, query, extras, archive }: BuildCall): 
     await sent;
   }
 }
+
+/** A Dockerfile that is not in the context travels under another name, which means nothing to the user. */
+const failure = (message: string, { dockerfile, dockerfileName }: PackedContext) =>
+  new DabbaError(
+    'FailedPrecondition',
+    message.replaceAll(dockerfile, () => dockerfileName),
+  );
 
 async function messageOf(answer: IncomingMessage): Promise<string> {
   const pieces: Buffer[] = [];

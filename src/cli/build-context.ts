@@ -15,6 +15,8 @@ export interface PackedContext extends AsyncDisposable {
   readonly archive: Readable;
   /** Path of the Dockerfile in it. */
   readonly dockerfile: string;
+  /** What the user calls it. */
+  readonly dockerfileName: string;
 }
 
 /** Packs a directory, without what its `.dockerignore` leaves out; `-` is standard input, a tar or a Dockerfile. */
@@ -71,6 +73,7 @@ function packDirectory(root: string, dockerfile: DockerfilePlace): PackedContext
   return {
     archive: Readable.from(checked(child, fed, complaints)),
     dockerfile: name,
+    dockerfileName: 'inside' in dockerfile ? name : 'path' in dockerfile ? dockerfile.path : 'the Dockerfile given',
     async [Symbol.asyncDispose]() {
       child.kill();
       await fed;
@@ -133,7 +136,8 @@ async function fromInput(file: string | undefined): Promise<PackedContext> {
       yield* { [Symbol.asyncIterator]: () => input };
     })(),
   );
-  return { archive, dockerfile: file ?? 'Dockerfile', [Symbol.asyncDispose]: () => Promise.resolve() };
+  const dockerfile = file ?? 'Dockerfile';
+  return { archive, dockerfile, dockerfileName: dockerfile, [Symbol.asyncDispose]: () => Promise.resolve() };
 }
 
 /** By its first bytes: tar, gzip, zstd. */

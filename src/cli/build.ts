@@ -70,7 +70,7 @@ export const build: Command = {
       socket: layoutOf(text(invocation, 'data')).dockerSocket,
       query: queryOf(invocation, context.dockerfile, output !== undefined),
       extras: { secrets, ssh },
-      archive: context.archive,
+      context,
     });
     let imageId: string | undefined;
     for await (const line of lines) {

@@ -1,3 +1,4 @@
 export { createEngine, type EngineOptions } from './create.ts';
+export { contextPaths } from './build/index.ts';
 export type * from './engine.ts';
 export type * from './ports.ts';

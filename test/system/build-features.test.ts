@@ -47,7 +47,7 @@ test('a stage that fails ends the others', async () => {
       Dockerfile:
         'FROM busybox AS slow\nRUN sleep 600\nFROM busybox AS bad\nRUN exit 9\nFROM scratch\nCOPY --from=slow / /\nCOPY --from=bad / /\n',
     }),
-    { kind: 'FailedPrecondition', message: /returned a non-zero code: 9$/ },
+    { kind: 'FailedPrecondition', message: /returned a non-zero code: 9 \(Dockerfile:4\)$/ },
   );
   assert.ok(performance.now() - begun < 30_000);
   assert.deepEqual(await world.engine.containers.list(), []);

@@ -196,7 +196,7 @@ test('faults name file, line, instruction and what is wrong', async () => {
   });
   await fails('FROM busybox\nRUN exit 3\n', {
     kind: 'FailedPrecondition',
-    message: "The command '/bin/sh -c exit 3' returned a non-zero code: 3",
+    message: "The command '/bin/sh -c exit 3' returned a non-zero code: 3 (Dockerfile:2)",
   });
   await fails('FROM busybox\nCOPY nothing /\n', {
     kind: 'InvalidArgument',

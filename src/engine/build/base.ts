@@ -12,10 +12,7 @@ export type StageResults = ReadonlyMap<number, Promise<StageState>>;
 export async function startStage(build: BuildRun, { base, from }: Stage, results: StageResults): Promise<StageState> {
   if (base.kind === 'scratch') return { ...emptyState, createdAt: (build.epoch ?? 0) * 1000 };
   if (base.kind === 'stage') return { ...(await results.get(base.index)!), args: new Map(), isCommandSet: false };
-  const { reference } = base;
-  const found = build.request.isPulledAlways ? undefined : await build.parts.images.find(reference);
-  if (!found) await build.emit({ kind: 'note', text: `Pulling ${reference}` });
-  const image = found ?? (await pull(build, from.at, reference));
+  const image = await findImage(build, from.at, base.reference);
   const state = stateOf(build, image);
   if (state.chainId !== undefined) await build.emit({ kind: 'layer', id: image.id });
   return state;
@@ -30,9 +27,7 @@ export async function openSource(
 ): Promise<OpenSource> {
   const stage = findStage(name, build.plan.stages);
   const built = stage ? await results.get(stage.index) : undefined;
-  const chainId = built
-    ? built.chainId
-    : stateOf(build, (await build.parts.images.find(name)) ?? (await pull(build, at, name))).chainId;
+  const chainId = built ? built.chainId : stateOf(build, await findImage(build, at, name)).chainId;
   const view = await build.parts.internals.snapshots.openView(chainId);
   return {
     path: view.path,
@@ -40,6 +35,19 @@ export async function openSource(
     chainId,
     [Symbol.asyncDispose]: () => view[Symbol.asyncDispose](),
   };
+}
+
+/** The image, fetched if it is not here or if a newer one is wanted: once, however many stages ask for it. */
+async function findImage(build: BuildRun, at: Location, reference: string): Promise<Image> {
+  const { request, parts, locks } = build;
+  const isWanted = request.isPulledAlways === true;
+  const found = isWanted ? undefined : await parts.images.find(reference);
+  if (found) return found;
+  using _turn = await locks.hold(`pull ${reference}`, request.signal);
+  const meanwhile = isWanted ? undefined : await parts.images.find(reference);
+  if (meanwhile) return meanwhile;
+  await build.emit({ kind: 'note', text: `Pulling ${reference}` });
+  return await pull(build, at, reference);
 }
 
 async function pull(build: BuildRun, at: Location, reference: string): Promise<Image> {

@@ -29,7 +29,7 @@ export function createBuilder(parts: BuilderParts): DockerfileBuilder {
     parts,
     cache,
     locks,
-    slots: new Limiter(Math.max(2, availableParallelism())),
+    slots: new Limiter(Math.max(4, 2 * availableParallelism())),
     cacheMounts: new CacheMounts(join(parts.directory, 'mounts'), parts.clock, locks),
     secretRooms: new SecretRooms(join(parts.directory, 'secrets'), parts.random),
   };

@@ -117,7 +117,11 @@ export async function executeRun(build: BuildRun, state: StageState, step: RunSt
     signal.throwIfAborted();
     const { exitCode } = await ended;
     if (exitCode !== 0)
-      throw new DabbaError('FailedPrecondition', `The command '${step.display}' returned a non-zero code: ${exitCode}`);
+      throw new DabbaError(
+        'FailedPrecondition',
+        // Docker's words, which clients look for, and the place.
+        `The command '${step.display}' returned a non-zero code: ${exitCode} (${step.run.at.file}:${step.run.at.startLine})`,
+      );
     const upper = await steps.takeUpper(container.id);
     await using view = await internals.snapshots.openView(state.chainId);
     removeStubs(upper, view.path, [...runtimeStubs, ...mounts.map(({ target }) => target)]);
