@@ -97,7 +97,7 @@ export interface Images {
   layerSizes(image: Image): Promise<readonly number[]>;
   /**
    * An archive of images: an OCI layout that is Docker's `manifest.json` form too. A repository without a tag stands for all of its tags, an ID
-   * for the image without names. Throws `NotFound` before the first byte.
+   * for the image without names. Each piece is valid until the next is asked for. Throws `NotFound` before the first byte.
    */
   save(namesOrIds: readonly string[], signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
   /** Takes in the images of an archive (OCI layout, `docker save`), plain, gzip or zstd. Every digest named is verified. */

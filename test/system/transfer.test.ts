@@ -93,7 +93,7 @@ test('a running container is frozen while it is committed, and runs on', async (
   await engine.containers.remove(id, { force: true });
   watching.abort();
   await watched;
-  assert.deepEqual(actions.slice(0, 2), ['pause', 'unpause']);
+  assert.deepEqual(actions.slice(0, 3), ['pause', 'commit', 'unpause']);
 });
 
 for (const [form, pack] of [

@@ -39,6 +39,7 @@ export class LocalContainerFiles implements ContainerFiles {
     await containers.find(id).then((found) => found ?? absent(id));
     return (async function* () {
       await using root = await containers.openRoot(id, 'own');
+      root.publish('export');
       yield* openPack(archives, { root: root.path, content: 'tree', signal });
     })();
   }
@@ -50,7 +51,9 @@ export class LocalContainerFiles implements ContainerFiles {
     const { record, upper } = root;
     await using lower = await images.snapshots.openView(record.chainId);
     const stubs = findStubs(upper, lower.path, targetsOf(record));
-    return await commitContainer({ images, record, upper, stubs, now: clock.now() }, request);
+    const image = await commitContainer({ images, record, upper, stubs, now: clock.now() }, request);
+    root.publish('commit', { comment: request.comment ?? '', imageID: image.id, imageRef: request.reference ?? '' });
+    return image;
   }
 
   async stat(id: string, path: string): Promise<PathStat> {
@@ -69,6 +72,7 @@ export class LocalContainerFiles implements ContainerFiles {
     const content = { path: whole, name: archiveName(whole) };
     const tar = (async function* () {
       await using root = await containers.openRoot(id, 'whole');
+      root.publish('archive-path');
       yield* openPack(archives, { root: root.path, content, signal });
     })();
     return { stat, tar };
@@ -86,6 +90,7 @@ export class LocalContainerFiles implements ContainerFiles {
     const owner = isOwnedByUser && user !== '' ? resolveUser(user, readAccounts(root.path)) : undefined;
     const onto = { isKindKept, ...(owner && { owner: { uid: owner.uid, gid: owner.gid } }) };
     await archives.unpack({ source: tar, root: root.path, directory, form: 'archive', onto, signal });
+    root.publish('extract-to-dir');
   }
 
   async #stat(root: string, id: string, path: string, whole = cleanPath(path)): Promise<PathStat> {

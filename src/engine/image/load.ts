@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { type Clock, DabbaError, type Digest, digestOf } from '#base';
 import type { BlobStore } from '#blob';
 import type { LoadedImage, LoadOptions } from '../engine.ts';
@@ -39,7 +40,8 @@ export async function loadImages(
     for (const image of await readArchiveIndex(files)) loaded.push(await loadImage(parts, files, image, options));
     return loaded;
   } finally {
-    await snapshots.discard(root);
+    // At once: the trash would keep the space of a whole archive for minutes.
+    await rm(root, { recursive: true, force: true });
   }
 }
 

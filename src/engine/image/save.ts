@@ -163,7 +163,7 @@ async function* streamed(
   let sent = 0;
   for await (const chunk of content) {
     sent += chunk.length;
-    yield Buffer.from(chunk); // it may be reused while it waits to be sent
+    yield chunk;
   }
   if (sent !== sizeBytes) throw new DabbaError('DataLoss', `${name} has ${sent} bytes, not ${sizeBytes}`);
   yield Buffer.alloc(paddingOf(sizeBytes));

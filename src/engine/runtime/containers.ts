@@ -32,7 +32,7 @@ import { readLogs } from './logs.ts';
 import { rewriteNames } from './network.ts';
 import { recordMounts } from './mount-places.ts';
 import { generateName, parseName } from './names.ts';
-import { openRoot, releaseRoot, type OpenRoot } from './open-root.ts';
+import { openRoot, releaseRoot, type ContainerRoot } from './open-root.ts';
 import { ContainerFolder, initialState, type ContainerRecord, type RecordedMount } from './record.ts';
 import { startsWithEngine } from './restart.ts';
 import type { Runtime } from './runtime.ts';
@@ -241,10 +241,11 @@ export class ContainerSet implements Containers, StepContainers, ImageUsers {
   }
 
   /** A container's root directory, with its record and its read/write layer. See `openRoot`. */
-  async openRoot(id: string, view: 'own' | 'whole'): Promise<OpenRoot & { record: ContainerRecord; upper: string }> {
+  async openRoot(id: string, view: 'own' | 'whole'): Promise<ContainerRoot> {
     const instance = this.#get(id);
     const root = await openRoot(this.#runtime, instance, view);
-    return { ...root, record: instance.record, upper: instance.folder.upper };
+    const { record, folder } = instance;
+    return { ...root, record, upper: folder.upper, publish: (action, more) => instance.publish(action, more) };
   }
 
   containersOf(imageId: Digest): Promise<readonly { readonly id: string; readonly isRunning: boolean }[]> {

@@ -5,6 +5,7 @@ import { isProcessAlive, KernelError, mount, MountFlag, openBeneath, unmount, Un
 import { resolveBeneath } from '../build/beneath.ts';
 import type { Instance } from './instance.ts';
 import { placeMounts } from './mount-places.ts';
+import type { ContainerRecord } from './record.ts';
 import type { Runtime } from './runtime.ts';
 import type { PlacedMount } from './spec/mounts.ts';
 import type { Turns } from './turns.ts';
@@ -12,6 +13,15 @@ import type { Turns } from './turns.ts';
 /** The root directory of a container, to be looked at from outside. Only with `ThreadRoot`: the container may change it meanwhile. */
 export interface OpenRoot extends AsyncDisposable {
   readonly path: string;
+}
+
+/** A root with what is known of its container. */
+export interface ContainerRoot extends OpenRoot {
+  readonly record: ContainerRecord;
+  /** Its read/write layer. */
+  readonly upper: string;
+  /** Tells the world what was done with it, in Docker's words. */
+  publish(action: string, attributes?: { readonly [name: string]: string }): void;
 }
 
 /**
