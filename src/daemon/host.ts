@@ -130,7 +130,7 @@ export function composeHost(layout: Layout, settings: Settings, store: Store, lo
       await Promise.all(
         own.map(async ({ id }) => await engine.containers.remove(id, { force: true, removeVolumes: true })),
       );
-      await sandboxesGone(worker);
+      if (worker) await sandboxesGone(worker);
       for (const network of await engine.networks.list())
         if (!network.isPredefined) await engine.networks.remove(network.id);
       for (const image of await engine.images.list()) await engine.images.remove(image.id, { force: true });
@@ -152,8 +152,8 @@ export function composeHost(layout: Layout, settings: Settings, store: Store, lo
 }
 
 /** Resolves when the worker has taken down what lost its record: its images are in use until then. */
-async function sandboxesGone(worker: NodeWorker | undefined): Promise<void> {
+async function sandboxesGone(worker: NodeWorker): Promise<void> {
   const signal = AbortSignal.timeout(SANDBOX_END_MS);
   // The worker announces the end of a sandbox to the store alone, record by record.
-  while (worker && (await worker.sandboxes()) > 0) await systemClock.sleep(20, signal);
+  while ((await worker.sandboxes()) > 0) await systemClock.sleep(20, signal);
 }
