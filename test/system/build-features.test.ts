@@ -40,6 +40,13 @@ COPY --from=two /two /
   assert.equal(events.filter(({ kind }) => kind === 'stage-end').length, 3);
 });
 
+test('a stage that names itself means an image of that name', async () => {
+  await assert.rejects(
+    build(world.engine, { Dockerfile: 'FROM busybox AS self\nCOPY --from=self /bin /b\n' }),
+    /^.*Dockerfile:2: self: /,
+  );
+});
+
 test('a stage that fails ends the others', async () => {
   const begun = performance.now();
   await assert.rejects(

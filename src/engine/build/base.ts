@@ -18,14 +18,15 @@ export async function startStage(build: BuildRun, { base, from }: Stage, results
   return state;
 }
 
-/** The files that `--from=NAME` means: an earlier stage, once it is built, or an image. */
+/** The files that `--from=NAME` in stage number `index` means: an earlier stage, once it is built, or an image. */
 export async function openSource(
   build: BuildRun,
-  results: StageResults,
+  { results, index }: { readonly results: StageResults; readonly index: number },
   at: Location,
   name: string,
 ): Promise<OpenSource> {
-  const stage = findStage(name, build.plan.stages);
+  // A stage that waited for itself would wait for ever.
+  const stage = findStage(name, build.plan.stages.slice(0, index));
   const built = stage ? await results.get(stage.index) : undefined;
   const chainId = built ? built.chainId : stateOf(build, await findImage(build, at, name)).chainId;
   const view = await build.parts.internals.snapshots.openView(chainId);

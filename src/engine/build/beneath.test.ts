@@ -40,3 +40,7 @@ test('paths lead where they would in a root of their own', () => {
     rmSync(root, { recursive: true });
   }
 });
+
+test('a path with a NUL is refused', () => {
+  assert.throws(() => resolveBeneath('/', 'a\0b'), { kind: 'InvalidArgument' });
+});

@@ -10,6 +10,8 @@ const linkLimit = 40;
  * What does not exist yet is taken as written. The tree must be our own: nobody else may change it meanwhile.
  */
 export function resolveBeneath(root: string, path: string, last: 'follow' | 'keep' = 'follow'): string {
+  if (path.includes('\0'))
+    throw new DabbaError('InvalidArgument', `${JSON.stringify(path)} is no path: it has a NUL in it`);
   const waiting = path.split('/').reverse();
   const resolved: string[] = [];
   let links = 0;

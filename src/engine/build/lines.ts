@@ -45,6 +45,8 @@ export function readDockerfile(text: string, file: string): DockerfileText {
   const lines = text.replace(/^\uFEFF/, '').split('\n');
   const at = (line: number): Location => ({ file, startLine: line, endLine: line });
   if (text.length > limitBytes) throw parseFault(at(1), `the file is larger than ${limitBytes} bytes`);
+  const zero = lines.findIndex((line) => line.includes('\0'));
+  if (zero >= 0) throw parseFault(at(zero + 1), 'there is a NUL character: this is no text');
   const directives = readDirectives(lines, at);
   const escape = directives['escape'] ?? '\\';
   const instructions: RawInstruction[] = [];

@@ -25,12 +25,7 @@ export async function* buildStages(plan: BuildPlan): AsyncGenerator<BuildEvent, 
   const signal = AbortSignal.any([plan.request.signal, ending.signal]);
   const channel = new Channel<BuildEvent>();
   const results = new Map<number, Promise<StageState>>();
-  const run: BuildRun = {
-    ...plan,
-    request: { ...plan.request, signal },
-    emit: (event) => channel.push(event),
-    openSource: (at, name) => openSource(run, results, at, name),
-  };
+  const run: WholeRun = { ...plan, request: { ...plan.request, signal }, emit: (event) => channel.push(event) };
   let failure: { readonly error: unknown } | undefined;
   const fail = (error: unknown) => {
     failure ??= { error };
@@ -42,16 +37,17 @@ export async function* buildStages(plan: BuildPlan): AsyncGenerator<BuildEvent, 
     result.catch(fail);
     results.set(stage.index, result);
   }
-  const ended = Promise.allSettled(results.values()).finally(() => channel.close());
+  const settled = Promise.allSettled(results.values()).finally(() => channel.close());
   try {
     yield* channel.read();
   } finally {
     ending.abort();
     channel.close();
-    await ended;
+    await settled;
   }
   if (failure) throw failure.error;
-  return { run: { ...run, request: plan.request }, state: await results.get(plan.plan.target)! };
+  const ended = inStage({ ...run, request: plan.request }, { results, index: plan.plan.target });
+  return { run: ended, state: await results.get(plan.plan.target)! };
 }
 
 /** The number of all steps of a build, as they are shown. */
@@ -74,8 +70,20 @@ interface StagePlace {
   readonly count: number;
 }
 
-async function buildStage(whole: BuildRun, stage: Stage, place: StagePlace): Promise<StageState> {
-  const run = { ...whole, emit: (event: StageEvent) => whole.emit({ ...event, stage: stage.index }) };
+type WholeRun = Omit<BuildRun, 'openSource'>;
+
+/** The run as one of its stages sees it. */
+function inStage(whole: WholeRun, place: { readonly results: StageResults; readonly index: number }): BuildRun {
+  const run: BuildRun = {
+    ...whole,
+    emit: (event: StageEvent) => whole.emit({ ...event, stage: place.index }),
+    openSource: (at, name) => openSource(run, place, at, name),
+  };
+  return run;
+}
+
+async function buildStage(whole: WholeRun, stage: Stage, place: StagePlace): Promise<StageState> {
+  const run = inStage(whole, { results: place.results, index: stage.index });
   let index = place.first;
   const step = (text: string) => run.emit({ kind: 'step', index: index++, count: place.count, text });
   await step(stage.from.source);
