@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
-import fc from 'fast-check';
+import { array, assert as check, asyncProperty, constantFrom, tuple } from 'fast-check';
 import { systemCode } from '#base';
 import { listMounts, mount, unmount } from '#kernel';
 import { openArchives } from '../../src/engine/layer/worker-archives.ts';
@@ -33,15 +33,15 @@ after(async () => {
   rmSync(work, { recursive: true });
 });
 
-const name = fc.constantFrom('a', 'b', 'c', 'ü');
-const path = fc.array(name, { minLength: 1, maxLength: 3 }).map((names) => names.join('/'));
-const kind = fc.constantFrom('file', 'directory', 'link', 'mode', 'gone' as const);
-const steps = fc.array(fc.tuple(kind, path), { maxLength: 12 });
+const name = constantFrom('a', 'b', 'c', 'ü');
+const path = array(name, { minLength: 1, maxLength: 3 }).map((names) => names.join('/'));
+const kind = constantFrom('file', 'directory', 'link', 'mode', 'gone' as const);
+const steps = array(tuple(kind, path), { maxLength: 12 });
 
 test('the changes of an upper are those between the trees', async () => {
   let run = 0;
-  await fc.assert(
-    fc.asyncProperty(steps, steps, async (before, later) => {
+  await check(
+    asyncProperty(steps, steps, async (before, later) => {
       const [lower, upper, inner, merged] = ['lower', 'upper', 'inner', 'merged'].map((each) =>
         join(work, String(run), each),
       );
