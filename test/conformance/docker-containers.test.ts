@@ -94,9 +94,24 @@ test('limits and the restart policy change while it runs', async () => {
 test('what is asked of confinement is given', async () => {
   const facts = await sh(
     'grep -E "^(NoNewPrivs|Seccomp):" /proc/self/status | tr -d "\\t\\n"; id -G; stat -c %a /dev/nothing; cat /proc/sys/net/ipv4/ip_forward; hostname -f; ulimit -n; df -k /dev/shm | tail -1 | tr -s " " | cut -d" " -f2',
-    ...['--security-opt', 'no-new-privileges', '--security-opt', 'seccomp=unconfined', '--group-add', '29'],
-    ...['--device', '/dev/null:/dev/nothing:r', '--sysctl', 'net.ipv4.ip_forward=0', '--hostname', 'h'],
-    ...['--domainname', 'example.test', '--ulimit', 'nofile=100:200', '--shm-size', '1m'],
+    '--security-opt',
+    'no-new-privileges',
+    '--security-opt',
+    'seccomp=unconfined',
+    '--group-add',
+    '29',
+    '--device',
+    '/dev/null:/dev/nothing:r',
+    '--sysctl',
+    'net.ipv4.ip_forward=0',
+    '--hostname',
+    'h',
+    '--domainname',
+    'example.test',
+    '--ulimit',
+    'nofile=100:200',
+    '--shm-size',
+    '1m',
   );
   assert.deepEqual(facts.split('\n'), ['NoNewPrivs:1Seccomp:00 29', '666', '0', 'h.example.test', '100', '1024']);
   const profile = dabba.file(
