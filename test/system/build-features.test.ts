@@ -190,7 +190,13 @@ RUN --mount=type=ssh,uid=1 test -S "$SSH_AUTH_SOCK" && stat -c "agent of %u" "$S
     assert.equal(output, `1 440\n${digest}  /etc/token\nagent of 1\n`);
     assert.ok(events.some((event) => event.kind === 'warning' && event.text.includes('secret absent was not given')));
     assert.equal(
-      await run(world.engine, imageId, 'sh', '-c', 'ls -d /run /etc/token /dev/build-secrets 2>/dev/null; env | grep -v HOSTNAME'),
+      await run(
+        world.engine,
+        imageId,
+        'sh',
+        '-c',
+        'ls -d /run /etc/token /dev/build-secrets 2>/dev/null; env | grep -v HOSTNAME',
+      ),
       await run(world.engine, 'busybox', 'sh', '-c', 'ls -d /run 2>/dev/null; env | grep -v HOSTNAME'),
     );
     const again = await build(
