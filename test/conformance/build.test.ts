@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { Dabba } from '../harness/dabba.ts';
+
+/** `dabba build` and the unmodified docker client against a daemon. */
+
+let dabba: Dabba;
+before(async () => {
+  dabba = await Dabba.start();
+  assert.equal((await dabba.command('images', ['seed', 'busybox'])).status, 0);
+});
+after(async () => {
+  await dabba[Symbol.asyncDispose]();
+});
+
+const build = (...args: readonly string[]) => dabba.command('build', [...args]);
+
+test('a context is packed, built, tagged; secrets and agents go along and stay nowhere', async () => {
+  const secret = `conformance-${'s3cret'.repeat(4)}`;
+  const secretFile = dabba.file('secret', secret);
+  const context = join(dabba.file('app/.dockerignore', 'left-out\n'), '..');
+  dabba.file('app/left-out', '');
+  dabba.file('app/kept', '');
+  dabba.file(
+    'app/Dockerfile',
+    `FROM busybox
+COPY . /ctx/
+RUN --mount=type=secret,id=token,required=true test "$(cat /run/secrets/token)" = ${secret.slice(0, 12)}$(cat /run/secrets/token | tail -c +13)
+RUN --mount=type=ssh,required=true test -S "$SSH_AUTH_SOCK"
+ARG WHO
+CMD ls /ctx
+`,
+  );
+  const socket = join(dabba.work, 'agent');
+  const agent = createServer((client) => client.end());
+  await new Promise<void>((resolve) => agent.listen(socket, resolve));
+  const args = [
+    '--secret',
+    `id=token,src=${secretFile}`,
+    '--ssh',
+    `default=${socket}`,
+    '--build-arg',
+    'WHO=me',
+    context,
+  ];
+  const built = await build('-t', 'app:1', ...args);
+  agent.close();
+  assert.equal(built.status, 0, built.stderr);
+  assert.match(built.stderr, /^\[4\/6\] DONE \d/m);
+  assert.match(built.stderr, /built sha256:[0-9a-f]{64} as docker\.io\/library\/app:1/);
+  assert.equal(await dabba.docker('run', '--rm', '--network=none', 'app:1'), 'Dockerfile\nkept');
+  assert.throws(() => execFileSync('grep', ['-rqaF', secret, dabba.data]), { status: 1 }, 'the secret is on the disk');
+  const missing = await build(context);
+  assert.equal(missing.status, 1);
+  assert.match(
+    missing.stderr,
+    /Dockerfile:3: RUN needs the secret token: build with "dabba build --secret id=token,src=FILE"/,
+  );
+});
+
+test('files come out as a directory or a tar', async () => {
+  const context = join(dabba.file('out/Dockerfile', 'FROM scratch\nCOPY Dockerfile /d/e\n'), '..');
+  const local = await build('--output', `type=local,dest=${join(dabba.work, 'local')}`, context);
+  assert.equal(local.status, 0, local.stderr);
+  assert.match(readFileSync(join(dabba.work, 'local/d/e'), 'utf8'), /^FROM scratch/);
+  const tar = await build('-o', `type=tar,dest=${join(dabba.work, 'out.tar')}`, context);
+  assert.equal(tar.status, 0, tar.stderr);
+  assert.equal(execFileSync('tar', ['-tf', join(dabba.work, 'out.tar')], { encoding: 'utf8' }), 'd/\nd/e\n');
+});
+
+test('faults say where and what to do', async () => {
+  const elsewhere = dabba.file('other/Broken', 'FROM scratch\nRUNN x\n');
+  const context = join(dabba.file('empty/file', ''), '..');
+  const outcomes = [
+    [['-f', elsewhere, context], /line 2 of .*\/other\/Broken: unknown instruction: RUNN \(did you mean RUN\?\)/],
+    [[context], /there is no Dockerfile in .*\n  name it with -f FILE/],
+    [[join(context, 'nowhere')], /there is no directory/],
+    [['--platform', 'linux/s390x', join(dabba.work, 'out')], /nothing is emulated/],
+    [['--secret', 'id=x,src=/nowhere', context], /there is no file \/nowhere/],
+    [['--ssh', 'default=/nowhere', context], /is no socket/],
+    [[], /expected one CONTEXT/],
+  ] as const;
+  for (const [args, words] of outcomes) {
+    const { status, stderr } = await build(...args);
+    assert.equal(status, 1, stderr);
+    assert.match(stderr, words);
+  }
+});
+
+test('docker build takes stages in turn, and its cache can be pruned', async () => {
+  const dockerfile = dabba.file(
+    'stages/Dockerfile',
+    'FROM busybox AS one\nRUN echo first\nFROM busybox AS two\nRUN echo second\nFROM busybox\nCOPY --from=one /bin/true /1\nCOPY --from=two /bin/true /2\n',
+  );
+  const words = await dabba.docker('build', '--network=none', join(dockerfile, '..'));
+  const order = ['Step 1/7', 'first', 'Step 3/7', 'second', 'Step 5/7', 'Step 7/7', 'Successfully built'];
+  assert.deepEqual(
+    order.map((word) => words.indexOf(word)).toSorted((a, b) => a - b),
+    order.map((word) => words.indexOf(word)),
+  );
+  assert.ok(!order.some((word) => !words.includes(word)), words);
+  const pruned = await dabba.docker('builder', 'prune', '-f', '--filter', 'until=1000h');
+  assert.match(pruned, /Total reclaimed space: 0B/);
+  assert.match(await dabba.docker('builder', 'prune', '-f'), /Deleted build cache objects/);
+});
