@@ -1,6 +1,6 @@
 import { DabbaError } from '#base';
 import type { BridgeRequest } from './bridges.ts';
-import { addressAt, cidrContains, formatCidr, hostAddresses, parseCidr, parseIpv4 } from './cidr.ts';
+import { addressAt, cidrContains, formatCidr, formatIpv4, parseCidr, parseIpv4 } from './cidr.ts';
 import type { Cidr, Ipv4 } from './model.ts';
 
 /** The addresses of one engine network. */
@@ -55,10 +55,9 @@ export function checkAddress({ cidr, gateway }: AddressPool, address: Ipv4, take
 }
 
 /** Addresses of the range to choose from, without those at the edges of the network. */
-function* candidates(cidr: Cidr, addressRange: Cidr | undefined): Generator<Ipv4> {
-  if (addressRange === undefined) return yield* hostAddresses(cidr);
+function* candidates(cidr: Cidr, addressRange: Cidr = cidr): Generator<Ipv4> {
   const { first, last } = parseCidr(cidr);
   const range = parseCidr(addressRange);
   for (let offset = 0; offset < range.size; offset++)
-    if (range.first + offset > first && range.first + offset < last) yield addressAt(addressRange, offset);
+    if (range.first + offset > first && range.first + offset < last) yield formatIpv4(range.first + offset);
 }

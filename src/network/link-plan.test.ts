@@ -25,5 +25,6 @@ test('the lowest free slot is taken', () => {
 test('an engine network avoids what the machine routes', () => {
   assert.equal(freeBridgeCidr([]), '172.17.0.0/16');
   assert.equal(freeBridgeCidr(['172.17.0.0/16', '172.18.5.0/24']), '172.19.0.0/16');
-  assert.throws(() => freeBridgeCidr(['172.16.0.0/12']), { kind: 'ResourceExhausted' });
+  assert.equal(freeBridgeCidr(['172.16.0.0/12']), '192.168.0.0/20');
+  assert.throws(() => freeBridgeCidr(['172.16.0.0/12', '192.168.0.0/16']), { kind: 'ResourceExhausted' });
 });

@@ -33,7 +33,7 @@ export class HostPorts {
   }
 
   async releaseAll(): Promise<void> {
-    for (const owner of [...this.#held.keys()]) await this.release(owner);
+    for (const owner of this.#held.keys()) await this.release(owner);
   }
 }
 

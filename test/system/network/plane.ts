@@ -310,6 +310,23 @@ test('published ports lead in from everywhere, and end with the sandbox', async 
   assert.notEqual(await ask(undefined, '127.0.0.1', 8080), 'unreachable', 'free for the next one');
 });
 
+test('UDP is published too', async () => {
+  await using world = await startedWorld();
+  const { netnsPath } = await world.join(await world.bridge('red'), 'server');
+  using namespace = openNetworkNamespace(netnsPath)!;
+  const server = createSocket('udp4');
+  server.on('message', (message, peer) => server.send(message, peer.port, peer.address));
+  server.bind({ fd: bindUdp(namespace, { address: '0.0.0.0', port: 7 }) });
+  const [port] = await world.plane.bridges.publish('server', [
+    { containerPort: 7, protocol: 'udp', hostIp: '127.0.0.1' },
+  ]);
+  const client = createSocket('udp4');
+  const answered = once(client, 'message', { signal: AbortSignal.timeout(5_000) });
+  client.send('hello', port!.hostPort, '127.0.0.1');
+  assert.equal(String((await answered)[0]), 'hello');
+  await Promise.all([server, client].map((socket) => new Promise<void>((closed) => socket.close(() => closed()))));
+});
+
 test('detaching the last interface removes the fabric; both may be repeated', async () => {
   await using world = await startedWorld();
   const eni = await world.eni('eni-1', 'subnet-a-0', '10.0.1.10', web);
