@@ -25,8 +25,14 @@ test('network counters leave out the loopback', () => {
   ].join('\n');
   assert.deepEqual(parseNetworks(text), {
     eth0: {
-      ...{ receivedBytes: 7, receivedPackets: 6, receiveErrors: 5, receiveDrops: 4 },
-      ...{ sentBytes: 14, sentPackets: 13, sendErrors: 12, sendDrops: 11 },
+      receivedBytes: 7,
+      receivedPackets: 6,
+      receiveErrors: 5,
+      receiveDrops: 4,
+      sentBytes: 14,
+      sentPackets: 13,
+      sendErrors: 12,
+      sendDrops: 11,
     },
   });
   assert.deepEqual(parseNetworks(''), {});
