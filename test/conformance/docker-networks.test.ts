@@ -141,6 +141,7 @@ test('a container joins and leaves networks, running and stopped', async () => {
   );
   await docker('stop', '-t', '0', 'web');
   await docker('network', 'connect', 'one', 'web');
+  await dabba.refused('user defined networks', 'docker', ['network', 'connect', '--alias', 'x', 'bridge', 'web']);
   await docker('start', 'web');
   for (const [network, name] of [
     ['one', 'web'],

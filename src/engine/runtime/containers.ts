@@ -22,7 +22,7 @@ import type { BridgeNetwork } from '../ports.ts';
 import { treeBytes } from '../disk-usage.ts';
 import type { ImageUsers, ResolvedImage } from '../image/internals.ts';
 import type { VolumeUser } from '../volume/volumes.ts';
-import { join, leave, networkOf, wantedEndpoints } from './endpoints.ts';
+import { checkEndpoint, join, leave, networkOf, wantedEndpoints } from './endpoints.ts';
 import { execIn, resizeTerminal } from './exec.ts';
 import { HealthMonitor } from './health.ts';
 import { findInit } from './init.ts';
@@ -156,6 +156,7 @@ export class ContainerSet implements Containers, StepContainers, ImageUsers {
           'PermissionDenied',
           `endpoint with name ${name} already exists in network ${endpoint.network}`,
         );
+      checkEndpoint(this.#runtime, endpoint);
       if (instance.isRunning) {
         await join(this.#runtime, instance.record, endpoint);
         await rewriteNames(this.#runtime, instance.record, instance.folder);

@@ -16,9 +16,7 @@ export function wantedEndpoints({ endpoints, create: { network } }: ContainerRec
 /** Puts a container into one network, or gives it its present names there. Throws `NotFound` when there is no such network. */
 export async function join(runtime: NetworkRuntime, record: ContainerRecord, wanted: EndpointCreate): Promise<void> {
   const { networks, events } = runtime;
-  const network = networkOf(networks.list(), wanted.network);
-  if (!network) throw new DabbaError('NotFound', `network ${wanted.network} not found`);
-  refuseUnlessUserDefined(network, wanted);
+  const network = checkEndpoint(runtime, wanted);
   const isNew = !networks.endpoints(record.id).some(({ networkId }) => networkId === network.id);
   await networks.attach({
     sandboxId: record.id,
@@ -28,6 +26,21 @@ export async function join(runtime: NetworkRuntime, record: ContainerRecord, wan
     ...(wanted.macAddress === undefined ? {} : { macAddress: wanted.macAddress }),
   });
   if (isNew) announce(events, 'connect', record, network);
+}
+
+/** The network an endpoint is to be in. Throws `NotFound`, and `InvalidArgument` for wishes that the network without names takes not. */
+export function checkEndpoint({ networks }: Pick<Runtime, 'networks'>, wanted: EndpointCreate): BridgeNetwork {
+  const network = networkOf(networks.list(), wanted.network);
+  if (!network) throw new DabbaError('NotFound', `network ${wanted.network} not found`);
+  if (network.resolvesNames) return network;
+  if (wanted.address !== undefined)
+    throw new DabbaError('InvalidArgument', 'user specified IP address is supported on user defined networks only');
+  if (wanted.aliases?.length)
+    throw new DabbaError(
+      'InvalidArgument',
+      'network-scoped alias is supported only for containers in user defined networks',
+    );
+  return network;
 }
 
 /** Takes a running container out of one network. */
@@ -76,18 +89,6 @@ export function viewEndpoints({ networks }: NetworkRuntime, record: ContainerRec
 /** The network of that name or id. */
 export function networkOf(networks: readonly BridgeNetwork[], nameOrId: string): BridgeNetwork | undefined {
   return networks.find(({ name }) => name === nameOrId) ?? networks.find(({ id }) => id === nameOrId);
-}
-
-/** The network's place for the container's own kind: the one without name resolution takes no wishes. */
-function refuseUnlessUserDefined({ resolvesNames }: BridgeNetwork, { aliases, address }: EndpointCreate): void {
-  if (resolvesNames) return;
-  if (address !== undefined)
-    throw new DabbaError('InvalidArgument', 'user specified IP address is supported on user defined networks only');
-  if (aliases?.length)
-    throw new DabbaError(
-      'InvalidArgument',
-      'network-scoped alias is supported only for containers in user defined networks',
-    );
 }
 
 function portRequests({ create, exposedPorts = [] }: ContainerRecord): readonly PortRequest[] {
