@@ -48,7 +48,7 @@ async function startDocker(): Promise<ChildProcess> {
   run('ip', ['netns', 'add', namespace]);
   const daemon = spawn(
     'nsenter',
-    [`--net=/run/netns/${namespace}`, 'dockerd', '--data-root', join(work, 'docker'), '--exec-root', join(work, 'docker-run'), '-H', `unix://${dockerSocket}`, '-p', join(work, 'docker.pid'), '--bip', '10.77.0.1/16', '--storage-driver', 'overlay2', '--exec-opt', 'native.cgroupdriver=cgroupfs'], // prettier-ignore
+    [`--net=/run/netns/${namespace}`, 'dockerd', '--data-root', join(work, 'docker'), '--exec-root', join(work, 'docker-run'), '-H', `unix://${dockerSocket}`, '-p', join(work, 'docker.pid'), '--bip', '10.77.0.1/16', '--storage-driver', 'overlay2', '--exec-opt', 'native.cgroupdriver=cgroupfs', '--cgroup-parent', `/${namespace}`], // prettier-ignore
     { env: { ...process.env, ...peerEnv }, stdio: 'ignore' },
   );
   for (const until = Date.now() + 30_000; ;) {
@@ -147,6 +147,9 @@ try {
   docker?.kill();
   if (docker && docker.exitCode === null) await new Promise((ended) => docker!.once('exit', ended));
   spawnSync('ip', ['netns', 'del', namespace]);
+  // dockerd leaves its own behind.
+  for (const controller of readdirSync('/sys/fs/cgroup'))
+    spawnSync('rmdir', [join('/sys/fs/cgroup', controller, namespace)]);
   spawnSync(join(project, 'dabba'), ['down', '--data', data]);
   renameSync(work, `${work}.trash`);
   rmSync(`${work}.trash`, { recursive: true, force: true });
