@@ -50,54 +50,64 @@ export interface SqliteStoreOptions {
 export function openSqliteStore(options: SqliteStoreOptions): Store {
   mkdirSync(options.directory, { recursive: true, mode: 0o700 });
   const path = join(options.directory, 'store.db');
-  let db: DatabaseSync | undefined;
+  const held = new DisposableStack();
   try {
-    db = new DatabaseSync(path);
+    const db = held.adopt(new DatabaseSync(path), (one) => one.close());
     // Exclusive: no second process, and no locking calls or shared memory in the way of a commit. Normal: see `WriteAheadLog`.
     db.exec(`PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
       PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}; PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY;`);
     prepareSchema(db, path);
-    return new SqliteStore(db, path, options, openParts(db, path, options));
+    return new SqliteStore({ ...openLog(db, path, options, held), db, path, held }, options);
   } catch (error) {
-    db?.close();
+    held.dispose();
     throw storeError(error, path);
   }
 }
 
-interface Parts {
+/** Where the changes go, in this order: memory, the journal, SQLite. */
+interface LogParts {
   readonly tail: Tail;
+  readonly journal: Journal | undefined;
   readonly tables: Tables;
   readonly wal: WriteAheadLog;
-  readonly journal: Journal | undefined;
+}
+
+interface Parts extends LogParts {
+  readonly db: DatabaseSync;
+  readonly path: string;
+  readonly held: DisposableStack;
 }
 
 /** Brings SQLite up to what was acknowledged, and begins a new journal. */
-function openParts(db: DatabaseSync, path: string, options: SqliteStoreOptions): Parts {
+function openLog(db: DatabaseSync, path: string, options: SqliteStoreOptions, held: DisposableStack): LogParts {
   const tail = new Tail();
   const tables = new Tables(db, tail);
   const journalPath = join(options.directory, 'journal');
   recover(journalPath, tables, tail);
-  const wal = new WriteAheadLog(path);
+  const wal = held.adopt(new WriteAheadLog(path), (one) => one.close());
   // Only now may the old journal be overwritten.
   wal.sync();
   const journal = Journal.open(journalPath, options.journalBytes ?? JOURNAL_BYTES);
+  if (journal) held.adopt(journal, (one) => one.close());
   // The names of new files, before anything is promised that is in them.
   syncDirectory(options.directory);
-  return { tail, tables, wal, journal };
+  return { tail, journal, tables, wal };
 }
 
 function syncDirectory(path: string): void {
   const fd = openSync(path, 'r');
-  fsyncSync(fd);
-  closeSync(fd);
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
 }
 
-/** The store over `node:sqlite`: one connection, every write through the group commit, reads straight from the log. */
+/** The store over `node:sqlite`: one connection, a journal before it, every write through the group commit, reads straight from the log. */
 class SqliteStore implements Store {
-  readonly #db: DatabaseSync;
   readonly #path: string;
+  readonly #held: DisposableStack;
   readonly #random: Random;
-  readonly #parts: Parts;
   readonly #log: Log;
   readonly #commits: GroupCommit;
   readonly #compaction: Compaction;
@@ -112,17 +122,16 @@ class SqliteStore implements Store {
   #pending: WatchBatch[] = [];
   #isClosed = false;
 
-  constructor(db: DatabaseSync, path: string, options: SqliteStoreOptions, parts: Parts) {
+  constructor(parts: Parts, options: SqliteStoreOptions) {
+    const { db } = parts;
     const logger = options.logger ?? silentLogger;
-    this.#db = db;
-    this.#path = path;
+    this.#path = parts.path;
+    this.#held = parts.held;
     this.#random = options.random ?? systemRandom;
-    this.#parts = parts;
     this.#log = new Log(db, parts.tail);
     this.#revision = this.#log.lastRevision ?? 1;
     this.#commits = new GroupCommit({
       ...parts,
-      path,
       committed: () => this.#publish(),
       rolledBack: () => this.#takeBack(),
     });
@@ -222,9 +231,7 @@ class SqliteStore implements Store {
     this.#isClosed = true;
     this.#leases.close();
     this.#hub.close();
-    this.#parts.journal?.close();
-    this.#parts.wal.close();
-    this.#db.close();
+    this.#held.dispose();
   }
 
   #span(): RevisionSpan {
