@@ -14,6 +14,12 @@ export interface Place {
   readonly index: number;
 }
 
+/** What a record says of itself. */
+export interface RecordHeader extends Place {
+  readonly lap: Buffer;
+  readonly length: number;
+}
+
 /*
  * A record, little-endian:
  *    0  u32  CRC-32 of the bytes from 4 to its end
@@ -32,7 +38,7 @@ export interface Place {
  *   28  u32  length of the value
  *   32       lease, key, value
  */
-const HEADER_BYTES = 32;
+export const HEADER_BYTES = 32;
 const ROW_BYTES = 32;
 const MAX_LEASE_BYTES = 0xffff;
 
@@ -77,15 +83,22 @@ function encodeRow(buffer: Buffer, start: number, { key, version, value }: Row):
   return at + (value?.length ?? 0);
 }
 
-/** What the first block of a record says of the whole; undefined if none can begin so. Nothing of it is verified. */
-export function recordHeader(block: Buffer): (Place & { readonly length: number }) | undefined {
-  const length = block.readUInt32LE(4);
+/** What a record of `length` bytes takes in the file. */
+export function blocksBytes(length: number): number {
+  return Math.ceil(length / BLOCK_BYTES) * BLOCK_BYTES;
+}
+
+/** What the first `HEADER_BYTES` of a record say of the whole; undefined if none can begin so. Nothing of it is verified. */
+export function recordHeader(bytes: Buffer): RecordHeader | undefined {
+  const length = bytes.readUInt32LE(4);
   if (length < HEADER_BYTES || length > MAX_RECORD_BYTES) return undefined;
-  return { length, lap: block.subarray(8, 8 + LAP_BYTES), index: block.readUInt32LE(24) };
+  return { length, lap: bytes.subarray(8, 8 + LAP_BYTES), index: bytes.readUInt32LE(24) };
 }
 
 /** The rows of a record; undefined unless it is whole, as it was written. */
 export function decodeRecord(record: Buffer): Row[] | undefined {
+  // The end of the file may be in the middle of it.
+  if (record.length < HEADER_BYTES || record.length !== record.readUInt32LE(4)) return undefined;
   if (crc32(record.subarray(4)) !== record.readUInt32LE(0)) return undefined;
   const rows: Row[] = [];
   let at = HEADER_BYTES;

@@ -2,7 +2,7 @@ import { closeSync, fstatSync, writeSync } from 'node:fs';
 import { randomFillSync } from 'node:crypto';
 import { systemCode } from '#base';
 import { openDurable, preallocate, type DurableFile } from './journal-file.ts';
-import { BLOCK_BYTES, LAP_BYTES, MAX_RECORD_BYTES, encodeRecord } from './journal-record.ts';
+import { LAP_BYTES, MAX_RECORD_BYTES, blocksBytes, encodeRecord } from './journal-record.ts';
 import type { Row } from './tail.ts';
 
 /**
@@ -47,7 +47,7 @@ export class Journal {
     const { fd, buffer } = this.#file;
     const length = encodeRecord(buffer, rows, { lap: this.#lap, index: this.#index });
     if (length === undefined) return false;
-    const sizeBytes = Math.ceil(length / BLOCK_BYTES) * BLOCK_BYTES;
+    const sizeBytes = blocksBytes(length);
     if (this.#position + sizeBytes > this.#sizeBytes) return false;
     try {
       for (let done = 0; done < sizeBytes;)
