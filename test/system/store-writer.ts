@@ -1,9 +1,13 @@
-/** Writes to the store in the directory it is given, with many writers, and prints each revision once it is acknowledged. Is killed. */
+/**
+ * Writes to the store in the directory it is given, with many writers, and prints each revision once it is acknowledged. Is killed.
+ *   store-writer.ts directory journalBytes writers
+ */
 import { writeSync } from 'node:fs';
 import { systemClock } from '#base';
 import { openSqliteStore } from '#store';
 
-const store = openSqliteStore({ directory: process.argv[2]!, clock: systemClock });
+const [directory, journalBytes, writers] = process.argv.slice(2);
+const store = openSqliteStore({ directory: directory!, clock: systemClock, journalBytes: Number(journalBytes) });
 
 async function write(writer: number): Promise<never> {
   for (let n = 0; ; n++) {
@@ -19,4 +23,4 @@ async function write(writer: number): Promise<never> {
   }
 }
 
-void Array.from({ length: 16 }, (_, writer) => write(writer));
+void Array.from({ length: Number(writers) }, (_, writer) => write(writer));

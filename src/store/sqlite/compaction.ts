@@ -33,9 +33,12 @@ export class Compaction {
   /** Resolves when everything before `revision` is forgotten. */
   async run(revision: number): Promise<void> {
     if (revision > this.#compactRevision) {
-      await this.#commits.run(() => this.#remember.run(Math.max(revision, this.#compactRevision)));
+      await this.#commits.run(() => this.#remember.run(Math.max(revision, this.#compactRevision)), {
+        writesTables: true,
+      });
       this.#compactRevision = Math.max(revision, this.#compactRevision);
     }
-    while ((await this.#commits.run(() => this.#log.forget(revision, STEP_ROWS))) === STEP_ROWS);
+    const step = () => this.#log.forget(revision, STEP_ROWS);
+    while ((await this.#commits.run(step, { writesTables: true })) === STEP_ROWS);
   }
 }

@@ -1,11 +1,13 @@
-import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { DabbaError, isDabbaError, messageOf } from '#base';
 import { storeError } from './errors.ts';
+import type { Journal } from './journal.ts';
+import type { Tables } from './tables.ts';
+import type { Tail } from './tail.ts';
+import type { WriteAheadLog } from './wal.ts';
 
 interface Waiting {
   readonly job: () => unknown;
-  /** It writes one row or none, so it needs no transaction around it when it is alone. */
-  readonly isOneStatement: boolean;
+  readonly writesTables: boolean;
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -17,53 +19,58 @@ type Outcome =
 /** Most jobs that share one commit; the rest wait for the next turn, so that a flood of writers does not stop the event loop. */
 const MAX_JOBS = 1024;
 
-/** What happens around a commit. */
-export interface CommitHooks {
-  /** Makes it durable. A throw means that nobody knows whether it is. */
-  sync(): void;
+/** What takes part in a commit. */
+export interface CommitParts {
+  /** Of the database; for messages. */
+  readonly path: string;
+  /** What jobs write: revisions that the journal and the tables still have to take. */
+  readonly tail: Tail;
+  readonly tables: Tables;
+  readonly wal: WriteAheadLog;
+  /** Undefined: there was no room for one, and every group waits for SQLite. */
+  readonly journal: Journal | undefined;
   /** The jobs are durable: publish what they did. */
-  committed(): void;
-  /** Nothing of them was kept: forget what they did. */
-  rolledBack(): void;
+  readonly committed: () => void;
+  /** Nothing of them was kept: forget what they did. The tail has forgotten it. */
+  readonly rolledBack: () => void;
 }
 
 /**
- * Runs the jobs of one event-loop turn in one SQLite transaction, with one fsync. It commits in the check phase, right behind the I/O of
- * the same turn, when everyone who was woken by that I/O has asked. A job that refuses throws a `DabbaError` before it has written anything
- * and fails alone; whatever else is thrown is SQLite's, and fails the group.
+ * Runs the jobs of one event-loop turn and makes them durable with one write. It commits in the check phase, right behind the I/O of the same
+ * turn, when everyone who was woken by that I/O has asked. A job that refuses throws a `DabbaError` before it has written anything and fails
+ * alone; whatever else is thrown is SQLite's, and fails the group.
+ *
+ * The order that a crash relies on: a group is in the journal, on the disk, before anyone hears of it; SQLite takes it later. A group that the
+ * journal does not take (it is full, the group is too large or writes tables of its own) is committed and synced by SQLite, together with all
+ * that came before; only then the journal begins anew.
  */
 export class GroupCommit {
-  readonly #db: DatabaseSync;
-  readonly #path: string;
-  readonly #hooks: CommitHooks;
-  readonly #begin: StatementSync;
-  readonly #commit: StatementSync;
+  readonly #parts: CommitParts;
   #queue: Waiting[] = [];
-  /** Set when no more is taken, and why. */
-  #refusal: DabbaError | undefined;
+  #isClosed = false;
+  /** A sync that failed. */
+  #failure: DabbaError | undefined;
 
-  constructor(db: DatabaseSync, path: string, hooks: CommitHooks) {
-    this.#db = db;
-    this.#path = path;
-    this.#hooks = hooks;
-    this.#begin = db.prepare('BEGIN');
-    this.#commit = db.prepare('COMMIT');
+  constructor(parts: CommitParts) {
+    this.#parts = parts;
   }
 
-  /** Resolves with the job's result when it is durable. */
-  run<T>(job: () => T, { isOneStatement = false } = {}): Promise<T> {
-    if (this.#refusal) return Promise.reject(this.#refusal);
+  /** Resolves with the job's result when it is durable. A job that `writesTables` runs inside a transaction of SQLite, which has all earlier revisions. */
+  run<T>(job: () => T, { writesTables = false } = {}): Promise<T> {
+    if (this.#failure) return Promise.reject(this.#failure);
+    if (this.#isClosed) return Promise.reject(new DabbaError('Unavailable', `${this.#parts.path} is closed`));
     // The executor's types tie `resolve` to `T`; the queue holds jobs of any result.
     return new Promise<T>((resolve, reject) => {
-      this.#queue.push({ job, isOneStatement, resolve: resolve as (result: unknown) => void, reject });
+      this.#queue.push({ job, writesTables, resolve: resolve as (result: unknown) => void, reject });
       if (this.#queue.length === 1) setImmediate(() => this.#commitGroup());
     });
   }
 
-  /** Commits what waits, and takes no more. */
+  /** Commits what waits, gives SQLite what it has not, and takes no more. */
   close(): void {
-    this.#refusal ??= new DabbaError('Unavailable', `${this.#path} is closed`);
     while (this.#queue.length) this.#commitGroup();
+    this.#follow();
+    this.#isClosed = true;
   }
 
   #commitGroup(): void {
@@ -71,42 +78,71 @@ export class GroupCommit {
     if (this.#queue.length) setImmediate(() => this.#commitGroup());
     if (!group.length) return;
     let outcomes: Outcome[];
-    const isTransaction = group.length > 1 || !group[0]!.isOneStatement;
     try {
-      if (isTransaction) this.#begin.run();
-      outcomes = group.map(runJob);
-      if (isTransaction) this.#commit.run();
+      outcomes = this.#commit(group);
     } catch (error) {
-      this.#rollBack();
-      for (const { reject } of group) reject(storeError(error, this.#path));
+      this.#parts.rolledBack();
+      for (const { reject } of group) reject(storeError(error, this.#parts.path));
       return;
     }
-    if (!this.#sync(group)) return;
-    this.#hooks.committed();
+    this.#parts.committed();
     for (const outcome of outcomes)
       if ('error' in outcome) outcome.waiting.reject(outcome.error);
       else outcome.waiting.resolve(outcome.result);
+    // Those who wrote are answered first.
+    if (this.#parts.tail.isLong) setImmediate(() => this.#follow());
   }
 
-  /** After a failed sync the kernel may have dropped what it could not write: nothing can be promised any more until the store is opened anew. */
-  #sync(group: readonly Waiting[]): boolean {
+  /** Returns when the group is durable. Throws when it is not, and then the tail is as it was. */
+  #commit(group: readonly Waiting[]): Outcome[] {
+    const { tail, tables, journal } = this.#parts;
+    if (this.#failure) throw this.#failure;
+    // It still is: SQLite could not take it. What waits in memory and in the journal has its bound, so now the group fails with it.
+    if (tail.isLong) tables.take(() => undefined);
+    const { length } = tail;
     try {
-      this.#hooks.sync();
-      return true;
+      if (!journal || group.some(({ writesTables }) => writesTables)) return this.#settle(() => group.map(runJob));
+      const outcomes = group.map(runJob);
+      const rows = tail.rows(length);
+      if (rows.length && !this.#durably(() => journal.write(rows))) this.#settle(() => undefined);
+      return outcomes;
     } catch (error) {
-      this.#refusal = new DabbaError('Unavailable', `${this.#path} could not be synced: ${messageOf(error)}`, {
-        cause: error,
-      });
-      this.#hooks.rolledBack();
-      for (const { reject } of group) reject(this.#refusal);
-      return false;
+      tail.cut(length);
+      throw error;
     }
   }
 
-  #rollBack(): void {
-    // SQLite may have rolled back by itself, e.g. on a full disk (sqlite.org/lang_transaction.html, section 3).
-    if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
-    this.#hooks.rolledBack();
+  /** SQLite takes everything there is and syncs it. Only then may the journal forget. */
+  #settle<T>(jobs: () => T): T {
+    const { tables, wal, journal } = this.#parts;
+    const result = tables.take(jobs);
+    this.#durably(() => wal.sync());
+    journal?.restart();
+    return result;
+  }
+
+  /** After a failed sync the kernel may have dropped what it could not write: nothing can be promised any more until the store is opened anew. */
+  #durably<T>(write: () => T): T {
+    try {
+      return write();
+    } catch (error) {
+      this.#failure = new DabbaError('Unavailable', `${this.#parts.path} could not be synced: ${messageOf(error)}`, {
+        cause: error,
+      });
+      throw this.#failure;
+    }
+  }
+
+  /** SQLite takes the tail, without anybody waiting. */
+  #follow(): void {
+    const { tail, tables, path } = this.#parts;
+    if (this.#isClosed || this.#failure) return;
+    try {
+      if (tail.length) tables.take(() => undefined);
+    } catch (error) {
+      // The journal has it all. What keeps SQLite from taking it is met, and told, by the next group or the next opener.
+      if (!isDabbaError(storeError(error, path))) throw error;
+    }
   }
 }
 

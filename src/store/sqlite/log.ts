@@ -1,11 +1,11 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { KeyValue, WatchBatch, WatchEvent } from '../store.ts';
+import { keyOf } from '../transaction.ts';
 import { KeyIndex, type Version } from './key-index.ts';
 import { RecentValues } from './recent-values.ts';
+import { LAST_PLACE, PLACE_BITS, idOf } from './row-id.ts';
+import type { Row, Tail } from './tail.ts';
 
-/** Bits of a row id that hold the place within the revision: a million changes in one transaction. */
-const PLACE_BITS = 20n;
-const LAST_PLACE = (1n << PLACE_BITS) - 1n;
 /** How far one step of reading the past goes: events returned, and revisions looked at. */
 const STEP_EVENTS = 512;
 const STEP_REVISIONS = 8192;
@@ -13,7 +13,7 @@ const STEP_REVISIONS = 8192;
 /** The ids are taken apart by SQLite, since they may not fit a JavaScript number. */
 const COLUMNS = `id >> ${PLACE_BITS} AS revision, id & ${LAST_PLACE} AS place, key, create_revision, version, lease`;
 
-interface Row {
+interface StoredRow {
   readonly revision: number;
   readonly place: number;
   readonly key: string;
@@ -22,29 +22,33 @@ interface Row {
   readonly lease: string | null;
 }
 
-/** The changes of the store: their rows on disk, and the index over them in memory. Knows nothing of transactions, watches or time. */
+/** A row but for its value. */
+type Change = Pick<Row, 'key' | 'version'>;
+
+/**
+ * The changes of the store: their rows in SQLite, the last of them in the tail, and the index over both in memory. Knows nothing of
+ * transactions, watches or time.
+ */
 export class Log {
   readonly #index = new KeyIndex();
   readonly #recent = new RecentValues();
+  readonly #tail: Tail;
   readonly #value: StatementSync;
   readonly #range: StatementSync;
-  readonly #insert: StatementSync;
   readonly #remove: StatementSync;
   /** The revision of the last row; undefined in an empty log. */
   readonly lastRevision: number | undefined;
 
-  /** Reads every row's key; the values stay on disk. */
-  constructor(db: DatabaseSync) {
+  /** Reads every row's key; the values stay on disk. The tail is empty. */
+  constructor(db: DatabaseSync, tail: Tail) {
+    this.#tail = tail;
     this.#value = db.prepare('SELECT value FROM log WHERE id = ?');
     this.#range = db.prepare(`SELECT ${COLUMNS} FROM log WHERE id >= ? AND id <= ? ORDER BY id`);
-    this.#insert = db.prepare(
-      'INSERT INTO log (id, key, create_revision, version, lease, value) VALUES (?, ?, ?, ?, ?, ?)',
-    );
     this.#remove = db.prepare('DELETE FROM log WHERE id = ?');
     for (const raw of db.prepare(`SELECT ${COLUMNS} FROM log ORDER BY id`).iterate()) {
-      const row = asRow(raw);
-      this.#index.append(row.key, versionOf(row));
-      this.lastRevision = row.revision;
+      const { key, version } = changeOf(raw);
+      this.#index.append(key, version);
+      this.lastRevision = version.modRevision;
     }
   }
 
@@ -82,18 +86,23 @@ export class Log {
       .toArray();
   }
 
-  /** Writes a revision. When a row cannot be written it throws and the index is as it was. */
-  append(events: readonly WatchEvent[], revision: number): void {
-    for (const [place, event] of events.entries()) this.#write(event, idOf({ modRevision: revision, place }));
-    for (const [place, event] of events.entries()) this.#remember(event, revision, place);
+  /** Writes the next revision: it is in the tail and in the index from here on. */
+  append({ revision, events }: WatchBatch): void {
+    const rows = events.map((event, place) => rowOf(event, revision, place));
+    this.#tail.append(revision, rows);
+    for (const { key, version, value } of rows) {
+      this.#index.append(key, version);
+      if (value) this.#recent.set(key, revision, value);
+      else this.#recent.delete(key);
+    }
   }
 
-  /** Takes back the last change, which was this key's and whose row was rolled back. */
-  undo(key: string): void {
-    this.#index.undo(key);
+  /** Takes back the last revision, which the tail has given up. */
+  undo({ events }: WatchBatch): void {
+    for (const event of events.toReversed()) this.#index.undo(keyOf(event));
   }
 
-  /** Forgets up to `limit` changes that were overwritten or deleted before `revision`; returns how many. */
+  /** Forgets up to `limit` changes that were overwritten or deleted before `revision`, all in SQLite; returns how many. */
   forget(revision: number, limit: number): number {
     const gone = this.#index.forget(revision, limit);
     for (const version of gone) this.#remove.run(idOf(version));
@@ -105,58 +114,50 @@ export class Log {
     const through = Math.min(current, from + STEP_REVISIONS - 1);
     const batches: { revision: number; events: WatchEvent[] }[] = [];
     let events = 0;
-    for (const raw of this.#range.iterate(BigInt(from) << PLACE_BITS, (BigInt(through) << PLACE_BITS) | LAST_PLACE)) {
-      const row = asRow(raw);
-      if (!row.key.startsWith(prefix)) continue;
+    for (const change of this.#changes(from, through)) {
+      if (!change.key.startsWith(prefix)) continue;
+      const revision = change.version.modRevision;
       let batch = batches.at(-1);
-      if (batch?.revision !== row.revision) {
+      if (batch?.revision !== revision) {
         if (events >= STEP_EVENTS) return { batches, through: batch!.revision };
-        batch = { revision: row.revision, events: [] };
+        batch = { revision, events: [] };
         batches.push(batch);
       }
-      batch.events.push(this.#eventOf(row));
+      batch.events.push(this.#eventOf(change));
       events++;
     }
     return { batches, through };
   }
 
-  #write(event: WatchEvent, id: bigint): void {
-    if (event.kind === 'delete') {
-      this.#insert.run(id, event.key, 0, 0, null, null);
-      return;
-    }
-    const { key, createRevision, version, leaseId, value } = event.entry;
-    this.#insert.run(id, key, createRevision, version, leaseId ?? null, value);
+  *#changes(from: number, through: number): Generator<Change, void, undefined> {
+    const first = idOf({ modRevision: from, place: 0 });
+    for (const row of this.#range.iterate(first, idOf({ modRevision: through, place: LAST_PLACE })))
+      yield changeOf(row);
+    for (const row of this.#tail.rows())
+      if (row.version.modRevision >= from && row.version.modRevision <= through) yield row;
   }
 
-  #remember(event: WatchEvent, modRevision: number, place: number): void {
-    if (event.kind === 'delete') {
-      this.#recent.delete(event.key);
-      this.#index.append(event.key, { modRevision, place, createRevision: 0, version: 0, leaseId: undefined });
-      return;
-    }
-    const { key, createRevision, version, leaseId, value } = event.entry;
-    this.#recent.set(key, modRevision, value);
-    this.#index.append(key, { modRevision, place, createRevision, version, leaseId });
-  }
-
-  #eventOf(row: Row): WatchEvent {
-    const previous = row.version === 1 ? undefined : this.at(row.key, row.revision - 1);
+  #eventOf({ key, version }: Change): WatchEvent {
+    const previous = version.version === 1 ? undefined : this.at(key, version.modRevision - 1);
     const before = previous && { previous };
-    if (row.create_revision === 0) return { kind: 'delete', key: row.key, revision: row.revision, ...before };
-    return { kind: 'put', entry: this.#entry(row.key, versionOf(row))!, ...before };
+    if (version.createRevision === 0) return { kind: 'delete', key, revision: version.modRevision, ...before };
+    return { kind: 'put', entry: this.#entry(key, version)!, ...before };
   }
 
   #entry(key: string, version: Version | undefined): KeyValue | undefined {
     if (!version) return undefined;
     const entry = {
       key,
-      value: this.#recent.get(key, version.modRevision) ?? this.#stored(key, version),
+      value: this.#valueOf(key, version),
       createRevision: version.createRevision,
       modRevision: version.modRevision,
       version: version.version,
     };
     return version.leaseId === undefined ? entry : { ...entry, leaseId: version.leaseId };
+  }
+
+  #valueOf(key: string, version: Version): Uint8Array {
+    return this.#recent.get(key, version.modRevision) ?? this.#tail.find(version)?.value ?? this.#stored(key, version);
   }
 
   #stored(key: string, version: Version): Uint8Array {
@@ -167,16 +168,17 @@ export class Log {
   }
 }
 
-function idOf({ modRevision, place }: { readonly modRevision: number; readonly place: number }): bigint {
-  return (BigInt(modRevision) << PLACE_BITS) | BigInt(place);
+function rowOf(event: WatchEvent, modRevision: number, place: number): Row {
+  if (event.kind === 'delete') {
+    const version = { modRevision, place, createRevision: 0, version: 0, leaseId: undefined };
+    return { key: event.key, version, value: undefined };
+  }
+  const { key, createRevision, version, leaseId, value } = event.entry;
+  return { key, version: { modRevision, place, createRevision, version, leaseId }, value };
 }
 
-/** The statements above select exactly the columns of `Row`, whose types the schema and our own writes fix. */
-function asRow(row: unknown): Row {
-  return row as Row;
-}
-
-function versionOf(row: Row): Version {
-  const { revision, place, create_revision: createRevision, version, lease } = row;
-  return { modRevision: revision, place, createRevision, version, leaseId: lease ?? undefined };
+/** `raw` is a row of `COLUMNS`, which are those of `StoredRow`; the schema and our own writes fix their types. */
+function changeOf(raw: unknown): Change {
+  const { revision, place, key, create_revision: createRevision, version, lease } = raw as StoredRow;
+  return { key, version: { modRevision: revision, place, createRevision, version, leaseId: lease ?? undefined } };
 }

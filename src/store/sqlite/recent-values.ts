@@ -23,10 +23,7 @@ export class RecentValues {
     if (value.length > MAX_BYTES / 8) return;
     this.#values.set(key, { modRevision, value });
     this.#sizeBytes += sizeOf(key, value);
-    for (const oldest of this.#values.keys()) {
-      if (this.#sizeBytes <= MAX_BYTES) return;
-      this.delete(oldest);
-    }
+    if (this.#sizeBytes > MAX_BYTES) this.#forgetOldest();
   }
 
   delete(key: string): void {
@@ -34,6 +31,14 @@ export class RecentValues {
     if (!recent) return;
     this.#values.delete(key);
     this.#sizeBytes -= sizeOf(key, recent.value);
+  }
+
+  /** Makes room for many more at once: to find the first of a map means to pass over all that was deleted before it. */
+  #forgetOldest(): void {
+    for (const oldest of this.#values.keys()) {
+      if (this.#sizeBytes <= MAX_BYTES * 0.9) return;
+      this.delete(oldest);
+    }
   }
 }
 

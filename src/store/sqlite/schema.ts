@@ -1,8 +1,11 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { DabbaError } from '#base';
 
-/** Version of the tables below; raised with every change that an older dabba could not read. */
-const FORMAT_VERSION = 1;
+/**
+ * Version of the data; raised with every change that an older dabba could not read.
+ * 1: the tables below are all. 2: a journal goes on where they end (`journal.ts`), so who does not know of it would forget its changes.
+ */
+const FORMAT_VERSION = 2;
 /** "dabb": tells our files from any other SQLite database (`PRAGMA application_id`). */
 const APPLICATION_ID = 0x64616262;
 
@@ -23,7 +26,7 @@ const TABLES = `
   CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 `;
 
-/** Makes the tables in a new database; throws `FailedPrecondition` for a database that is not ours or is newer than we are. */
+/** Makes the tables in a new database, and an older one ours; throws `FailedPrecondition` for a database that is not ours or is newer than we are. */
 export function prepareSchema(db: DatabaseSync, path: string): void {
   const applicationId = pragma(db, 'application_id');
   const version = pragma(db, 'user_version');
@@ -39,6 +42,7 @@ export function prepareSchema(db: DatabaseSync, path: string): void {
       'FailedPrecondition',
       `${path} has data format ${version}; this dabba reads up to ${FORMAT_VERSION}. Start the newer version that wrote it`,
     );
+  if (version < FORMAT_VERSION) db.exec(`PRAGMA user_version = ${FORMAT_VERSION}`);
 }
 
 function pragma(db: DatabaseSync, name: string): number {

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { type Clock, DabbaError, type Logger, type Random, messageOf, silentLogger, systemRandom } from '#base';
@@ -10,7 +10,6 @@ import type {
   Lease,
   ListOptions,
   ListResult,
-  Operation,
   Store,
   Transaction,
   TransactionResult,
@@ -18,18 +17,27 @@ import type {
   WatchEvent,
   WatchOptions,
 } from '../store.ts';
-import { type TransactionView, checkTransaction, decide, deleteEvent, keyOf, unknownLease } from '../transaction.ts';
+import { type TransactionView, checkTransaction, decide, deleteEvent, unknownLease } from '../transaction.ts';
 import { WatchHub } from '../watch-hub.ts';
 import { Compaction } from './compaction.ts';
 import { storeError } from './errors.ts';
 import { GroupCommit } from './group-commit.ts';
+import { Journal } from './journal.ts';
 import { Log } from './log.ts';
+import { recover } from './recovery.ts';
 import { prepareSchema } from './schema.ts';
+import { Tables } from './tables.ts';
+import { Tail } from './tail.ts';
 import { CHECKPOINT_PAGES, WriteAheadLog } from './wal.ts';
 
+/** A journal of so many bytes lasts for two thousand small groups, and SQLite is synced once for all of them. */
+const JOURNAL_BYTES = 8 * 1024 * 1024;
+
 export interface SqliteStoreOptions {
-  /** Holds `store.db` and its log; made when absent. One process at a time. */
+  /** Holds `store.db` with its log, and `journal`, which belong together; made when absent. One process at a time. */
   readonly directory: string;
+  /** Size of the journal, at least; one that is larger stays so. Default: 8 MiB. */
+  readonly journalBytes?: number;
   readonly clock: Clock;
   readonly random?: Random;
   readonly logger?: Logger;
@@ -42,26 +50,64 @@ export interface SqliteStoreOptions {
 export function openSqliteStore(options: SqliteStoreOptions): Store {
   mkdirSync(options.directory, { recursive: true, mode: 0o700 });
   const path = join(options.directory, 'store.db');
-  let db: DatabaseSync | undefined;
+  const held = new DisposableStack();
   try {
-    db = new DatabaseSync(path);
+    const db = held.adopt(new DatabaseSync(path), (one) => one.close());
     // Exclusive: no second process, and no locking calls or shared memory in the way of a commit. Normal: see `WriteAheadLog`.
     db.exec(`PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
       PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}; PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY;`);
     prepareSchema(db, path);
-    return new SqliteStore(db, path, options);
+    return new SqliteStore({ ...openLog(db, path, options, held), db, path, held }, options);
   } catch (error) {
-    db?.close();
+    held.dispose();
     throw storeError(error, path);
   }
 }
 
-/** The store over `node:sqlite`: one connection, every write through the group commit, reads straight from the log. */
+/** Where the changes go, in this order: memory, the journal, SQLite. */
+interface LogParts {
+  readonly tail: Tail;
+  readonly journal: Journal | undefined;
+  readonly tables: Tables;
+  readonly wal: WriteAheadLog;
+}
+
+interface Parts extends LogParts {
+  readonly db: DatabaseSync;
+  readonly path: string;
+  readonly held: DisposableStack;
+}
+
+/** Brings SQLite up to what was acknowledged, and begins a new journal. */
+function openLog(db: DatabaseSync, path: string, options: SqliteStoreOptions, held: DisposableStack): LogParts {
+  const tail = new Tail();
+  const tables = new Tables(db, tail);
+  const journalPath = join(options.directory, 'journal');
+  recover(journalPath, tables, tail);
+  const wal = held.adopt(new WriteAheadLog(path), (one) => one.close());
+  // Only now may the old journal be overwritten.
+  wal.sync();
+  const journal = Journal.open(journalPath, options.journalBytes ?? JOURNAL_BYTES);
+  if (journal) held.adopt(journal, (one) => one.close());
+  // The names of new files, before anything is promised that is in them.
+  syncDirectory(options.directory);
+  return { tail, journal, tables, wal };
+}
+
+function syncDirectory(path: string): void {
+  const fd = openSync(path, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** The store over `node:sqlite`: one connection, a journal before it, every write through the group commit, reads straight from the log. */
 class SqliteStore implements Store {
-  readonly #db: DatabaseSync;
   readonly #path: string;
+  readonly #held: DisposableStack;
   readonly #random: Random;
-  readonly #wal: WriteAheadLog;
   readonly #log: Log;
   readonly #commits: GroupCommit;
   readonly #compaction: Compaction;
@@ -76,16 +122,16 @@ class SqliteStore implements Store {
   #pending: WatchBatch[] = [];
   #isClosed = false;
 
-  constructor(db: DatabaseSync, path: string, options: SqliteStoreOptions) {
+  constructor(parts: Parts, options: SqliteStoreOptions) {
+    const { db } = parts;
     const logger = options.logger ?? silentLogger;
-    this.#db = db;
-    this.#path = path;
+    this.#path = parts.path;
+    this.#held = parts.held;
     this.#random = options.random ?? systemRandom;
-    this.#wal = new WriteAheadLog(path);
-    this.#log = new Log(db);
+    this.#log = new Log(db, parts.tail);
     this.#revision = this.#log.lastRevision ?? 1;
-    this.#commits = new GroupCommit(db, path, {
-      sync: () => this.#wal.sync(),
+    this.#commits = new GroupCommit({
+      ...parts,
       committed: () => this.#publish(),
       rolledBack: () => this.#takeBack(),
     });
@@ -140,13 +186,10 @@ class SqliteStore implements Store {
 
   async txn(transaction: Transaction): Promise<TransactionResult> {
     checkTransaction(transaction);
-    return this.#commits.run(
-      () => {
-        const { succeeded, events } = decide(transaction, this.#view, this.#nextRevision());
-        return { succeeded, revision: this.#record(events) };
-      },
-      { isOneStatement: changesOneKey(transaction.success) && changesOneKey(transaction.failure) },
-    );
+    return this.#commits.run(() => {
+      const { succeeded, events } = decide(transaction, this.#view, this.#nextRevision());
+      return { succeeded, revision: this.#record(events) };
+    });
   }
 
   watch(prefix: string, options: WatchOptions): AsyncIterable<WatchBatch> {
@@ -157,7 +200,7 @@ class SqliteStore implements Store {
     if (!Number.isSafeInteger(ttlMs) || ttlMs < 1)
       throw new DabbaError('InvalidArgument', `a lease cannot last ${ttlMs} ms`);
     const id = this.#random.hex(16);
-    await this.#commits.run(() => this.#grantLease.run(id, ttlMs));
+    await this.#commits.run(() => this.#grantLease.run(id, ttlMs), { writesTables: true });
     this.#leases.start(id, ttlMs);
     return { id, ttlMs };
   }
@@ -188,8 +231,7 @@ class SqliteStore implements Store {
     this.#isClosed = true;
     this.#leases.close();
     this.#hub.close();
-    this.#wal.close();
-    this.#db.close();
+    this.#held.dispose();
   }
 
   #span(): RevisionSpan {
@@ -205,8 +247,9 @@ class SqliteStore implements Store {
   #record(events: readonly WatchEvent[]): number {
     const revision = this.#nextRevision();
     if (!events.length) return revision - 1;
-    this.#log.append(events, revision);
-    this.#pending.push({ revision, events });
+    const batch = { revision, events };
+    this.#log.append(batch);
+    this.#pending.push(batch);
     return revision;
   }
 
@@ -221,17 +264,17 @@ class SqliteStore implements Store {
 
   /** The group was rolled back: forget its changes, the last one first. */
   #takeBack(): void {
-    for (const { events } of this.#pending.toReversed())
-      for (const event of events.toReversed()) this.#log.undo(keyOf(event));
+    for (const batch of this.#pending.toReversed()) this.#log.undo(batch);
     this.#pending = [];
   }
 
   async #endLease(leaseId: string): Promise<void> {
-    await this.#commits.run(() => {
+    const end = () => {
       const revision = this.#nextRevision();
       this.#record(this.#log.underLease(leaseId).map((entry) => deleteEvent(entry, revision)));
       this.#dropLease.run(leaseId);
-    });
+    };
+    await this.#commits.run(end, { writesTables: true });
   }
 
   #read<T>(query: () => T): T {
@@ -242,8 +285,4 @@ class SqliteStore implements Store {
       throw storeError(error, this.#path);
     }
   }
-}
-
-function changesOneKey(operations: readonly Operation[] = []): boolean {
-  return operations.length === 0 || (operations.length === 1 && operations[0]!.kind !== 'deletePrefix');
 }
