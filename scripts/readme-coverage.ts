@@ -1,0 +1,26 @@
+/**
+ * The coverage table of README.md, computed from the services' models and our handlers.
+ *   node scripts/readme-coverage.ts          writes it
+ * `test/guards/coverage.test.ts` fails while the page says something else.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { computeCoverage } from '#daemon';
+
+const readme = new URL('../README.md', import.meta.url);
+const [start, end] = ['<!-- coverage: node scripts/readme-coverage.ts -->', '<!-- /coverage -->'] as const;
+
+/** The page as it stands, and as it would stand with a table computed now. */
+export async function readmeWithCoverage(): Promise<{ readonly current: string; readonly computed: string }> {
+  const current = readFileSync(readme, 'utf8');
+  const [before, rest] = current.split(start);
+  const after = rest?.split(end)[1];
+  if (before === undefined || after === undefined) throw new Error(`README.md lacks ${start} … ${end}`);
+  const rows = (await computeCoverage()).map(({ service, supported, missing }) => {
+    const total = supported.length + missing.length;
+    return `| ${service} | ${supported.length} | ${total} |`;
+  });
+  const table = ['| service | operations that answer | of |', '|---|---:|---:|', ...rows].join('\n');
+  return { current, computed: `${before}${start}\n\n${table}\n\n${end}${after}` };
+}
+
+if (import.meta.main) writeFileSync(readme, (await readmeWithCoverage()).computed);
