@@ -1,8 +1,8 @@
 /** The control plane: store, AWS edge, registry, reconcilers. The one place where its adapters are named. */
-import { mkdirSync, writeSync, closeSync } from 'node:fs';
+import { closeSync, mkdirSync, rmdirSync, writeSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
 import { join } from 'node:path';
-import { jsonLogger, systemClock } from '#base';
+import { jsonLogger, systemClock, systemCode } from '#base';
 import { nodeRecords } from '#node';
 import { runReconcilers } from '#reconcile';
 import { forgetOldRevisions, serveRemoteStore, type Store } from '#store';
@@ -40,6 +40,7 @@ async function run(layout: Layout, settings: Settings, announce: Announcer): Pro
     { process: 'control' },
   );
   await using held = new AsyncDisposableStack();
+  held.defer(() => removeIfEmpty(layout.runtime));
   for (const directory of [layout.data, join(layout.data, 'log'), layout.runtime])
     mkdirSync(directory, { recursive: true, mode: 0o711 });
   held.use(claimProcessFile(layout.controlPidFile));
@@ -104,6 +105,15 @@ async function run(layout: Layout, settings: Settings, announce: Announcer): Pro
   if (how === 'destroy') await host.takeDown();
   else host.letGo();
   downDone.resolve();
+}
+
+/** A start that failed, and a daemon that was taken down, leave no runtime directory; one that let go does. */
+function removeIfEmpty(directory: string): void {
+  try {
+    rmdirSync(directory);
+  } catch (error) {
+    if (!['ENOENT', 'ENOTEMPTY'].includes(systemCode(error) ?? '')) throw error;
+  }
 }
 
 /** What the `dabba` command and the host ask over the control socket. */

@@ -1,11 +1,12 @@
 /** Bad input gets a clear error in the client's own protocol, and nothing happens. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execFileSync } from 'node:child_process';
 import { after, before, suite, test } from 'node:test';
+import { layoutOf } from '#daemon';
 import { Dabba, freePort, project } from '../harness/dabba.ts';
 
 suite('refusals', () => {
@@ -143,6 +144,7 @@ suite('refusals', () => {
       assert.match(outcome.stderr, new RegExp(`port ${port} is in use`));
       const status = await dabba.client(join(project, 'dabba'), ['status', '--data', data, '--json']);
       assert.equal((JSON.parse(status.stdout) as { isRunning: boolean }).isRunning, false);
+      assert.equal(existsSync(layoutOf(data).runtime), false, 'no runtime directory is left');
     } finally {
       holder.close();
       await dabba.client(join(project, 'dabba'), ['down', '--data', data]);
