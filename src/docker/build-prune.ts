@@ -2,6 +2,7 @@ import { DabbaError } from '#base';
 import type { CachePrune, CacheRecord } from '#engine';
 import type { Api } from './api.ts';
 import { queryFilters, queryNumber, sendJson, type Exchange } from './exchange.ts';
+import { instantOf } from './instant.ts';
 
 /** POST /build/prune: frees what the build cache holds. Ours has no dangling part, so `all` asks for nothing more. */
 export async function pruneBuildCache(api: Api, exchange: Exchange): Promise<void> {
@@ -36,17 +37,4 @@ function typeOf(name: string): CacheRecord['type'] {
   const type = typeNames[name];
   if (!type) throw new DabbaError('InvalidArgument', `filter type=${name}: there are regular and exec.cachemount`);
   return type;
-}
-
-const unitsMs: { readonly [unit: string]: number } = { ms: 1, s: 1000, m: 60_000, h: 3600_000 };
-
-/** `24h`, `1h30m`: that long ago; or an instant, in seconds or as RFC 3339 writes it. */
-function instantOf(text: string, now: number): number {
-  if (/^(?:\d+(?:\.\d+)?(?:ms|s|m|h))+$/.test(text)) {
-    const parts = text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g);
-    return now - parts.reduce((sum, [, count, unit]) => sum + Number(count) * unitsMs[unit!]!, 0);
-  }
-  const instant = /^\d+(?:\.\d+)?$/.test(text) ? Number(text) * 1000 : Date.parse(text);
-  if (Number.isNaN(instant)) throw new DabbaError('InvalidArgument', `"${text}" is neither a duration nor an instant`);
-  return instant;
 }
