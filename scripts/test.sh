@@ -1,6 +1,6 @@
 #!/bin/sh
-# Everything that must hold: checks, unit tests, tests against the kernel, tests with real clients. "all" adds the slow ones.
-#   sh scripts/test.sh [all]
+# Everything that must hold: checks, unit tests, tests against the kernel, tests with real clients.
+#   sh scripts/test.sh
 set -eu
 cd "$(dirname "$0")/.."
 say() { printf '\n== %s\n' "$*"; }
@@ -25,8 +25,3 @@ node --test --test-concurrency=1 'test/system/*.test.ts'
 
 say "with real clients"
 node --test --test-concurrency=1 'test/conformance/*.test.ts'
-
-if [ "${1-}" = all ]; then
-  say "slow ones"
-  node --test --test-concurrency=1 'test/slow/*.test.ts'
-fi
