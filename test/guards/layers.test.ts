@@ -21,6 +21,7 @@ const source = resolve(import.meta.dirname, '../../src');
 /** Entries of a room beside its index.ts, for what one of the two processes alone loads: docs/decisions/0006. */
 const secondDoors = new Map([
   ['#aws/agent', 'aws'],
+  ['#kubernetes/kubelet', 'kubernetes'],
   ['#network/linux', 'network'],
   ['#node/worker', 'node'],
 ]);

@@ -1,0 +1,71 @@
+/** Who asks, what for, and the answer: the vocabulary of authentication, authorisation and admission. */
+import type { KubernetesObject, ResourceType } from '../object.ts';
+import type { FieldError } from '../status.ts';
+import type { ApiClient } from '../client/client.ts';
+
+/** A user as an authenticator proves it. */
+export interface UserInfo {
+  readonly username: string;
+  readonly uid?: string;
+  readonly groups: readonly string[];
+  readonly extra?: { readonly [key: string]: readonly string[] };
+}
+
+/** Knows a bearer token, or does not (undefined). Throws only when it cannot tell. */
+export interface TokenAuthenticator {
+  readonly name: string;
+  authenticate(token: string, signal: AbortSignal): Promise<UserInfo | undefined>;
+}
+
+/** What a request wants to do: upstream's `authorizer.Attributes`. */
+export type Attributes =
+  | {
+      readonly kind: 'resource';
+      readonly user: UserInfo;
+      /** `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`, `deletecollection`, or a special verb. */
+      readonly verb: string;
+      readonly group: string;
+      readonly version: string;
+      readonly resource: string;
+      readonly subresource?: string;
+      readonly namespace?: string;
+      readonly name?: string;
+    }
+  | { readonly kind: 'path'; readonly user: UserInfo; readonly verb: string; readonly path: string };
+
+export interface Authorizer {
+  /** `reason` explains a refusal to the user; empty when there is nothing to say. */
+  authorize(attributes: Attributes): Promise<{ readonly isAllowed: boolean; readonly reason: string }>;
+}
+
+export interface AdmissionRequest {
+  readonly operation: 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT';
+  readonly type: ResourceType;
+  readonly subresource?: string;
+  readonly namespace?: string;
+  readonly name: string;
+  /** What would be stored; undefined for DELETE. */
+  readonly object: KubernetesObject | undefined;
+  /** What is stored; undefined for CREATE. */
+  readonly oldObject: KubernetesObject | undefined;
+  readonly user: UserInfo;
+  readonly isDryRun: boolean;
+}
+
+/** One step of admission, in upstream's order. Both throw `StatusError` to refuse. */
+export interface AdmissionPlugin {
+  readonly name: string;
+  /** Returns the object to go on with, changed or not. */
+  mutate?(request: AdmissionRequest): Promise<KubernetesObject>;
+  /** Returns warnings for the client. */
+  validate?(request: AdmissionRequest): Promise<readonly string[]>;
+}
+
+/** What admission plugins and authorisers read of the cluster they guard. */
+export interface PolicyParts {
+  /** Acts as the API server itself: every right, no admission loop beyond the ordinary. */
+  readonly client: ApiClient;
+}
+
+/** Upstream's validation of one kind: nothing wrong is an empty list. `old` is given on update. */
+export type Validate = (object: KubernetesObject, old: KubernetesObject | undefined) => readonly FieldError[];

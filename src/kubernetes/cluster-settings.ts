@@ -1,0 +1,32 @@
+/** What one cluster is made of, and what it asks of the room above. */
+import type { Duplex } from 'node:stream';
+import type { TokenAuthenticator } from './auth/user.ts';
+
+export interface ClusterSettings {
+  /** Unique for ever; a segment of every key: `kubernetes/<tenant>/<id>/…`. */
+  readonly id: string;
+  readonly name: string;
+  /** The account that owns it. */
+  readonly tenant: string;
+  readonly serviceCidr: string;
+  /** The tenth address of the service range. */
+  readonly dnsAddress: string;
+  /** `cluster.local`. */
+  readonly domain: string;
+  /** Loopback port of the API server, and the names and addresses its certificate holds. */
+  readonly port: number;
+  readonly serverNames: readonly string[];
+  /** PEM; the cluster's own. */
+  readonly ca: { readonly certificatePem: string; readonly keyPem: string };
+  /** ES256 or RS256 key pair that signs service-account tokens. */
+  readonly serviceAccountKey: { readonly privateKeyPem: string; readonly publicKeyPem: string };
+  /** `iss` of service-account tokens: the cluster's OIDC issuer URL. */
+  readonly issuer: string;
+}
+
+export interface ClusterPorts {
+  /** Bearer tokens that are not the cluster's own, e.g. presigned STS calls. */
+  readonly tokenAuthenticators: readonly TokenAuthenticator[];
+  /** A connection to the HTTP server of a node's kubelet (upstream's port 10250), for logs, exec, attach and port-forward. Throws `Unavailable`. */
+  dialKubelet(nodeName: string, signal: AbortSignal): Promise<Duplex>;
+}

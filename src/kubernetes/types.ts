@@ -1,0 +1,64 @@
+/**
+ * The JSON shapes of the built-in kinds, as the published OpenAPI document of v1.34 has them. The Kubernetes client's models are the one
+ * source; there, instants are `Date` objects, on the wire and here they are RFC 3339 strings.
+ */
+import type * as models from '@kubernetes/client-node';
+
+/** A model as it looks in JSON: every `Date` a string, everything readonly. */
+export type Wire<T> = T extends Date
+  ? string
+  : T extends readonly (infer Item)[]
+    ? readonly Wire<Item>[]
+    : T extends object
+      ? { readonly [Key in keyof T]: Wire<T[Key]> | Extract<T[Key], undefined> }
+      : T;
+
+export type ObjectMeta = Wire<models.V1ObjectMeta>;
+export type OwnerReference = Wire<models.V1OwnerReference>;
+export type LabelSelector = Wire<models.V1LabelSelector>;
+export type Condition = Wire<models.V1Condition>;
+export type Status = Wire<models.V1Status>;
+export type DeleteOptions = Wire<models.V1DeleteOptions>;
+export type ObjectReference = Wire<models.V1ObjectReference>;
+
+export type Namespace = Wire<models.V1Namespace>;
+export type Pod = Wire<models.V1Pod>;
+export type PodSpec = Wire<models.V1PodSpec>;
+export type PodStatus = Wire<models.V1PodStatus>;
+export type PodTemplateSpec = Wire<models.V1PodTemplateSpec>;
+export type Container = Wire<models.V1Container>;
+export type ContainerStatus = Wire<models.V1ContainerStatus>;
+export type Volume = Wire<models.V1Volume>;
+export type Probe = Wire<models.V1Probe>;
+export type Node = Wire<models.V1Node>;
+export type ConfigMap = Wire<models.V1ConfigMap>;
+export type Secret = Wire<models.V1Secret>;
+export type Service = Wire<models.V1Service>;
+export type ServiceAccount = Wire<models.V1ServiceAccount>;
+export type Endpoints = Wire<models.V1Endpoints>;
+export type EndpointSlice = Wire<models.V1EndpointSlice>;
+export type Event = Wire<models.CoreV1Event>;
+export type LimitRange = Wire<models.V1LimitRange>;
+export type ResourceQuota = Wire<models.V1ResourceQuota>;
+export type PersistentVolume = Wire<models.V1PersistentVolume>;
+export type PersistentVolumeClaim = Wire<models.V1PersistentVolumeClaim>;
+export type StorageClass = Wire<models.V1StorageClass>;
+export type ReplicationController = Wire<models.V1ReplicationController>;
+export type Deployment = Wire<models.V1Deployment>;
+export type ReplicaSet = Wire<models.V1ReplicaSet>;
+export type StatefulSet = Wire<models.V1StatefulSet>;
+export type DaemonSet = Wire<models.V1DaemonSet>;
+export type ControllerRevision = Wire<models.V1ControllerRevision>;
+export type Job = Wire<models.V1Job>;
+export type CronJob = Wire<models.V1CronJob>;
+export type HorizontalPodAutoscaler = Wire<models.V2HorizontalPodAutoscaler>;
+export type PodDisruptionBudget = Wire<models.V1PodDisruptionBudget>;
+export type PriorityClass = Wire<models.V1PriorityClass>;
+export type Lease = Wire<models.V1Lease>;
+export type NetworkPolicy = Wire<models.V1NetworkPolicy>;
+export type Role = Wire<models.V1Role>;
+export type RoleBinding = Wire<models.V1RoleBinding>;
+export type ClusterRole = Wire<models.V1ClusterRole>;
+export type ClusterRoleBinding = Wire<models.V1ClusterRoleBinding>;
+export type CertificateSigningRequest = Wire<models.V1CertificateSigningRequest>;
+export type CustomResourceDefinition = Wire<models.V1CustomResourceDefinition>;
