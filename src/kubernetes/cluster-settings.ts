@@ -1,6 +1,6 @@
 /** What one cluster is made of, and what it asks of the room above. */
 import type { Duplex } from 'node:stream';
-import type { TokenAuthenticator } from './auth/user.ts';
+import type { AdmissionPlugin, Authorizer, TokenAuthenticator } from './auth/user.ts';
 
 export interface ClusterSettings {
   /** Unique for ever; a segment of every key: `kubernetes/<tenant>/<id>/…`. */
@@ -27,6 +27,10 @@ export interface ClusterSettings {
 export interface ClusterPorts {
   /** Bearer tokens that are not the cluster's own, e.g. presigned STS calls. */
   readonly tokenAuthenticators: readonly TokenAuthenticator[];
+  /** Asked beside the cluster's own: one that allows is enough. For rights given from outside the cluster, e.g. access policies. */
+  readonly authorizers: readonly Authorizer[];
+  /** Steps of admission of the room above; `mutate` of each runs where upstream calls its mutating webhooks, `validate` where the validating ones. */
+  readonly admissionPlugins: readonly AdmissionPlugin[];
   /** A connection to the HTTP server of a node's kubelet (upstream's port 10250), for logs, exec, attach and port-forward. Throws `Unavailable`. */
   dialKubelet(nodeName: string, signal: AbortSignal): Promise<Duplex>;
 }
