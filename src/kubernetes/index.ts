@@ -1,3 +1,5 @@
+export * from './auth/certificates.ts';
+export { createSigningKey } from './auth/json-web-token.ts';
 export type * from './auth/user.ts';
 export type * from './client/client.ts';
 export type * from './client/informer.ts';

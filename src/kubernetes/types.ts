@@ -62,3 +62,11 @@ export type ClusterRole = Wire<models.V1ClusterRole>;
 export type ClusterRoleBinding = Wire<models.V1ClusterRoleBinding>;
 export type CertificateSigningRequest = Wire<models.V1CertificateSigningRequest>;
 export type CustomResourceDefinition = Wire<models.V1CustomResourceDefinition>;
+
+export type TokenRequest = Wire<models.AuthenticationV1TokenRequest>;
+export type TokenReview = Wire<models.V1TokenReview>;
+export type SelfSubjectReview = Wire<models.V1SelfSubjectReview>;
+export type SubjectAccessReview = Wire<models.V1SubjectAccessReview>;
+export type SelfSubjectAccessReview = Wire<models.V1SelfSubjectAccessReview>;
+export type LocalSubjectAccessReview = Wire<models.V1LocalSubjectAccessReview>;
+export type SelfSubjectRulesReview = Wire<models.V1SelfSubjectRulesReview>;
