@@ -20,3 +20,4 @@ export {
 export { readAll, run, standardEnvironment, type RunOptions, type RunResult } from './run.ts';
 export { connectSeqpacket, longestSocketPath, type SeqpacketConnection } from './seqpacket.ts';
 export { pipe, spawn, type SpawnRequest } from './spawn.ts';
+export { watchDescriptor, type DescriptorWatch } from './readiness.ts';

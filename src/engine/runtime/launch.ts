@@ -47,13 +47,13 @@ export async function launch(
   const monitor = identify(Number(await readFile(monitorPidFile(folder), 'utf8')), 'conmon');
   instance.connectAttachments();
   const startedAt = runtime.clock.now(); // before it can end, which may be before `runc start` returns
-  await runtime.runc.start(instance.id);
+  await runtime.runc.start(instance.id, process);
   return { monitor, process, startedAt, ...(network.address && { address: network.address }) };
 }
 
 /** Removes what a run leaves: runc's record and cgroup, the mounted root, the network, last the bundle. May be repeated. */
 export async function clear(runtime: Runtime, instance: Instance): Promise<void> {
-  await Promise.all([runtime.runc.delete(instance.id), release(runtime, instance)]);
+  await Promise.all([runtime.runc.delete(instance.id, instance.cgroupPath), release(runtime, instance)]);
   // The bundle goes last: where there is one, a restarted engine clears again.
   await rm(instance.folder.bundle, { recursive: true, force: true });
 }

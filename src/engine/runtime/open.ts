@@ -45,7 +45,7 @@ export async function openContainers(options: RuntimeOptions): Promise<OpenConta
   const cgroups = new Cgroups();
   const runcRoot = join(runtimeDirectory, 'runc');
   const runcProgram = findProgram('runc');
-  const runc = new Runc(runcProgram, runcRoot);
+  const runc = new Runc(runcProgram, runcRoot, cgroups);
   const runtime: Runtime = {
     ...rest,
     containersDirectory: directory,
