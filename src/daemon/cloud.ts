@@ -11,6 +11,7 @@ import {
   createEcrPublic,
   createEcs,
   createEdge,
+  createEks,
   createLogs,
   createStsService,
   Idempotency,
@@ -68,6 +69,7 @@ export async function composeCloud(
   const logsDirectory = join(layout.data, 'logs');
   const logs = createLogs({ ...common, store, directory: logsDirectory });
   const ecs = createEcs({ ...common, store, network: ec2.network, identities, nodes: nodeRecords(store) });
+  const eks = createEks({ ...common, store, network: ec2.network, identities });
   const blobs = await openDiskBlobStore({ directory: join(layout.data, 'registry'), clock: systemClock });
   const content = createRegistryContent({ store, blobs, clock: systemClock });
   const ecr = createEcr({
@@ -88,6 +90,7 @@ export async function composeCloud(
     ec2.definition,
     logs.definition,
     ecs.definition,
+    eks.definition,
     ecr.definition,
     createEcrPublic({ issueToken: ecr.issueToken }),
     trail.definition,

@@ -4,13 +4,14 @@ import type { Operation, Store } from '#store';
 import { defineService, type ServiceDefinition } from '../service.ts';
 import { addressHandlers } from './addresses.ts';
 import { ensureDefaultVpc, findDefaultVpc } from './default-vpc.ts';
+import { planServiceGroup, type PlannedGroup, type ServiceGroupRequest } from './group-plans.ts';
 import { guarded, permissions } from './guard.ts';
 import { Interfaces, type InterfaceRequest, type PlannedInterface } from './interfaces.ts';
 import { internetGatewayHandlers } from './internet-gateways.ts';
 import { mustGet } from './kinds.ts';
 import { networkInterfaceHandlers } from './network-interfaces.ts';
 import { routeTableHandlers } from './route-tables.ts';
-import { allIn, type Ec2State, type Scope } from './scope.ts';
+import { allIn, keyIn, type Ec2State, type Scope } from './scope.ts';
 import { securityGroupChangeHandlers } from './security-group-changes.ts';
 import { securityGroupHandlers } from './security-groups.ts';
 import { subnetHandlers } from './subnets.ts';
@@ -20,6 +21,8 @@ import { vpcHandlers } from './vpcs.ts';
 import { zoneHandlers } from './zones.ts';
 
 export { privateDnsName } from './dns-names.ts';
+export { findInstanceType, maxPodsOf, type InstanceType } from './instance-types.ts';
+export type { PlannedGroup, ServiceGroupRequest } from './group-plans.ts';
 export type { InterfaceRequest, PlannedInterface } from './interfaces.ts';
 export type { Scope } from './scope.ts';
 
@@ -33,11 +36,16 @@ export interface VpcNetwork {
   ensureDefaultVpc(scope: Scope): Promise<void>;
   /** Undefined when the user deleted it. */
   defaultVpc(scope: Scope): Promise<Vpc | undefined>;
+  vpc(scope: Scope, id: string): Promise<Vpc>;
   subnet(scope: Scope, id: string): Promise<Subnet>;
   /** Every subnet of the scope. */
   subnets(scope: Scope): Promise<readonly Subnet[]>;
   securityGroups(scope: Scope, ids: readonly string[]): Promise<readonly SecurityGroup[]>;
   defaultSecurityGroup(scope: Scope, vpcId: string): Promise<SecurityGroup>;
+  /** A group that a service makes for its own members: they reach one another and everything outside. */
+  planSecurityGroup(request: ServiceGroupRequest): PlannedGroup;
+  /** Deleting an absent group succeeds; that nothing uses it any more is the service's own knowledge. */
+  planDeleteSecurityGroup(scope: Scope, id: string): readonly Operation[];
   createInterface(request: InterfaceRequest): Promise<NetworkInterface>;
   planInterface(request: InterfaceRequest): Promise<PlannedInterface>;
   attachInterface(scope: Scope, id: string, nodeId: string): Promise<NetworkInterface>;
@@ -63,7 +71,7 @@ export function createEc2(options: Ec2Options): {
   const state: Ec2State = { ...options, records: networkRecords(options.store) };
   const uses = new Uses(options.store);
   const interfaces = new Interfaces(state, uses);
-  const network = vpcNetwork(state, interfaces);
+  const network = vpcNetwork(state, interfaces, uses);
   const handlers = {
     ...vpcHandlers(state, uses),
     ...subnetHandlers(state, uses),
@@ -87,11 +95,12 @@ export function createEc2(options: Ec2Options): {
   return { definition, network };
 }
 
-function vpcNetwork(state: Ec2State, interfaces: Interfaces): VpcNetwork {
+function vpcNetwork(state: Ec2State, interfaces: Interfaces, uses: Uses): VpcNetwork {
   const { records } = state;
   return {
     ensureDefaultVpc: (scope) => ensureDefaultVpc(state, scope),
     defaultVpc: (scope) => findDefaultVpc(state, scope),
+    vpc: async (scope, id) => (await mustGet(records.vpcs, scope, 'vpc', id)).value,
     subnet: async (scope, id) => (await mustGet(records.subnets, scope, 'subnet', id)).value,
     subnets: async (scope) => (await records.subnets.list(allIn(scope))).map(({ value }) => value),
     securityGroups: (scope, ids) =>
@@ -102,6 +111,8 @@ function vpcNetwork(state: Ec2State, interfaces: Interfaces): VpcNetwork {
       if (!group) throw new Error(`VPC ${vpcId} has no default security group`);
       return group.value;
     },
+    planSecurityGroup: (request) => planServiceGroup(state, uses, request),
+    planDeleteSecurityGroup: (scope, id) => [records.securityGroups.remove(keyIn(scope, id))],
     createInterface: (request) => interfaces.create(request),
     planInterface: (request) => interfaces.plan(request),
     attachInterface: (scope, id, nodeId) => interfaces.attach(scope, id, nodeId),
