@@ -169,6 +169,11 @@ export class MemoryClient implements ApiClient {
     throw new StatusError('NotFound', 'the server could not find the requested resource');
   }
 
+  /** Counts every change there was. */
+  get version(): number {
+    return this.#version;
+  }
+
   /** Tells `listener` of every change of one resource at once, within the call that makes it. */
   listen(type: ResourceType, listener: (change: MemoryChange) => void): () => void {
     const { listeners } = this.#table(type);
