@@ -1,44 +1,51 @@
 /**
- * What is known of a kind's fields: read from the published models and descriptors for the built-in kinds (`generate.ts`), from the definition for custom ones. Strict
- * decoding, protobuf, patches, server-side apply, OpenAPI and `kubectl explain` all read this one form.
+ * What is known of a kind's fields: read from the published types for the built-in kinds (`generate/`), from the definition for custom ones (`structural/`). Strict decoding,
+ * protobuf, patches, server-side apply, OpenAPI and `kubectl explain` all read this one form.
  */
 import type { GroupVersion, GroupVersionKind, KubernetesObject } from '../object.ts';
 
 export type Schema =
-  | {
-      readonly type: 'string';
-      readonly format?: 'date-time' | 'micro-time' | 'byte' | 'quantity' | 'int-or-string';
-      readonly enum?: readonly string[];
-    }
+  | StringSchema
   | { readonly type: 'integer'; readonly format: 'int32' | 'int64' }
   | { readonly type: 'number' }
   | { readonly type: 'boolean' }
   /** Any JSON value, unchecked (raw extensions, preserve-unknown-fields). */
   | { readonly type: 'any' }
-  | { readonly type: 'array'; readonly items: Schema; readonly list: ListType }
-  | { readonly type: 'map'; readonly values: Schema; readonly isAtomic?: boolean }
+  | ArraySchema
+  | MapSchema
   | ObjectSchema;
 
-/** How a list merges: `map` by keys, `set` by value, `atomic` as a whole (the default upstream too). `patchMergeKey` is the strategic one. */
-export type ListType =
-  | { readonly kind: 'atomic' }
-  | { readonly kind: 'set'; readonly isPatchMerge?: boolean }
-  | {
-      readonly kind: 'map';
-      readonly keys: readonly string[];
-      readonly isPatchMerge?: boolean;
-      readonly patchMergeKey?: string;
-    };
+export interface StringSchema {
+  readonly type: 'string';
+  readonly format?: 'date-time' | 'micro-time' | 'duration' | 'byte' | 'quantity' | 'int-or-string';
+  /** The Go type that messages name, if it is not `string`: `v1.Protocol`. */
+  readonly goType?: string;
+}
+
+export interface ArraySchema {
+  readonly type: 'array';
+  readonly items: Schema;
+  readonly list: ListType;
+}
+
+export interface MapSchema {
+  readonly type: 'map';
+  readonly values: Schema;
+  /** Owned as a whole in server-side apply. */
+  readonly isAtomic?: boolean;
+}
+
+/** How a list merges in server-side apply: `map` by keys, `set` by value, `atomic` as a whole (the default upstream too). */
+export type ListType = { readonly kind: 'atomic' | 'set' } | { readonly kind: 'map'; readonly keys: readonly string[] };
 
 export interface ObjectSchema {
   readonly type: 'object';
   /** `io.k8s.api.apps.v1.DeploymentSpec`; empty for inline objects of custom resources. */
   readonly name: string;
-  readonly description?: string;
+  /** By JSON name. */
   readonly fields: ReadonlyMap<string, Field>;
+  /** Owned as a whole in server-side apply. */
   readonly isAtomic?: boolean;
-  /** Strategic patches with `$retainKeys`: unions such as a deployment's strategy or a volume. */
-  readonly hasRetainKeys?: boolean;
   /** Unknown fields are kept. */
   readonly preservesUnknown?: boolean;
 }
@@ -46,7 +53,13 @@ export interface ObjectSchema {
 export interface Field {
   readonly schema: Schema;
   readonly isRequired: boolean;
-  readonly description?: string;
+  /** An empty value (`""`, `0`, `false`, no entries) is the same as none and is not kept: Go's `omitempty` on what is no pointer. */
+  readonly isOmittedWhenEmpty?: boolean;
+  /** How a strategic merge patch treats it, as published: `merge`, `replace`, `retainKeys`, `merge,retainKeys`. */
+  readonly patchStrategy?: string;
+  /** The key by which a strategic merge patch finds a list's entries; absent for lists of plain values. */
+  readonly patchMergeKey?: string;
+  /** The published default (`+default`); others are the API server's business. */
   readonly default?: unknown;
 }
 
@@ -56,19 +69,19 @@ export interface FieldProblem {
   readonly path: string;
 }
 
+/** The schemas of the built-in kinds. */
 export interface Schemas {
-  /** The schema of a built-in kind, lists and options included; undefined for an unknown one. */
+  /** The schema of a built-in kind, lists and options included; undefined for an unknown one. Options are found under every group version. */
   of(kind: GroupVersionKind): ObjectSchema | undefined;
+  /** A type by its published name: `io.k8s.api.core.v1.PodSpec`. */
+  named(name: string): ObjectSchema | undefined;
   /** Reads a protobuf body with its envelope (`k8s\0`). Throws `StatusError` `BadRequest`. */
   decodeProtobuf(body: Uint8Array): KubernetesObject;
-  /** The OpenAPI v3 document of one group version of the built-in kinds that `paths` names resources for. */
+  /** The kinds of one group version, lists included. */
   kinds(groupVersion: GroupVersion): readonly GroupVersionKind[];
 }
 
-/**
- * The function that decodes JSON or YAML text against a schema: `decode(text, schema)`. Wrong types throw `StatusError` `BadRequest` in upstream's words (`json: cannot
- * unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32`); unknown fields are dropped and told; duplicate keys are told.
- */
+/** What decoding a body gives. */
 export interface Decoded {
   readonly object: KubernetesObject;
   readonly problems: readonly FieldProblem[];

@@ -1,0 +1,58 @@
+/** YAML bodies: server-side apply sends them. Read as YAML 1.1, as Kubernetes does. */
+import { isMap, isScalar, parseDocument, visit } from 'yaml';
+import { strictPath } from './conform.ts';
+import type { Parsed } from './parse-json.ts';
+import type { FieldProblem } from './schema.ts';
+
+/** Throws `SyntaxError` for what is no YAML; aliases that would grow beyond measure are refused too. */
+export function parseYaml(text: string): Parsed {
+  const document = parseDocument(text, {
+    version: '1.1',
+    schema: 'yaml-1.1',
+    merge: true,
+    uniqueKeys: false,
+    customTags: (tags) => tags.filter((tag) => typeof tag === 'string' || !/timestamp|binary|set|omap/.test(tag.tag)),
+  });
+  const [error] = document.errors;
+  if (error) throw new SyntaxError(`error converting YAML to JSON: yaml: ${error.message.split('\n')[0]}`);
+  return { value: toJson(document), duplicates: duplicatesIn(document) };
+}
+
+function toJson(document: ReturnType<typeof parseDocument>): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 100 }) as unknown;
+  } catch (error) {
+    throw new SyntaxError(`error converting YAML to JSON: yaml: ${error instanceof Error ? error.message : ''}`);
+  }
+}
+
+function duplicatesIn(document: ReturnType<typeof parseDocument>): readonly FieldProblem[] {
+  const found: FieldProblem[] = [];
+  visit(document, {
+    Map(_, map, ancestors) {
+      const seen = new Set<unknown>();
+      for (const { key } of map.items) {
+        const name = isScalar(key) ? key.value : key;
+        if (seen.has(name))
+          found.push({ kind: 'duplicate', path: strictPath([...pathTo(map, ancestors), String(name)]) });
+        seen.add(name);
+      }
+    },
+  });
+  return found;
+}
+
+/** The keys and indexes on the way to a node. */
+function pathTo(node: unknown, ancestors: readonly unknown[]): readonly (string | number)[] {
+  const chain = [...ancestors, node];
+  return chain.flatMap((parent, index): readonly (string | number)[] => {
+    const child = chain[index + 1];
+    if (isPair(parent)) return [String(isScalar(parent.key) ? parent.key.value : parent.key)];
+    const isSequence = typeof parent === 'object' && parent !== null && 'items' in parent && !isMap(parent);
+    return isSequence ? [(parent.items as readonly unknown[]).indexOf(child)] : [];
+  });
+}
+
+function isPair(node: unknown): node is { readonly key: unknown } {
+  return typeof node === 'object' && node !== null && 'key' in node && 'value' in node;
+}
