@@ -1,4 +1,5 @@
 export { KernelError } from './libc.ts';
+export { conntrackSocket, forgetConnections, type Answering } from './conntrack.ts';
 export * from './files.ts';
 export * from './mount.ts';
 export * from './namespaces.ts';

@@ -15,6 +15,9 @@ export interface NetlinkMessage {
   readonly body: Buffer;
 }
 
+/** Whom a socket speaks to: links, addresses and routes, or nftables and connection tracking. */
+export const NetlinkProtocol = { route: 0, netfilter: 12 } as const;
+
 export const NetlinkFlag = { replace: 0x100, exclusive: 0x200, create: 0x400 } as const;
 
 const socketCall = libcFunction<(domain: number, type: number, protocol: number) => number>(
@@ -31,7 +34,8 @@ const receiveCall = libcFunction<(fd: number, bytes: Buffer, length: number, fla
 );
 
 // linux/netlink.h
-const [AF_NETLINK, SOCK_RAW, SOCK_CLOEXEC, NETLINK_ROUTE] = [16, 3, 0x80000, 0] as const;
+const [AF_NETLINK, SOCK_RAW, SOCK_CLOEXEC] = [16, 3, 0x80000] as const;
+const NLA_F_NESTED = 0x8000;
 const [SOL_SOCKET, SO_RCVTIMEO, SOL_NETLINK, NETLINK_CAP_ACK, NETLINK_EXT_ACK] = [1, 20, 270, 10, 11] as const;
 const [NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP] = [1, 4, 0x300] as const;
 const [NLM_F_DUMP_INTR, NLM_F_ACK_TLVS] = [0x10, 0x200] as const;
@@ -45,7 +49,7 @@ const ANSWER_TIMEOUT_S = 10;
 const DUMP_ATTEMPTS = 8;
 
 /**
- * An rtnetlink socket of the namespace it was opened in, for as long as it is open, wherever the thread goes. Synchronous: the kernel does
+ * A netlink socket, to rtnetlink unless said otherwise, of the namespace it was opened in, for as long as it is open, wherever the thread goes. Synchronous: the kernel does
  * the work inside send(2) and the answers are there when it returns.
  */
 export class NetlinkSocket implements Disposable {
@@ -55,8 +59,8 @@ export class NetlinkSocket implements Disposable {
   #isOpen = true;
 
   /** Opens a socket in the calling thread's network namespace. */
-  constructor() {
-    this.#descriptor = check(socketCall(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE), 'socket', 'rtnetlink');
+  constructor(protocol: number = NetlinkProtocol.route) {
+    this.#descriptor = check(socketCall(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol), 'socket', 'netlink');
     const timeout = Buffer.alloc(16);
     timeout.writeBigInt64LE(BigInt(ANSWER_TIMEOUT_S));
     this.#option(SOL_SOCKET, SO_RCVTIMEO, timeout);
@@ -93,7 +97,7 @@ export class NetlinkSocket implements Disposable {
         if (message.sequence !== sequence) continue;
         if (message.type !== NLMSG_ERROR) found = { type: message.type, body: Buffer.from(message.body) };
         else if (found) return found;
-        else throw failureOf(message, request) ?? new Error(`rtnetlink ${request.subject}: no answer`);
+        else throw failureOf(message, request) ?? new Error(`netlink ${request.subject}: no answer`);
       }
   }
 
@@ -103,7 +107,7 @@ export class NetlinkSocket implements Disposable {
       const messages = this.#dumpOnce(request);
       if (messages) return messages;
     }
-    throw new KernelError('rtnetlink', 'EINTR', request.subject);
+    throw new KernelError('netlink', 'EINTR', request.subject);
   }
 
   #dumpOnce(request: NetlinkRequest): NetlinkMessage[] | undefined {
@@ -131,9 +135,9 @@ export class NetlinkSocket implements Disposable {
   }
 
   #send(messages: readonly Buffer[]): void {
-    if (!this.#isOpen) throw new Error('the rtnetlink socket was closed');
+    if (!this.#isOpen) throw new Error('the netlink socket was closed');
     const bytes = Buffer.concat(messages);
-    check(Number(sendCall(this.#descriptor, bytes, bytes.length, 0)), 'send', 'rtnetlink');
+    check(Number(sendCall(this.#descriptor, bytes, bytes.length, 0)), 'send', 'netlink');
   }
 
   *#receive(): Generator<ReceivedMessage> {
@@ -155,12 +159,12 @@ export class NetlinkSocket implements Disposable {
       const received = Number(receiveCall(this.#descriptor, this.#buffer, RECEIVE_BYTES, 0));
       if (received >= 0) return received;
       const code = lastErrorCode();
-      if (code !== 'EINTR') throw new KernelError('recv', code, 'rtnetlink');
+      if (code !== 'EINTR') throw new KernelError('recv', code, 'netlink');
     }
   }
 
   #option(level: number, name: number, value: Buffer): void {
-    check(setOption(this.#descriptor, level, name, value, value.length), 'setsockopt', 'rtnetlink');
+    check(setOption(this.#descriptor, level, name, value, value.length), 'setsockopt', 'netlink');
   }
 
   [Symbol.dispose](): void {
@@ -182,7 +186,7 @@ function failureOf(message: ReceivedMessage, request: NetlinkRequest): KernelErr
     message.flags & NLM_F_ACK_TLVS ? readAttributes(message.body.subarray(4 + HEADER_BYTES)) : undefined;
   const explanation = attributes?.get(NLMSGERR_ATTR_MSG);
   const subject = explanation ? `${request.subject} (${readText(explanation)})` : request.subject;
-  return new KernelError('rtnetlink', errnoName(errno), subject);
+  return new KernelError('netlink', errnoName(errno), subject);
 }
 
 /** One attribute: its type, then its value or nested attributes. */
@@ -192,6 +196,11 @@ export function attribute(type: number, ...values: readonly Buffer[]): Buffer {
   header.writeUInt16LE(length, 0);
   header.writeUInt16LE(type, 2);
   return Buffer.concat([header, ...values, Buffer.alloc(padding(length))]);
+}
+
+/** An attribute whose value is attributes, marked as such. */
+export function nested(type: number, ...attributes: readonly Buffer[]): Buffer {
+  return attribute(type | NLA_F_NESTED, ...attributes);
 }
 
 /** The attributes in `bytes` by type; of a repeated one, the last. */

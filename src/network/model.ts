@@ -97,6 +97,8 @@ export interface NetworkInterface extends Owned {
   readonly attachment?: NetworkInterfaceAttachment;
   /** The service that made it and alone may delete it, for example `ecs`. */
   readonly managedBy?: string;
+  /** Set for a node's or pod's: the Kubernetes cluster whose services it sees, and the name of the node it is on. */
+  readonly cluster?: { readonly id: string; readonly node: string };
 }
 
 export interface NetworkInterfaceAttachment {

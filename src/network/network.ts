@@ -1,5 +1,6 @@
 import type { Server } from 'node:http';
 import type { BridgeNetworks } from './bridges.ts';
+import type { ClusterNetworks } from './clusters.ts';
 import type { NetworkInterface } from './model.ts';
 
 /**
@@ -25,6 +26,8 @@ export interface NetworkPlane {
   attached(): readonly string[];
   /** Engine networks (docker's `bridge`): each a fabric with one subnet, outbound NAT, no security groups. */
   readonly bridges: BridgeNetworks;
+  /** Services, names and policies of Kubernetes clusters, for the interfaces that belong to one. */
+  readonly clusters: ClusterNetworks;
   /** Serves HTTP inside the fabric of each VPC at a link-local address that every interface reaches, e.g. 169.254.170.2:80. Call before `start`. */
   serveLinkLocal(address: string, port: number, onServer: LinkLocalServer): void;
   /** Lets go of sockets and watches; the kernel objects stay. */

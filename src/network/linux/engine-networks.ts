@@ -21,7 +21,7 @@ import type { PublishedTarget } from '../rules/machine.ts';
 import type { FabricKind, Fabrics } from './fabrics.ts';
 import { HostPorts } from './host-ports.ts';
 import { setWayOut } from './interface.ts';
-import { servicesOf, type ListenerPlan } from './listeners.ts';
+import { dnsListener, servicesOf, type Listener } from './listeners.ts';
 import type { Machine } from './machine.ts';
 import {
   recordKey,
@@ -216,19 +216,15 @@ export class EngineNetworks implements FabricKind, BridgeNetworks {
 
   due(record: FabricRecord): ReturnType<FabricKind['due']> {
     const isInternal = this.#networks.get(record.key)?.isInternal ?? false;
-    return { ruleset: bridgeRuleset(servicesOf(this.listeners(record)), { isInternal }), publicIps: [] };
+    return { tables: [bridgeRuleset(servicesOf(this.listeners(record)), { isInternal })], publicIps: [] };
   }
 
-  listeners({ key, cidr }: FabricRecord): ListenerPlan {
+  listeners({ key, cidr }: FabricRecord): readonly Listener[] {
     const network = this.#networks.get(key);
     const zone = engineNamesZone(({ address }) => this.#neighbours(key, address));
     const forward: ForwardQuery = async (...query) => (network?.isInternal ? undefined : await this.#forward(...query));
-    return {
-      dnsAddresses: [network?.gateway ?? addressAt(cidr, 1)],
-      resolve: createResolver(() => [zone], forward),
-      endpoints: [],
-      vpcId: undefined,
-    };
+    const address = network?.gateway ?? addressAt(cidr, 1);
+    return [dnsListener({ address, resolve: createResolver(() => [zone], forward), vpcId: undefined })];
   }
 
   /** What the sandbox with this address in this fabric can name: everybody in each of its networks that resolves names. */

@@ -1,13 +1,16 @@
 import {
   NetlinkSocket,
   addAddress,
+  conntrackSocket,
   createNetworkNamespace,
+  forgetConnections,
   listLinks,
   openNetworkNamespace,
   removeNetworkNamespace,
   removeLink,
   setLinkUp,
   setRoute,
+  type Answering,
   type NetworkNamespace,
 } from '#kernel';
 import { linkAddresses } from '../link-plan.ts';
@@ -43,6 +46,7 @@ export class Fabric implements Disposable {
   readonly netlink: NetlinkSocket;
   readonly mtu: number;
   readonly #machine: Machine;
+  #conntrack: NetlinkSocket | undefined;
 
   constructor(record: FabricRecord, path: string, machine: Machine) {
     this.record = record;
@@ -63,6 +67,12 @@ export class Fabric implements Disposable {
   /** Gives the fabric itself an address that every interface can reach. */
   addOwnAddress(address: Ipv4): void {
     this.netlink.execute(addAddress(LOOPBACK, address, 32));
+  }
+
+  /** Makes it forget the connections that `answering` answers. */
+  forgetConnections(answering: Answering): void {
+    this.#conntrack ??= this.namespace.run(conntrackSocket);
+    forgetConnections(this.#conntrack, answering);
   }
 
   /** Removes interfaces' links that are not in `links`. */
@@ -93,6 +103,7 @@ export class Fabric implements Disposable {
   /** Lets go of the namespace, which stays. */
   [Symbol.dispose](): void {
     this.netlink[Symbol.dispose]();
+    this.#conntrack?.[Symbol.dispose]();
     this.namespace[Symbol.dispose]();
   }
 

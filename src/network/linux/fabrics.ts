@@ -5,25 +5,25 @@ import { DabbaError, messageOf, type Logger } from '#base';
 import { isNetworkNamespace, removeNetworkNamespace } from '#kernel';
 import { freeSlot } from '../link-plan.ts';
 import type { Ipv4 } from '../model.ts';
-import type { Ruleset } from '../rules/ruleset.ts';
 import { Fabric } from './fabric.ts';
 import { ensureInterface, removeInterface, unplugInterface, type InterfacePlan } from './interface.ts';
-import { openListeners, type ListenerPlan } from './listeners.ts';
+import { OpenListeners, type Listener } from './listeners.ts';
 import type { Machine } from './machine.ts';
-import { AppliedRuleset, type RunNft } from './nft.ts';
+import { AppliedRulesets, type DueTables, type RunNft } from './nft.ts';
 import { namespaceKey, type FabricRecord, type InterfaceRecord, type RecordFolder } from './state.ts';
 
 /** What decides the rules and listeners of one kind of fabric: `Vpcs` and `EngineNetworks`. */
 export interface FabricKind {
   /** The rules due now, and the public addresses that lead here. */
-  due(record: FabricRecord): { readonly ruleset: Ruleset; readonly publicIps: readonly Ipv4[] };
-  listeners(record: FabricRecord): ListenerPlan;
+  due(record: FabricRecord): DueTables & { readonly publicIps: readonly Ipv4[] };
+  /** What the fabric serves now. */
+  listeners(record: FabricRecord): readonly Listener[];
 }
 
 interface OpenFabric {
   readonly fabric: Fabric;
-  readonly rules: AppliedRuleset;
-  readonly listeners: AsyncDisposable;
+  readonly rules: AppliedRulesets;
+  readonly listeners: OpenListeners;
 }
 
 /** A record without the slot, which is ours to choose. */
@@ -127,12 +127,13 @@ export class Fabrics {
     return record;
   }
 
-  /** Brings rules and public routes of a fabric up to date; nothing if it is gone. */
+  /** Brings listeners, rules and public routes of a fabric up to date; nothing if it is gone. */
   async refresh(fabricKey: string): Promise<void> {
     const open = this.#open.get(fabricKey);
     if (!open) return;
-    const { fabric, rules } = open;
+    const { fabric, rules, listeners } = open;
     try {
+      listeners.refresh(this.#kinds(fabric.record).listeners(fabric.record));
       await rules.refresh();
       if (this.#isOpen(fabric))
         this.#machine.routePublicAddresses(fabric.record.slot, this.#kinds(fabric.record).due(fabric.record).publicIps);
@@ -225,12 +226,13 @@ export class Fabrics {
     const fabric = undo.use(new Fabric(record, path, this.#machine));
     const open = {
       fabric,
-      rules: new AppliedRuleset(
-        () => kind.due(record).ruleset,
+      rules: new AppliedRulesets(
+        () => kind.due(record),
         async (script) => await this.#runNft(script, path),
       ),
-      listeners: openListeners(fabric, kind.listeners(record)),
+      listeners: new OpenListeners(fabric),
     };
+    open.listeners.refresh(kind.listeners(record));
     undo.move();
     this.#open.set(record.key, open);
     return open;

@@ -22,7 +22,7 @@ import { UPLINK } from '../rules/fabric.ts';
 import { machineRuleset, uplinkPrefix, TABLE_PREFIX, type PublishedTarget } from '../rules/machine.ts';
 import { renderRemoval } from '../rules/ruleset.ts';
 import { forgetForwardingDuty, inheritsForwardingDuty, passOnForwardingDuty } from './forwarding.ts';
-import { AppliedRuleset, type RunNft } from './nft.ts';
+import { AppliedRulesets, type RunNft } from './nft.ts';
 import type { RecordFolder } from './state.ts';
 import { bootId, readSysctl, writeSysctl } from './sysctl.ts';
 
@@ -53,7 +53,7 @@ export class Machine {
   #socket: NetlinkSocket | undefined;
   /** Public address → slot of the uplink it is routed to. */
   readonly #publicRoutes = new Map<Ipv4, number>();
-  readonly #rules: AppliedRuleset;
+  readonly #rules: AppliedRulesets;
   #linkCidr: Cidr | undefined;
   #guardedLink: string | undefined;
 
@@ -77,7 +77,10 @@ export class Machine {
         ...(this.#guardedLink ? { guardedLink: this.#guardedLink } : {}),
         published: options.published(),
       });
-    this.#rules = new AppliedRuleset(wanted, async (script) => await this.#runNft(script));
+    this.#rules = new AppliedRulesets(
+      () => ({ tables: [wanted()] }),
+      async (script) => await this.#runNft(script),
+    );
   }
 
   get #netlink(): NetlinkSocket {

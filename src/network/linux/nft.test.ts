@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setOf, type Ruleset } from '../rules/ruleset.ts';
-import { AppliedRuleset } from './nft.ts';
+import { AppliedRulesets } from './nft.ts';
 
-/** An `AppliedRuleset` over a set whose elements the test chooses, with the scripts it ran. */
+/** An `AppliedRulesets` over a set whose elements the test chooses, with the scripts it ran. */
 function applied(isRefused: (script: string) => boolean = () => false) {
   const addresses = new Set<string>();
   const scripts: string[] = [];
@@ -12,10 +12,13 @@ function applied(isRefused: (script: string) => boolean = () => false) {
     sets: new Map([['s', setOf('type ipv4_addr;', addresses)]]),
     chains: new Map(),
   });
-  const rules = new AppliedRuleset(wanted, async (script) => {
-    scripts.push(script);
-    if (isRefused(script)) throw new Error('refused');
-  });
+  const rules = new AppliedRulesets(
+    () => ({ tables: [wanted()] }),
+    async (script) => {
+      scripts.push(script);
+      if (isRefused(script)) throw new Error('refused');
+    },
+  );
   return { addresses, scripts, rules };
 }
 

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { DabbaError, isDabbaError, messageOf } from '#base';
 import { run } from '#kernel';
-import { renderChange, renderTable } from '../rules/ruleset.ts';
+import { renderChange, renderRemoval, renderTable } from '../rules/ruleset.ts';
 import type { Ruleset } from '../rules/ruleset.ts';
 
 /** Runs nft commands as one transaction, in the namespace mounted at `namespace` or else in the machine's own; resolves to its output. */
@@ -20,20 +20,29 @@ export const runNft: RunNft = async (script, namespace) => {
   throw new DabbaError('Unavailable', `nft refused the rules: ${complaint}`);
 };
 
+/** What a namespace should have. */
+export interface DueTables {
+  readonly tables: readonly Ruleset[];
+  /** Names of tables of an earlier process that stay as they are until somebody knows what they should be. */
+  readonly untouched?: readonly string[];
+}
+
 /**
- * Keeps one table of one namespace as it should be. Every `refresh` of one turn of the event loop shares one nft run, as do all that come
+ * Keeps the tables of one namespace as they should be. Every `refresh` of one turn of the event loop shares one nft run, as do all that come
  * while a run is under way; each resolves when the rules that were due when it was called are in force.
  */
-export class AppliedRuleset {
-  readonly #wanted: () => Ruleset;
+export class AppliedRulesets {
+  readonly #due: () => DueTables;
   readonly #run: (script: string) => Promise<unknown>;
-  /** What the kernel has; unknown at first and after a failure, when the whole table is replaced. */
-  #applied: Ruleset | undefined;
+  /** Tables that the kernel may have. */
+  readonly #present = new Set<string>();
+  /** What they are; unknown at first and after a failure, when whole tables are replaced. */
+  #applied = new Map<string, Ruleset>();
   #current: Promise<void> = Promise.resolve();
   #next: Promise<void> | undefined;
 
-  constructor(wanted: () => Ruleset, run: (script: string) => Promise<unknown>) {
-    this.#wanted = wanted;
+  constructor(due: () => DueTables, run: (script: string) => Promise<unknown>) {
+    this.#due = due;
     this.#run = run;
   }
 
@@ -45,16 +54,26 @@ export class AppliedRuleset {
     await Promise.allSettled([this.#current, setImmediate()]);
     this.#current = this.#next ?? Promise.resolve();
     this.#next = undefined;
-    const wanted = this.#wanted();
+    const { tables, untouched = [] } = this.#due();
+    const kept = new Set([...tables.map(({ table }) => table), ...untouched]);
+    const gone = [...this.#present].filter((table) => !kept.has(table));
+    for (const table of kept) this.#present.add(table);
     const before = this.#applied;
-    const script = before ? renderChange(before, wanted) : renderTable(wanted);
+    const script = [
+      ...gone.map(renderRemoval),
+      ...tables.map((wanted) => {
+        const known = before.get(wanted.table);
+        return known ? renderChange(known, wanted) : renderTable(wanted);
+      }),
+    ].join('');
     if (script === '') return;
-    this.#applied = undefined;
+    this.#applied = new Map();
     await this.#run(script).catch(async (error: unknown) => {
-      // The kernel may hold something else than we think, when somebody changed the table by hand; replacing it whole mends that.
-      if (!before) throw error;
-      await this.#run(renderTable(wanted));
+      // The kernel may hold something else than we think, when somebody changed a table by hand; replacing them whole mends that.
+      if (before.size === 0) throw error;
+      await this.#run([...gone.map(renderRemoval), ...tables.map(renderTable)].join(''));
     });
-    this.#applied = wanted;
+    for (const table of gone) this.#present.delete(table);
+    this.#applied = new Map(tables.map((ruleset) => [ruleset.table, ruleset]));
   }
 }

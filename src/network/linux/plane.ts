@@ -6,12 +6,19 @@ import { createForwarder, resolvConfServers } from '../dns/forwarder.ts';
 import type { DnsZone } from '../dns/zone.ts';
 import type { Cidr } from '../model.ts';
 import type { NetworkPlane } from '../network.ts';
+import { Clusters } from './clusters.ts';
 import { DesiredState } from './desired.ts';
 import { EngineNetworks, type BridgeRecord } from './engine-networks.ts';
 import { Fabrics } from './fabrics.ts';
 import { Machine, type MachineRecord } from './machine.ts';
 import { runNft as spawnNft, type RunNft } from './nft.ts';
-import { RecordFolder, type FabricRecord, type InterfaceRecord, type SandboxRecord } from './state.ts';
+import {
+  RecordFolder,
+  type ClusterRecord,
+  type FabricRecord,
+  type InterfaceRecord,
+  type SandboxRecord,
+} from './state.ts';
 import { Vpcs } from './vpcs.ts';
 
 export interface LinuxNetworkPlaneOptions {
@@ -47,12 +54,14 @@ export function createLinuxNetworkPlane(options: LinuxNetworkPlaneOptions): Netw
   const interfaceRecords = new RecordFolder<InterfaceRecord>(join(stateDirectory, 'interfaces'));
   const networks = new RecordFolder<BridgeRecord>(join(stateDirectory, 'networks'), { isDurable: true });
   const sandboxRecords = new RecordFolder<SandboxRecord>(join(stateDirectory, 'sandboxes'));
+  const clusterRecords = new RecordFolder<ClusterRecord>(join(stateDirectory, 'clusters'));
   const publicCidr = formatCidr(parseCidr(options.publicCidr));
   const published = () => bridges.targets();
   const machine = new Machine({ instance, publicCidr, records: machineRecords, runNft, published });
   const forward = createForwarder(resolvConfServers(), ending.signal);
   const desired = new DesiredState({ store, clock, logger, signal: ending.signal, onChange: () => changes.wake() });
-  const vpcs = new Vpcs({ desired, fabrics: () => fabrics, forward, zones: options.zones ?? [] });
+  const clusters = new Clusters({ records: clusterRecords, fabrics: () => fabrics });
+  const vpcs = new Vpcs({ desired, fabrics: () => fabrics, forward, zones: options.zones ?? [], clusters });
   const bridges = new EngineNetworks({
     machine,
     fabrics: () => fabrics,
@@ -72,7 +81,8 @@ export function createLinuxNetworkPlane(options: LinuxNetworkPlaneOptions): Netw
   });
   const changes = new Coalesced(async () => await vpcs.onChange(), logger);
   const loadRecords = () => {
-    for (const folder of [machineRecords, fabricRecords, interfaceRecords, networks, sandboxRecords]) folder.load();
+    for (const folder of [machineRecords, fabricRecords, interfaceRecords, networks, sandboxRecords, clusterRecords])
+      folder.load();
   };
   const letGo = async () => {
     ending.abort();
@@ -83,6 +93,7 @@ export function createLinuxNetworkPlane(options: LinuxNetworkPlaneOptions): Netw
 
   return {
     bridges,
+    clusters,
     async start() {
       loadRecords();
       await bridges.adoptSandboxes();
@@ -105,6 +116,7 @@ export function createLinuxNetworkPlane(options: LinuxNetworkPlaneOptions): Netw
       loadRecords();
       await fabrics.destroy();
       for (const { key } of sandboxRecords.all()) sandboxRecords.delete(key);
+      for (const { key } of clusterRecords.all()) clusterRecords.delete(key);
       await machine.destroy();
       machine.stop();
     },

@@ -55,6 +55,14 @@ export interface SandboxRecord {
   readonly ports: readonly PublishedPort[];
 }
 
+/** A cluster whose rules a fabric has, or is about to have. `slot` numbers it within its VPC and decides the ports of its listeners. */
+export interface ClusterRecord {
+  readonly key: string;
+  readonly vpcId: string;
+  readonly clusterId: string;
+  readonly slot: number;
+}
+
 /** Names the namespace an interface is in: endpoints of one sandbox share theirs. */
 export function namespaceKey({ key, endpoint }: Pick<InterfaceRecord, 'key' | 'endpoint'>): string {
   return endpoint ? recordKey('endpoint', endpoint.sandboxId) : key;
@@ -123,7 +131,7 @@ export class RecordFolder<T extends { readonly key: string }> {
 }
 
 /** A file name made of a kind and an id from outside. Throws `InvalidArgument` for an id that is no plain name. */
-export function recordKey(kind: 'vpc' | 'bridge' | 'eni' | 'endpoint', id: string): string {
+export function recordKey(kind: 'vpc' | 'bridge' | 'eni' | 'endpoint' | 'cluster', id: string): string {
   if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/.test(id))
     throw new DabbaError('InvalidArgument', `"${id}" is not a usable name of a network object`);
   return `${kind}.${id}`;

@@ -1,6 +1,6 @@
 import { addressAt, macAddressOf, parseCidr } from '../cidr.ts';
 import { internalDomain, privateDnsName, privateNamesZone } from '../dns/private-names.ts';
-import { createResolver, type ForwardQuery } from '../dns/resolver.ts';
+import { createResolver, type ForwardQuery, type Resolve } from '../dns/resolver.ts';
 import type { DnsZone } from '../dns/zone.ts';
 import type { NetworkInterface } from '../model.ts';
 import type { AttachedInterface } from '../network.ts';
@@ -10,7 +10,8 @@ import { vpcRuleset, type FilteredInterface } from '../rules/vpc.ts';
 import type { DesiredState } from './desired.ts';
 import type { FabricKind, Fabrics } from './fabrics.ts';
 import { checkSource } from './interface.ts';
-import { servicesOf, type LinkLocalEndpoint, type ListenerPlan } from './listeners.ts';
+import type { Clusters } from './clusters.ts';
+import { dnsListener, httpListener, servicesOf, type LinkLocalEndpoint, type Listener } from './listeners.ts';
 import { recordKey, type FabricRecord, type InterfaceRecord } from './state.ts';
 
 /** The resolver's address in every VPC, beside the one at the VPC's base plus two. */
@@ -24,6 +25,7 @@ export class Vpcs implements FabricKind {
   readonly #fabrics: () => Fabrics;
   readonly #forward: ForwardQuery;
   readonly #zones: readonly DnsZone[];
+  readonly #clusters: Clusters;
   readonly #endpoints: LinkLocalEndpoint[] = [];
   /** Interfaces whose source is not checked, as last told to the kernel. */
   readonly #unchecked = new Set<string>();
@@ -33,11 +35,13 @@ export class Vpcs implements FabricKind {
     readonly fabrics: () => Fabrics;
     readonly forward: ForwardQuery;
     readonly zones: readonly DnsZone[];
+    readonly clusters: Clusters;
   }) {
     this.#desired = options.desired;
     this.#fabrics = options.fabrics;
     this.#forward = options.forward;
     this.#zones = options.zones;
+    this.#clusters = options.clusters;
   }
 
   addEndpoint(endpoint: LinkLocalEndpoint): void {
@@ -100,9 +104,11 @@ export class Vpcs implements FabricKind {
         .filter((gateway) => gateway.vpcId === vpcId)
         .map(({ id }) => id),
     );
-    const interfaces = this.#fabrics()
+    const nodeAddresses = this.#clusters.nodeAddresses(vpcId);
+    const all = this.#fabrics()
       .interfacesOf(record.key)
-      .flatMap((entry) => this.#filtered(entry, attachedGateways));
+      .flatMap((entry) => this.#known(entry, attachedGateways));
+    const interfaces = all.map(({ filtered }) => ({ ...filtered, isNode: nodeAddresses.has(filtered.privateIp) }));
     const inVpc = this.#desired.networkInterfaces.all().filter((eni) => eni.vpcId === vpcId);
     const groups = new Map(
       this.#desired.securityGroups
@@ -110,34 +116,45 @@ export class Vpcs implements FabricKind {
         .filter((group) => group.vpcId === vpcId)
         .map((group) => [group.id, group]),
     );
+    const ofClusters = this.#clusters.due(
+      vpcId,
+      all.flatMap(({ eni, filtered: { link, privateIp, internet } }) =>
+        eni.cluster ? [{ ...eni.cluster, link, privateIp, publicIp: internet?.publicIp }] : [],
+      ),
+    );
+    const own = vpcRuleset({
+      interfaces,
+      group: (id) => groups.get(id),
+      members: (id) =>
+        inVpc.filter(({ securityGroupIds }) => securityGroupIds.includes(id)).map(({ privateIp }) => privateIp),
+      services: servicesOf(this.listeners(record)),
+    });
     return {
-      ruleset: vpcRuleset({
-        interfaces,
-        group: (id) => groups.get(id),
-        members: (id) =>
-          inVpc.filter(({ securityGroupIds }) => securityGroupIds.includes(id)).map(({ privateIp }) => privateIp),
-        services: servicesOf(this.listeners(record)),
-      }),
+      tables: [own, ...ofClusters.tables],
+      untouched: ofClusters.untouched,
       publicIps: interfaces.flatMap(({ internet }) => internet?.publicIp ?? []),
     };
   }
 
-  listeners(record: FabricRecord): ListenerPlan {
+  listeners(record: FabricRecord): Listener[] {
     const { vpcId, cidr, region } = asVpc(record);
     const zones = [...this.#zones, privateNamesZone({ cidr, region })];
-    const resolve = createResolver(() => zones, this.#forward);
+    const answer = createResolver(() => zones, this.#forward);
     const isServed = () =>
       this.#desired.vpcs.all().some(({ id, enableDnsSupport }) => id === vpcId && enableDnsSupport);
-    return {
-      dnsAddresses: [addressAt(cidr, 2), LINK_LOCAL_RESOLVER],
-      resolve: async (query, transport, asker) => (isServed() ? await resolve(query, transport, asker) : undefined),
-      endpoints: this.#endpoints,
-      vpcId,
-    };
+    const resolve: Resolve = async (...query) => (isServed() ? await answer(...query) : undefined);
+    return [
+      ...[addressAt(cidr, 2), LINK_LOCAL_RESOLVER].map((address) => dnsListener({ address, resolve, vpcId })),
+      ...this.#endpoints.map((endpoint) => httpListener(endpoint, vpcId)),
+      ...this.#clusters.listeners(vpcId, (own) => createResolver(() => [...own, ...zones], this.#forward)),
+    ];
   }
 
-  /** An interface as its rules need it; none when its record is gone, and then nothing passes. */
-  #filtered(entry: InterfaceRecord, attachedGateways: ReadonlySet<string>): FilteredInterface[] {
+  /** An interface with its record, and as its rules need it; none when its record is gone, and then nothing passes. */
+  #known(
+    entry: InterfaceRecord,
+    attachedGateways: ReadonlySet<string>,
+  ): { readonly eni: NetworkInterface; readonly filtered: FilteredInterface }[] {
     const eni = entry.recordId === undefined ? undefined : this.#desired.networkInterfaces.get(entry.recordId);
     if (!eni) return [];
     const { link, privateIp } = entry;
@@ -145,7 +162,8 @@ export class Vpcs implements FabricKind {
     const table = routeTableOf({ id: eni.subnetId, vpcId: eni.vpcId }, this.#desired.routeTables.all());
     const destinations = table ? internetRanges(table.routes, attachedGateways) : [];
     const isPublic = publicIp !== undefined && destinations.length > 0;
-    return [{ link, privateIp, securityGroupIds, ...(isPublic ? { internet: { publicIp, destinations } } : {}) }];
+    const internet = isPublic ? { internet: { publicIp, destinations } } : {};
+    return [{ eni, filtered: { link, privateIp, securityGroupIds, ...internet } }];
   }
 
   #applySourceChecks(): void {

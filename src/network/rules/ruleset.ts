@@ -31,6 +31,7 @@ export function renderTable(ruleset: Ruleset): string {
 
 /** The commands that lead from one ruleset to another, to be run as one transaction; empty when there is nothing to do. */
 export function renderChange(from: Ruleset, to: Ruleset): string {
+  if (from === to) return '';
   return isSameShape(from, to) ? difference(from, to) : renderTable(to);
 }
 
@@ -90,10 +91,12 @@ function chainCommands(table: string, name: string, before: Chain | undefined, a
 }
 
 function staleElements(before: ElementSet | undefined, after: ElementSet): string[] {
+  if (before === after) return [];
   return [...(before?.elements ?? [])].filter(([key, data]) => after.elements.get(key) !== data).map(([key]) => key);
 }
 
 function freshElements(before: ElementSet | undefined, after: ElementSet): string[] {
+  if (before === after) return [];
   return [...after.elements]
     .filter(([key, data]) => before?.elements.get(key) !== data)
     .map(([key, data]) => (data ? `${key} : ${data}` : key));

@@ -8,7 +8,7 @@ export type Direction = 'ingress' | 'egress';
 const protocolNames: { readonly [number: string]: string } = { '1': 'icmp', '6': 'tcp', '17': 'udp' };
 
 /** Name of the chain with one group's rules. */
-export function groupChain(direction: Direction, groupId: string): string {
+export function groupChain(direction: Direction | 'arriving', groupId: string): string {
   return `${direction}_${identifier(groupId)}`;
 }
 
@@ -18,7 +18,7 @@ export function membersSet(groupId: string): string {
 }
 
 /** Name of the chain for interfaces that have exactly these groups. */
-export function combinationChain(direction: Direction, groupIds: readonly string[]): string {
+export function combinationChain(direction: Direction | 'arriving', groupIds: readonly string[]): string {
   return `${direction}_of_${createHash('sha256').update(groupIds.toSorted().join(' ')).digest('hex').slice(0, 16)}`;
 }
 
@@ -27,13 +27,15 @@ export function referencedGroups(group: SecurityGroup): string[] {
   return [...group.ingress, ...group.egress].flatMap(({ peer }) => (peer.kind === 'group' ? [peer.groupId] : []));
 }
 
-/** One accepting nft rule for each rule of the group; security groups only allow. */
-export function compileGroup(group: SecurityGroup, direction: Direction): string[] {
-  return group[direction].map((rule) => compileRule(rule, direction)).filter((rule) => rule !== undefined);
+/** One accepting nft rule for each rule of the group; security groups only allow. `arriving` rules see ports as the client named them. */
+export function compileGroup(group: SecurityGroup, direction: Direction | 'arriving'): string[] {
+  const [side, port] =
+    direction === 'arriving' ? (['ingress', 'ct original proto-dst'] as const) : ([direction, undefined] as const);
+  return group[side].map((rule) => compileRule(rule, side, port)).filter((rule) => rule !== undefined);
 }
 
-function compileRule(rule: SecurityGroupRule, direction: Direction): string | undefined {
-  const traffic = matchTraffic(rule);
+function compileRule(rule: SecurityGroupRule, direction: Direction, port: string | undefined): string | undefined {
+  const traffic = matchTraffic(rule, port);
   if (traffic === undefined) return undefined;
   return [matchPeer(rule, direction), traffic, 'accept'].filter(Boolean).join(' ');
 }
@@ -46,14 +48,18 @@ function matchPeer({ peer }: SecurityGroupRule, direction: Direction): string {
 }
 
 /** Protocol, ports, ICMP type and code; undefined for what IPv4 does not carry or the record garbles, which then allows nothing. */
-function matchTraffic({ protocol, fromPort = -1, toPort = -1 }: SecurityGroupRule): string | undefined {
+function matchTraffic(
+  { protocol, fromPort = -1, toPort = -1 }: SecurityGroupRule,
+  port: string | undefined,
+): string | undefined {
   if (protocol === '-1') return '';
   const name = protocolNames[protocol] ?? protocol;
   if (name === 'icmp') return matchIcmp(fromPort, toPort);
   if (name === 'tcp' || name === 'udp') {
     if (fromPort === -1 || (fromPort === 0 && toPort === 65_535)) return `meta l4proto ${name}`;
     if (!isWithin(fromPort, 65_535) || !isWithin(toPort, 65_535) || fromPort > toPort) return undefined;
-    return `${name} dport ${fromPort === toPort ? fromPort : `${fromPort}-${toPort}`}`;
+    const range = fromPort === toPort ? String(fromPort) : `${fromPort}-${toPort}`;
+    return port === undefined ? `${name} dport ${range}` : `meta l4proto ${name} ${port} ${range}`;
   }
   return /^\d{1,3}$/.test(name) && isWithin(Number(name), 255) ? `meta l4proto ${Number(name)}` : undefined;
 }
@@ -68,7 +74,7 @@ function isWithin(value: number, limit: number): boolean {
   return Number.isInteger(value) && value >= 0 && value <= limit;
 }
 
-/** Ids are letters, digits and dashes, which nft takes in a name; anything else is known by its hash. */
-function identifier(id: string): string {
+/** A part of an nft name. Ids are letters, digits and dashes, which nft takes in a name; anything else is known by its hash. */
+export function identifier(id: string): string {
   return /^[A-Za-z0-9-]{1,64}$/.test(id) ? id : createHash('sha256').update(id).digest('hex').slice(0, 32);
 }

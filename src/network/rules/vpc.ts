@@ -12,6 +12,8 @@ export interface FilteredInterface {
   readonly link: string;
   readonly privateIp: Ipv4;
   readonly securityGroupIds: readonly string[];
+  /** Connections to ports of its addresses are led elsewhere by tables of clusters; its groups decide about them all the same. */
+  readonly isNode?: boolean;
   /** Set when it has a public address and its subnet a way to an internet gateway. */
   readonly internet?: { readonly publicIp: Ipv4; readonly destinations: readonly string[] };
 }
@@ -29,6 +31,9 @@ export interface VpcRulesInput {
  * an accept ends a base chain but not the hook. Each finds the interface in a map and goes to the chain of its combination of groups; whatever
  * no rule accepts is dropped. Public addresses are translated 1:1 at the uplink, before and after the filters, which see private addresses
  * of their own side and public ones of the other.
+ *
+ * A connection to a node port arrives at another interface than its client named: the groups of the one that was named let it in, by the port
+ * that was named (`arriving`). What a service leads back to the interface it came from never left it, for the groups.
  */
 export function vpcRuleset({ interfaces, group, members, services }: VpcRulesInput): Ruleset {
   const combinations = new Map(
@@ -38,7 +43,8 @@ export function vpcRuleset({ interfaces, group, members, services }: VpcRulesInp
     .sort()
     .map((id) => [id, group(id)] as const);
   const referenced = [...new Set(groups.flatMap(([, record]) => (record ? referencedGroups(record) : [])))].sort();
-  const chainsOf = (direction: Direction): [string, Chain][] => [
+  const nodes = interfaces.filter(({ isNode }) => isNode);
+  const chainsOf = (direction: Direction | 'arriving'): [string, Chain][] => [
     ...groups.map(([id, record]): [string, Chain] => [
       groupChain(direction, id),
       { base: '', rules: record ? compileGroup(record, direction) : [] },
@@ -53,6 +59,17 @@ export function vpcRuleset({ interfaces, group, members, services }: VpcRulesInp
     table: FABRIC_TABLE,
     sets: new Map<string, ElementSet>([
       servicesSet(services),
+      [
+        'arriving_by_address',
+        mapOf(
+          'type ipv4_addr : verdict;',
+          nodes.flatMap(({ privateIp, internet, securityGroupIds }) =>
+            [privateIp, ...(internet ? [internet.publicIp] : [])].map(
+              (address) => [address, `goto ${combinationChain('arriving', securityGroupIds)}`] as const,
+            ),
+          ),
+        ),
+      ],
       ['egress_by_link', dispatch('egress', interfaces)],
       ['ingress_by_link', dispatch('ingress', interfaces)],
       [
@@ -90,6 +107,7 @@ export function vpcRuleset({ interfaces, group, members, services }: VpcRulesInp
     chains: new Map<string, Chain>([
       ...chainsOf('egress'),
       ...chainsOf('ingress'),
+      ...(nodes.length > 0 ? chainsOf('arriving') : []),
       // What a service answers may depend on who asks, so an interface without source check cannot ask for another.
       ['input', inputChain('iifname . ip saddr != @own_addresses drop')],
       ...Object.entries(baseChains),
@@ -98,6 +116,8 @@ export function vpcRuleset({ interfaces, group, members, services }: VpcRulesInp
 }
 
 const ADDRESS_MAP = 'type ipv4_addr : ipv4_addr;';
+
+const BACK_AGAIN = 'iifname . ip daddr @own_addresses accept';
 
 const baseChains: { readonly [name: string]: Chain } = {
   prerouting: {
@@ -110,6 +130,7 @@ const baseChains: { readonly [name: string]: Chain } = {
       'ct state established,related accept',
       'ct state invalid drop',
       `iifname "${UPLINK}" accept`,
+      BACK_AGAIN,
       'iifname vmap @egress_by_link',
     ],
   },
@@ -118,6 +139,8 @@ const baseChains: { readonly [name: string]: Chain } = {
     rules: [
       'ct state established,related accept',
       `oifname "${UPLINK}" iifname . ip saddr . ip daddr @internet accept`,
+      BACK_AGAIN,
+      'ct status dnat ct original ip daddr vmap @arriving_by_address',
       'oifname vmap @ingress_by_link',
     ],
   },

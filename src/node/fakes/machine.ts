@@ -130,6 +130,9 @@ export class FakeMachine implements AsyncDisposable {
       get bridges() {
         return refuse();
       },
+      get clusters() {
+        return refuse();
+      },
       attach: async ({ id, privateIp }) => {
         this.#fail('attach');
         this.interfaces.add(id);

@@ -173,12 +173,12 @@ export class World {
     return this.options.publicCidr.replace(/0\/24$/, String(last));
   }
 
-  /** Answers every connection inside a namespace with the peer's address. */
-  serve(netnsPath: string, port: number): void {
+  /** Answers every connection inside a namespace with the peer's address, behind the server's name if it has one. */
+  serve(netnsPath: string, port: number, name?: string): void {
     using namespace = openNetworkNamespace(netnsPath)!;
     const server = createServer((socket) => {
       socket.on('error', () => socket.destroy());
-      socket.end(`${socket.remoteAddress}\n`);
+      socket.end(`${[name, socket.remoteAddress].filter(Boolean).join(' ')}\n`);
     });
     server.listen({ fd: listenTcp(namespace, { address: '0.0.0.0', port }) });
     this.#servers.push(server);

@@ -1,0 +1,210 @@
+import { messageOf, DabbaError } from '#base';
+import type {
+  ClusterKey,
+  ClusterNetwork,
+  ClusterNetworks,
+  ClusterRules,
+  ClusterServed,
+  ServicePort,
+} from '../clusters.ts';
+import type { Resolve } from '../dns/resolver.ts';
+import type { DnsZone } from '../dns/zone.ts';
+import type { Ipv4 } from '../model.ts';
+import { Numbers } from '../rules/balancing.ts';
+import { clusterRuleset, type ClusterMember } from '../rules/cluster.ts';
+import type { Ruleset } from '../rules/ruleset.ts';
+import { identifier } from '../rules/security-groups.ts';
+import type { Fabrics } from './fabrics.ts';
+import { dnsListener, relayListener, type Listener } from './listeners.ts';
+import type { DueTables } from './nft.ts';
+import { recordKey, type ClusterRecord, type RecordFolder } from './state.ts';
+
+/** Where clusters' listeners are bound, a port each; rules lead there from the addresses that pods know. */
+const LISTENER_ADDRESS = '169.254.20.10';
+const FIRST_PORT = 10_000;
+const PORTS_EACH = 16;
+const MAX_CLUSTERS = 1_000;
+
+interface OpenCluster {
+  readonly record: ClusterRecord;
+  readonly served: ClusterServed;
+  readonly numbers: Numbers;
+  rules?: ClusterRules;
+  /** The rules last compiled, and from what. */
+  compiled?: { readonly rules: ClusterRules; readonly members: string; readonly ruleset: Ruleset };
+}
+
+/** A member with the id of its cluster. */
+export type MemberOf = ClusterMember & { readonly id: string };
+
+/** Keeps what each cluster wants of its VPC, and says what that means for the fabric. */
+export class Clusters implements ClusterNetworks {
+  readonly #records: RecordFolder<ClusterRecord>;
+  readonly #fabrics: () => Fabrics;
+  readonly #open = new Map<string, OpenCluster>();
+
+  constructor(options: { readonly records: RecordFolder<ClusterRecord>; readonly fabrics: () => Fabrics }) {
+    this.#records = options.records;
+    this.#fabrics = options.fabrics;
+  }
+
+  open(cluster: ClusterKey, served: ClusterServed): ClusterNetwork {
+    if ((served.relays?.length ?? 0) >= PORTS_EACH)
+      throw new DabbaError('InvalidArgument', `cluster ${cluster.clusterId} has too many relays`);
+    const record = this.#recordOf(cluster);
+    const numbers = this.#open.get(record.key)?.numbers ?? new Numbers();
+    const open: OpenCluster = { record, served, numbers };
+    this.#open.set(record.key, open);
+    return {
+      apply: async (rules) => {
+        const before = open.rules;
+        open.rules = rules;
+        await this.#refresh(cluster.vpcId);
+        if (before) this.#forgetConnections(cluster.vpcId, before, rules);
+      },
+      remove: async () => await this.#remove(record),
+    };
+  }
+
+  async retain(clusters: readonly ClusterKey[]): Promise<void> {
+    const kept = new Set(clusters.map(keyOf));
+    const gone = this.#records.all().filter(({ key }) => !kept.has(key));
+    await Promise.all(gone.map(async (record) => await this.#remove(record)));
+  }
+
+  /** The tables of a VPC's clusters; those nobody has spoken for yet stay as an earlier process left them. */
+  due(vpcId: string, members: readonly MemberOf[]): Required<DueTables> {
+    const records = this.#records.all().filter((record) => record.vpcId === vpcId);
+    const tables: Ruleset[] = [];
+    const untouched: string[] = [];
+    for (const record of records) {
+      const open = this.#open.get(record.key);
+      const ruleset =
+        open &&
+        this.#compile(
+          open,
+          members.filter(({ id }) => id === record.clusterId),
+        );
+      if (ruleset) tables.push(ruleset);
+      else untouched.push(tableOf(record));
+    }
+    return { tables, untouched };
+  }
+
+  /** `resolver` makes one that asks the given zones before those of the VPC. */
+  listeners(vpcId: string, resolver: (zones: readonly DnsZone[]) => Resolve): Listener[] {
+    return this.#ofVpc(vpcId).flatMap(({ record, served }) => {
+      const port = portOf(record);
+      const relays = (served.relays ?? []).map(({ toPort }, index) =>
+        relayListener({ address: LISTENER_ADDRESS, port: port + 1 + index }, toPort),
+      );
+      if (!served.dns) return relays;
+      const resolve = resolver(served.dns.zones);
+      return [dnsListener({ address: LISTENER_ADDRESS, port, resolve, vpcId }), ...relays];
+    });
+  }
+
+  /** Addresses whose node ports are led to pods. */
+  nodeAddresses(vpcId: string): ReadonlySet<Ipv4> {
+    return new Set(this.#ofVpc(vpcId).flatMap(({ rules }) => rules?.nodes.flatMap(({ addresses }) => addresses) ?? []));
+  }
+
+  #ofVpc(vpcId: string): OpenCluster[] {
+    return [...this.#open.values()].filter(({ record }) => record.vpcId === vpcId);
+  }
+
+  #compile(open: OpenCluster, members: readonly MemberOf[]): Ruleset | undefined {
+    const { rules, compiled, record, numbers } = open;
+    if (!rules) return undefined;
+    const key = JSON.stringify(members);
+    if (compiled?.rules === rules && compiled.members === key) return compiled.ruleset;
+    const served = servedAt(open);
+    const ruleset = clusterRuleset({ table: tableOf(record), rules, members, served, numbers });
+    open.compiled = { rules, members: key, ruleset };
+    return ruleset;
+  }
+
+  #recordOf(cluster: ClusterKey): ClusterRecord {
+    const key = keyOf(cluster);
+    const known = this.#records.get(key);
+    if (known) return known;
+    const taken = new Set(this.#records.all().flatMap(({ vpcId, slot }) => (vpcId === cluster.vpcId ? [slot] : [])));
+    let slot = 0;
+    while (taken.has(slot)) slot++;
+    if (slot >= MAX_CLUSTERS)
+      throw new DabbaError('ResourceExhausted', `${cluster.vpcId} has ${slot} clusters already`);
+    const record = { key, ...cluster, slot };
+    this.#records.put(record);
+    return record;
+  }
+
+  /** The record goes last: until the table is gone, a next process must know of it. */
+  async #remove(record: ClusterRecord): Promise<void> {
+    const current = this.#records.get(record.key);
+    if (!current) return;
+    this.#open.delete(record.key);
+    this.#records.delete(record.key);
+    try {
+      await this.#refresh(record.vpcId);
+    } catch (error) {
+      this.#records.put(current);
+      throw new DabbaError('Unavailable', `rules of cluster ${record.clusterId} remain: ${messageOf(error)}`, {
+        cause: error,
+      });
+    }
+  }
+
+  async #refresh(vpcId: string): Promise<void> {
+    await this.#fabrics().refresh(recordKey('vpc', vpcId));
+  }
+
+  /** A connection without handshakes goes on to a backend that is gone for as long as packets come; forgotten, its next packet is led anew. */
+  #forgetConnections(vpcId: string, before: ClusterRules, now: ClusterRules): void {
+    const fabric = this.#fabrics().get(recordKey('vpc', vpcId));
+    if (!fabric) return;
+    const kept = backendsByUdp(now.services);
+    for (const [at, backend] of backendsByUdp(before.services))
+      if (!kept.has(at)) fabric.forgetConnections({ protocol: 'udp', ...backend });
+  }
+}
+
+/** UDP backends of every service, under the name of the service and their own. */
+function backendsByUdp(services: readonly ServicePort[]) {
+  return new Map(
+    services
+      .filter(({ protocol }) => protocol === 'udp')
+      .flatMap(({ id, internal, external }) =>
+        [internal, external]
+          .flatMap((routing) =>
+            routing.kind === 'everywhere' ? routing.backends : [...routing.backends.values()].flat(),
+          )
+          .map((backend) => [`${id} ${backend.address}:${backend.port}`, backend] as const),
+      ),
+  );
+}
+
+function servedAt({ record, served }: OpenCluster) {
+  const port = portOf(record);
+  const dns = (['udp', 'tcp'] as const).flatMap((protocol) =>
+    served.dns ? [{ protocol, address: served.dns.address, port: 53, to: `${LISTENER_ADDRESS} . ${port}` }] : [],
+  );
+  const relays = (served.relays ?? []).map(({ address, port: at }, index) => ({
+    protocol: 'tcp' as const,
+    address,
+    port: at,
+    to: `${LISTENER_ADDRESS} . ${port + 1 + index}`,
+  }));
+  return [...dns, ...relays];
+}
+
+function portOf({ slot }: ClusterRecord): number {
+  return FIRST_PORT + slot * PORTS_EACH;
+}
+
+function keyOf({ vpcId, clusterId }: ClusterKey): string {
+  return recordKey('cluster', `${vpcId}_${clusterId}`);
+}
+
+function tableOf({ clusterId }: ClusterRecord): string {
+  return `cluster_${identifier(clusterId)}`;
+}
