@@ -106,3 +106,12 @@ export const customResourceDefinitions = define<types.CustomResourceDefinition>(
   'customresourcedefinitions',
   clusterWide,
 );
+
+export const ingresses = define<types.Ingress>('networking.k8s.io', 'Ingress', 'ingresses');
+export const ingressClasses = define<types.IngressClass>(
+  'networking.k8s.io',
+  'IngressClass',
+  'ingressclasses',
+  clusterWide,
+);
+export const runtimeClasses = define<types.RuntimeClass>('node.k8s.io', 'RuntimeClass', 'runtimeclasses', clusterWide);

@@ -4,13 +4,21 @@
  */
 import type * as models from '@kubernetes/client-node';
 
+/** The names that the client's models change because they are words of its language, or hold dashes: `_default`, `x_kubernetes_int_or_string`. */
+type WireName<Key> = Key extends `_${infer Name}`
+  ? Name
+  : Key extends `x_kubernetes_${infer Name}`
+    ? `x-kubernetes-${Dashed<Name>}`
+    : Key;
+type Dashed<Name extends string> = Name extends `${infer Head}_${infer Tail}` ? `${Head}-${Dashed<Tail>}` : Name;
+
 /** A model as it looks in JSON: every `Date` a string, everything readonly. */
 export type Wire<T> = T extends Date
   ? string
   : T extends readonly (infer Item)[]
     ? readonly Wire<Item>[]
     : T extends object
-      ? { readonly [Key in keyof T]: Wire<T[Key]> | Extract<T[Key], undefined> }
+      ? { readonly [Key in keyof T as WireName<Key>]: Wire<T[Key]> | Extract<T[Key], undefined> }
       : T;
 
 export type ObjectMeta = Wire<models.V1ObjectMeta>;
@@ -70,3 +78,7 @@ export type SubjectAccessReview = Wire<models.V1SubjectAccessReview>;
 export type SelfSubjectAccessReview = Wire<models.V1SelfSubjectAccessReview>;
 export type LocalSubjectAccessReview = Wire<models.V1LocalSubjectAccessReview>;
 export type SelfSubjectRulesReview = Wire<models.V1SelfSubjectRulesReview>;
+
+export type Ingress = Wire<models.V1Ingress>;
+export type IngressClass = Wire<models.V1IngressClass>;
+export type RuntimeClass = Wire<models.V1RuntimeClass>;

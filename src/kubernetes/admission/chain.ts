@@ -1,0 +1,42 @@
+/** The steps of admission, in upstream's order (`kubeapiserver/options/plugins.go`): every change first, then every check, each in this order. */
+import type { AdmissionPlugin } from '../auth/user.ts';
+import { certificateApproval, certificateSigning, certificateSubjectRestriction } from './certificates.ts';
+import { defaultIngressClass, defaultStorageClass } from './default-classes.ts';
+import { defaultTolerationSeconds } from './default-toleration-seconds.ts';
+import { limitRanger } from './limit-ranger.ts';
+import { namespaceLifecycle } from './namespace-lifecycle.ts';
+import { nodeRestriction } from './node-restriction.ts';
+import type { AdmissionParts } from './plugin.ts';
+import { priority } from './priority.ts';
+import { runtimeClass } from './runtime-class.ts';
+import { serviceAccount } from './service-account.ts';
+import { storageObjectInUseProtection } from './storage-protection.ts';
+import { taintNodesByCondition } from './taint-nodes.ts';
+
+export interface ChainParts extends AdmissionParts {
+  /** Checks that come before all of admission: `rbacEscalation`. */
+  readonly first: readonly AdmissionPlugin[];
+  /** `ClusterPorts.admissionPlugins`, webhooks and policies: they see what all built-in steps made of an object. */
+  readonly external: readonly AdmissionPlugin[];
+}
+
+export function admissionChain({ first, external, ...parts }: ChainParts): readonly AdmissionPlugin[] {
+  return [
+    ...first,
+    namespaceLifecycle(parts),
+    limitRanger(parts),
+    serviceAccount(parts),
+    nodeRestriction(parts),
+    taintNodesByCondition(),
+    priority(parts),
+    defaultTolerationSeconds(),
+    runtimeClass(parts),
+    certificateApproval(parts),
+    certificateSigning(parts),
+    certificateSubjectRestriction(),
+    defaultIngressClass(parts),
+    defaultStorageClass(parts),
+    storageObjectInUseProtection(),
+    ...external,
+  ];
+}
