@@ -15,6 +15,7 @@ import {
   createLogs,
   createStsService,
   Idempotency,
+  instanceProfiles,
   openIam,
   type ServiceDefinition,
   type TaskRole,
@@ -65,7 +66,12 @@ export async function composeCloud(
   const { identities, authorizer } = iam;
   const trail = createCloudTrail({ ...common, directory: join(layout.data, 'cloudtrail') });
   const watch = createCloudWatch();
-  const ec2 = createEc2({ ...common, store, publicCidr: settings.publicCidr });
+  const ec2 = createEc2({
+    ...common,
+    store,
+    publicCidr: settings.publicCidr,
+    instanceProfiles: instanceProfiles(iam.directory),
+  });
   const logsDirectory = join(layout.data, 'logs');
   const logs = createLogs({ ...common, store, directory: logsDirectory });
   const ecs = createEcs({ ...common, store, network: ec2.network, identities, nodes: nodeRecords(store) });
@@ -112,7 +118,7 @@ export async function composeCloud(
     clock: systemClock,
     content,
     services,
-    reconciling: { ...common, store, reconcilers: ecs.reconcilers },
+    reconciling: { ...common, store, reconcilers: [...ec2.reconcilers, ...ecs.reconcilers] },
     aws: (request, response) => edge.handle(request, response),
     registry: (request, response) => registry.handle(request, response),
     taskCredentials: (taskArn, role) => ecs.taskCredentials(taskArn, role),

@@ -2,9 +2,9 @@ import { isAccountId, type AccountId } from '#base';
 import type { KeyValue, Operation, Store } from '#store';
 
 /** Prefixes whose records belong to the machine and outlive a reset: nodes and their observed state, base images, keys of our own. */
-const machinePrefixes = ['node/nodes/', 'node/statuses/', 'system/'] as const;
+const machinePrefixes = ['node/nodes/', 'node/statuses/', 'node/instance-statuses/', 'system/'] as const;
 /** Records unique across accounts: the account stands in their value. */
-const sharedPrefixes = ['network/public-addresses/'] as const;
+const sharedPrefixes = ['network/public-addresses/', 'node/kubelets/'] as const;
 /** Operations in one transaction. */
 const BATCH = 500;
 
@@ -30,5 +30,5 @@ function belongs(entry: KeyValue, account: AccountId | undefined): boolean {
 }
 
 function tenantOf(entry: KeyValue): string | undefined {
-  return (JSON.parse(Buffer.from(entry.value).toString('utf8')) as { tenant?: string }).tenant; // network/records.ts
+  return (JSON.parse(Buffer.from(entry.value).toString('utf8')) as { tenant?: string }).tenant; // network/records.ts, kubernetes/kubelet/ports.ts
 }

@@ -3,7 +3,7 @@
  * nothing else. There is one machine today, so a host may speak for every node.
  */
 const readable = ['network/', 'node/'] as const;
-const writable = ['node/nodes/', 'node/statuses/'] as const;
+const writable = ['node/nodes/', 'node/statuses/', 'node/instance-statuses/'] as const;
 
 export function mayAccess(access: { readonly kind: 'read' | 'write'; readonly key: string }): boolean {
   return (access.kind === 'read' ? readable : writable).some((prefix) => access.key.startsWith(prefix));

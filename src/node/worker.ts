@@ -6,6 +6,8 @@ import type { Store } from '#store';
 import { type SandboxCgroups, linuxCgroups } from './cgroups.ts';
 import type { WorkerContext } from './context.ts';
 import { sandboxOf } from './identity.ts';
+import { instanceReconciler } from './instance-reconciler.ts';
+import { instanceRecords } from './instances.ts';
 import { LocalSandboxes } from './local.ts';
 import { LogForwarders } from './logs/forwarders.ts';
 import type { SandboxServices } from './ports.ts';
@@ -69,7 +71,12 @@ export function createNodeWorker(options: NodeWorkerOptions): NodeWorker {
     async start() {
       await local.open();
       const { ended } = await register({ store, records: context.records, nodes, clock, logger, signal });
-      const reconcilers = [sandboxReconciler(context, nodes)];
+      const machineIds = new Set(nodes.map(({ machineId }) => machineId));
+      const instances = instanceRecords(store);
+      const reconcilers = [
+        sandboxReconciler(context, nodes),
+        ...[...machineIds].map((machineId) => instanceReconciler({ ...context, instances }, machineId)),
+      ];
       running = [ended, runReconcilers({ store, reconcilers, clock, random, logger, signal })];
     },
     async stop() {

@@ -34,6 +34,7 @@ const members: { readonly [member: string]: ResourceKind } = {
   InternetGatewayId: 'internet-gateway',
   RouteTableId: 'route-table',
   AllocationId: 'elastic-ip',
+  InstanceId: 'instance',
 };
 
 /** What a create action makes; permission is asked for the whole kind, since there is no id yet. */
@@ -45,6 +46,7 @@ const creations: { readonly [operation: string]: ResourceKind } = {
   CreateInternetGateway: 'internet-gateway',
   CreateRouteTable: 'route-table',
   AllocateAddress: 'elastic-ip',
+  RunInstances: 'instance',
 };
 
 interface TaggedInput {
@@ -53,6 +55,7 @@ interface TaggedInput {
   }[];
   readonly Tags?: readonly { readonly Key?: string; readonly Value?: string }[];
   readonly Resources?: readonly string[];
+  readonly InstanceIds?: readonly string[];
 }
 
 /** The IAM resources of a call: Service Authorization Reference, "Amazon EC2". */
@@ -81,7 +84,8 @@ function resourcesOf(operation: string, input: unknown, context: CallContext): s
   const named = Object.entries(members).flatMap(([member, kind]) =>
     typeof values[member] === 'string' ? [ec2Arn(context, kind, values[member])] : [],
   );
-  const tagged = ((input as TaggedInput).Resources ?? []).flatMap((id) => {
+  const { Resources = [], InstanceIds = [] } = input as TaggedInput;
+  const tagged = [...Resources, ...InstanceIds].flatMap((id) => {
     const kind = Object.entries(kinds).find(([, { prefix }]) => id.startsWith(`${prefix}-`))?.[0];
     return kind ? [ec2Arn(context, kind, id)] : [];
   });

@@ -1,5 +1,6 @@
 import type { Clock, Logger, Random } from '#base';
 import { networkRecords, type NetworkInterface, type SecurityGroup, type Subnet, type Vpc } from '#network';
+import type { Reconciler } from '#reconcile';
 import type { Operation, Store } from '#store';
 import { defineService, type ServiceDefinition } from '../service.ts';
 import { addressHandlers } from './addresses.ts';
@@ -7,6 +8,10 @@ import { ensureDefaultVpc, findDefaultVpc } from './default-vpc.ts';
 import { planServiceGroup, type PlannedGroup, type ServiceGroupRequest } from './group-plans.ts';
 import { guarded, permissions } from './guard.ts';
 import { Interfaces, type InterfaceRequest, type PlannedInterface } from './interfaces.ts';
+import { imageHandlers } from './images.ts';
+import { instanceHandlers, type InstanceProfiles } from './instance-handlers.ts';
+import { instanceReconciler } from './instance-reconciler.ts';
+import { Instances } from './instances.ts';
 import { internetGatewayHandlers } from './internet-gateways.ts';
 import { mustGet } from './kinds.ts';
 import { networkInterfaceHandlers } from './network-interfaces.ts';
@@ -23,6 +28,9 @@ import { zoneHandlers } from './zones.ts';
 export { privateDnsName } from './dns-names.ts';
 export { findInstanceType, maxPodsOf, type InstanceType } from './instance-types.ts';
 export type { PlannedGroup, ServiceGroupRequest } from './group-plans.ts';
+export type { InstanceProfiles } from './instance-handlers.ts';
+export type { InstanceRecord } from './instance-records.ts';
+export type { InstanceRequest, Instances, PlannedInstance } from './instances.ts';
 export type { InterfaceRequest, PlannedInterface } from './interfaces.ts';
 export type { Scope } from './scope.ts';
 
@@ -61,16 +69,22 @@ export interface Ec2Options {
   /** Pool of public addresses, `198.18.0.0/16`. */
   readonly publicCidr: string;
   readonly logger: Logger;
+  /** Default: there are none. */
+  readonly instanceProfiles?: InstanceProfiles;
 }
 
 /** The EC2 service and what it offers to other services. */
 export function createEc2(options: Ec2Options): {
   readonly definition: ServiceDefinition;
   readonly network: VpcNetwork;
+  readonly instances: Instances;
+  /** To be run by the one loop; each may run again at any time. */
+  readonly reconcilers: readonly Reconciler[];
 } {
   const state: Ec2State = { ...options, records: networkRecords(options.store) };
   const uses = new Uses(options.store);
   const interfaces = new Interfaces(state, uses);
+  const instances = new Instances(state, interfaces);
   const network = vpcNetwork(state, interfaces, uses);
   const handlers = {
     ...vpcHandlers(state, uses),
@@ -78,10 +92,12 @@ export function createEc2(options: Ec2Options): {
     ...securityGroupHandlers(state, uses),
     ...securityGroupChangeHandlers(state, uses),
     ...networkInterfaceHandlers(state, interfaces),
+    ...instanceHandlers(state, instances, options.instanceProfiles ?? (() => undefined)),
+    ...imageHandlers,
     ...internetGatewayHandlers(state, uses),
     ...routeTableHandlers(state, uses),
     ...addressHandlers(state),
-    ...tagHandlers(state),
+    ...tagHandlers(state, instances.records),
     ...zoneHandlers(async (scope) => (await network.defaultVpc(scope))?.id),
   };
   const definition = defineService<typeof import('@aws-sdk/client-ec2')>({
@@ -92,7 +108,8 @@ export function createEc2(options: Ec2Options): {
     handlers: guarded(handlers, (context) => network.ensureDefaultVpc(context)),
     permissions,
   });
-  return { definition, network };
+  const reconcilers = [instanceReconciler({ store: options.store, clock: options.clock, instances, interfaces })];
+  return { definition, network, instances, reconcilers };
 }
 
 function vpcNetwork(state: Ec2State, interfaces: Interfaces, uses: Uses): VpcNetwork {

@@ -11,6 +11,7 @@ export const kinds = {
   'network-interface': { prefix: 'eni', error: 'InvalidNetworkInterfaceID', noun: 'networkInterface ID' },
   'internet-gateway': { prefix: 'igw', error: 'InvalidInternetGatewayID', noun: 'internetGateway ID' },
   'route-table': { prefix: 'rtb', error: 'InvalidRouteTableID', noun: 'routeTable ID' },
+  instance: { prefix: 'i', error: 'InvalidInstanceID', noun: 'instance ID' },
   'elastic-ip': { prefix: 'eipalloc', error: 'InvalidAllocationID', noun: 'allocation ID' },
 } as const;
 

@@ -46,10 +46,16 @@ function checkTags(list: readonly Tag[]): Tags {
   return tags;
 }
 
+/** Where tags are kept: with the network's records, and with instances. */
+interface TaggedRecords {
+  readonly records: NetworkRecords;
+  readonly instances: unknown;
+}
+
 type Taggable = { readonly id: string; readonly tags: Tags };
 
 /** The collection of each kind whose records carry their own tags. */
-function collectionOf(records: NetworkRecords, kind: ResourceKind): Collection<Taggable> | undefined {
+function collectionOf({ records, instances }: TaggedRecords, kind: ResourceKind): Collection<Taggable> | undefined {
   const collections: { readonly [Kind in ResourceKind]?: unknown } = {
     vpc: records.vpcs,
     subnet: records.subnets,
@@ -58,6 +64,7 @@ function collectionOf(records: NetworkRecords, kind: ResourceKind): Collection<T
     'internet-gateway': records.internetGateways,
     'route-table': records.routeTables,
     'elastic-ip': records.elasticIps,
+    instance: instances,
   };
   // Each of these records is a Taggable; only `tags` is replaced, the rest is written back as read.
   return collections[kind] as Collection<Taggable> | undefined;
@@ -71,9 +78,14 @@ function kindOf(id: string): ResourceKind {
 }
 
 /** Replaces a resource's tags, wherever they are kept. */
-async function retag(state: Ec2State, scope: Scope, id: string, change: (tags: Tags) => Tags): Promise<void> {
+async function retag(
+  state: Ec2State & TaggedRecords,
+  scope: Scope,
+  id: string,
+  change: (tags: Tags) => Tags,
+): Promise<void> {
   const kind = kindOf(id);
-  const collection = collectionOf(state.records, kind);
+  const collection = collectionOf(state, kind);
   if (!collection) return retagRule(state, scope, id, change);
   await mustGet(collection, scope, kind, id);
   await collection.update(keyIn(scope, id), (record) => ({ ...record, tags: limited(change(record.tags)) }));
@@ -116,20 +128,22 @@ const fields: FilterFields<TagRow> = {
 };
 
 /** Every tag of the scope, sorted by resource and key. */
-async function tagRows(state: Ec2State, scope: Scope): Promise<TagRow[]> {
+async function tagRows(state: Ec2State & TaggedRecords, scope: Scope): Promise<TagRow[]> {
   const rows: TagRow[] = [];
   const add = (kind: ResourceKind, { id, tags }: Taggable) => {
     for (const key of Object.keys(tags))
       rows.push({ id: `${id} ${key}`, resourceId: id, kind, key, value: tags[key]!, tags });
   };
   for (const kind of Object.keys(kinds) as ResourceKind[])
-    for (const { value } of (await collectionOf(state.records, kind)?.list(allIn(scope))) ?? []) add(kind, value);
+    for (const { value } of (await collectionOf(state, kind)?.list(allIn(scope))) ?? []) add(kind, value);
   for (const { value } of await state.records.securityGroups.list(allIn(scope)))
     for (const rule of [...value.ingress, ...value.egress]) add('security-group-rule', rule);
   return rows.sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 
-export function tagHandlers(state: Ec2State) {
+/** `instances` holds records of this service that the network has none of. */
+export function tagHandlers(ec2: Ec2State, instances: unknown) {
+  const state = { ...ec2, instances };
   return {
     async CreateTags(input, context) {
       const tags = checkTags(input.Tags ?? []);

@@ -1,4 +1,5 @@
 import { mergeTags, readTags, upperCaseTags, withoutTags } from '../tags.ts';
+import type { Directory } from './directory.ts';
 import { deleteConflict, limitExceeded, mustExist } from './checks.ts';
 import { alreadyExists, checkName, checkPath, entityArn, newId, noSuchEntity } from './names.ts';
 import { byName, iamPage, instant, underPath, type IamHandlers, type IamParts } from './parts.ts';
@@ -106,5 +107,21 @@ export function instanceProfileHandlers({ directory, clock, random }: IamParts):
       const { items, marks } = iamPage(upperCaseTags(tags).toSorted(byKey), input, (tag) => tag.Key);
       return { Tags: items, ...marks };
     },
+  };
+}
+
+/** Looks up profiles for who gives them to instances: by name, or by ARN. */
+export function instanceProfiles({ instanceProfiles: profiles, roles }: Directory) {
+  return (account: string, nameOrArn: string) => {
+    const name = nameOrArn.slice(nameOrArn.lastIndexOf('/') + 1);
+    const profile = profiles.get(account, name);
+    if (!profile || (nameOrArn.startsWith('arn:') && entityArn('instance-profile', profile) !== nameOrArn))
+      return undefined;
+    const role = profile.roles[0] === undefined ? undefined : roles.get(account, profile.roles[0]);
+    return {
+      arn: entityArn('instance-profile', profile),
+      id: profile.id,
+      roleArn: role && entityArn('role', role),
+    };
   };
 }

@@ -1,0 +1,47 @@
+import type { Tags } from '#network';
+
+export type InstanceStateName = 'pending' | 'running' | 'shutting-down' | 'terminated' | 'stopping' | 'stopped';
+
+/** `ec2/instances/<account>/<region>/<id>`. The API writes what is wanted as a state in passing, `instance-reconciler.ts` the state that is reached. */
+export interface InstanceRecord {
+  readonly id: string;
+  readonly tenant: string;
+  readonly region: string;
+  readonly tags: Tags;
+  readonly createdAt: number;
+  readonly reservationId: string;
+  /** Place in its reservation. */
+  readonly launchIndex: number;
+  readonly clientToken?: string;
+  readonly imageId: string;
+  readonly instanceType: string;
+  readonly vpcId: string;
+  readonly subnetId: string;
+  readonly zone: string;
+  readonly networkInterfaceId: string;
+  readonly privateIp: string;
+  readonly publicIp?: string;
+  readonly securityGroupIds: readonly string[];
+  /** ARN and id of the profile whose role its credentials are of. */
+  readonly instanceProfile?: { readonly arn: string; readonly id: string };
+  readonly isTerminationProtected: boolean;
+  /** The service that made it and looks after it, for example `eks`. */
+  readonly managedBy?: string;
+  /** Where it runs: `Node.id` and `Node.machineId`. */
+  readonly nodeId: string;
+  readonly machineId: string;
+  readonly state: InstanceStateName;
+  /** Why it is being stopped or terminated, or could not go on. */
+  readonly stateReason?: { readonly code: string; readonly message: string };
+  readonly stateChangedAt: number;
+  readonly launchedAt: number;
+}
+
+export const stateCodes: { readonly [Name in InstanceStateName]: number } = {
+  pending: 0,
+  running: 16,
+  'shutting-down': 32,
+  terminated: 48,
+  stopping: 64,
+  stopped: 80,
+};

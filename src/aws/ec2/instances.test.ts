@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict';
+import { beforeEach, describe, test } from 'node:test';
+import { parseAccountId, silentLogger, systemClock, systemRandom, type Arn } from '#base';
+import { networkRecords } from '#network';
+import { instanceRecords, nodeRecords } from '#node';
+import { memoryStore, type Store } from '#store';
+import { AwsError } from '../errors.ts';
+import type { CallContext } from '../service.ts';
+import { createEc2, type Instances } from './index.ts';
+import { lightImageId } from './images.ts';
+
+const account = parseAccountId('000000000000');
+const region = 'us-east-1';
+const instanceType = process.arch === 'arm64' ? 't4g.small' : 't3.small';
+
+// Outputs are walked by the tests, which fail on what is not there.
+// eslint-disable-next-line typescript/no-explicit-any
+type Answer = any;
+
+const refused = (code: string) => (error: unknown) => error instanceof AwsError && error.code === code;
+
+describe('ec2 instances', () => {
+  let store: Store;
+  let ec2: ReturnType<typeof createEc2>;
+
+  const context = (): CallContext => ({
+    account,
+    region,
+    principal: {
+      kind: 'root',
+      account,
+      arn: `arn:aws:iam::${account}:root` as Arn,
+      principalId: account,
+      accessKeyId: 'test',
+    },
+    requestId: 'r',
+    sourceIp: '127.0.0.1',
+    userAgent: 'test',
+    now: Date.now(),
+    endpoint: 'http://127.0.0.1:4566',
+    authorize: async () => undefined,
+  });
+  const call = async (operation: string, input: object = {}): Promise<Answer> =>
+    await (ec2.definition.handlers[operation] as (input: object, context: CallContext) => Promise<Answer>)(
+      input,
+      context(),
+    );
+  const run = async (input: object = {}) =>
+    (
+      await call('RunInstances', {
+        ImageId: lightImageId,
+        InstanceType: instanceType,
+        MinCount: 1,
+        MaxCount: 1,
+        ...input,
+      })
+    ).Instances;
+  const stateOf = async (id: string) =>
+    (await call('DescribeInstances', { InstanceIds: [id] })).Reservations[0].Instances[0].State.Name;
+  /** One step of the reconciler for the instance, after the machine has done what its records say. */
+  const step = async (id: string) => {
+    const { specs, statuses } = instanceRecords(store);
+    const wanted = await specs.list();
+    for (const { id: key, value } of wanted)
+      await store.txn({ success: [statuses.put(key, { ...value, phase: 'running' })] });
+    for (const { id: key } of await statuses.list())
+      if (!wanted.some((spec) => spec.id === key)) await statuses.delete(key);
+    await ec2.reconcilers[0]!.reconcile(`${account}/${region}/${id}`, AbortSignal.timeout(1000));
+  };
+
+  beforeEach(async () => {
+    store = memoryStore();
+    const common = { store, clock: systemClock, random: systemRandom, logger: silentLogger };
+    ec2 = createEc2({ ...common, publicCidr: '198.18.0.0/16' });
+    for (const zoneLetter of ['a', 'b', 'c'])
+      await nodeRecords(store).nodes.create(`m-${zoneLetter}`, {
+        id: `m-${zoneLetter}`,
+        zoneLetter,
+        cpuUnits: 4096,
+        memoryMiB: 2048,
+        machineId: 'm',
+        startedAt: 0,
+      });
+  });
+
+  test('an instance goes through its states as its machine follows, and gives its address back', async () => {
+    const [instance] = await run({ MaxCount: 2 });
+    assert.equal(instance.State.Name, 'pending');
+    assert.match(instance.PrivateDnsName, /^ip-172-31-.*\.ec2\.internal$/);
+    const id = instance.InstanceId;
+    await step(id);
+    assert.equal(await stateOf(id), 'running');
+    await call('StopInstances', { InstanceIds: [id] });
+    await step(id);
+    await step(id);
+    assert.equal(await stateOf(id), 'stopped');
+    await call('StartInstances', { InstanceIds: [id] });
+    await step(id);
+    await step(id);
+    assert.equal(await stateOf(id), 'running');
+    const ended = (await call('TerminateInstances', { InstanceIds: [id] })).TerminatingInstances[0];
+    assert.deepEqual([ended.PreviousState.Name, ended.CurrentState.Name], ['running', 'shutting-down']);
+    await step(id);
+    await step(id);
+    assert.equal(await stateOf(id), 'terminated');
+    const left = await networkRecords(store).networkInterfaces.list();
+    assert.equal(left.length, 1, 'that of the other instance');
+  });
+
+  test('what an instance cannot have is refused', async () => {
+    await assert.rejects(run({ ImageId: 'ami-12345678' }), refused('InvalidAMIID.NotFound'));
+    await assert.rejects(run({ InstanceType: 'z9.huge' }), refused('InvalidInstanceType'));
+    await assert.rejects(
+      run({ InstanceType: instanceType.replace('small', '2xlarge') }),
+      refused('InsufficientInstanceCapacity'),
+    );
+    await assert.rejects(run({ UserData: 'x' }), refused('UnsupportedOperation'));
+    await assert.rejects(run({ IamInstanceProfile: { Name: 'none' } }), refused('InvalidParameterValue'));
+    const [held] = await run({ DisableApiTermination: true });
+    await assert.rejects(
+      call('TerminateInstances', { InstanceIds: [held.InstanceId] }),
+      refused('OperationNotPermitted'),
+    );
+  });
+
+  test('the same client token is the same instances', async () => {
+    const [first] = await run({ ClientToken: 'once' });
+    const [second] = await run({ ClientToken: 'once' });
+    assert.equal(first.InstanceId, second.InstanceId);
+  });
+
+  test('a service makes instances together with what they are for', async () => {
+    const { instances }: { readonly instances: Instances } = ec2;
+    await ec2.network.ensureDefaultVpc({ account, region });
+    const [subnet] = await networkRecords(store).subnets.list();
+    const { instance, compare, success } = await instances.plan({
+      account,
+      region,
+      instanceType,
+      subnetId: subnet!.value.id,
+      tags: { Name: 'n' },
+      managedBy: 'eks',
+    });
+    assert.ok((await store.txn({ compare, success })).succeeded);
+    const [found] = (await call('DescribeInstances', { Filters: [{ Name: 'tag:Name', Values: ['n'] }] })).Reservations;
+    assert.equal(found.Instances[0].InstanceId, instance.id);
+    assert.deepEqual(found.Instances[0].Operator, { Managed: true, Principal: 'eks.amazonaws.com' });
+  });
+});
