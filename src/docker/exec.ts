@@ -112,7 +112,7 @@ export async function startExec(api: Api, exchange: Exchange): Promise<void> {
   const isDetached = body.flag('Detach');
   let exec: Exec;
   try {
-    exec = await api.engine.containers.exec(session.containerId, session.request);
+    exec = await api.engine.containers.exec(session.containerId, { ...session.request, isDetached });
   } catch (error) {
     const exitCode = failedStartCode(error);
     api.execs.end(session, exitCode ?? 126);

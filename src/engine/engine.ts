@@ -517,8 +517,11 @@ export interface ExecCreate {
   readonly isTty?: boolean;
   readonly isPrivileged?: boolean;
   readonly stdin: boolean;
+  /** Nobody is to read its output, so the process need not end with us. */
+  readonly isDetached?: boolean;
 }
 
+/** A further process. Its streams are pipes of ours, which end with us; those of a terminal or a detached process are conmon's, and outlive us. */
 export interface Exec {
   readonly id: string;
   readonly pid: number;

@@ -10,9 +10,12 @@ export * from './sockets.ts';
 export * from './xattr.ts';
 export { openBeneath } from './beneath.ts';
 export {
+  adopt,
+  adoptOrphans,
   identifyProcess,
   isProcessAlive,
   processEnded,
+  reap,
   signalProcess,
   type ChildProcess,
   type ExitStatus,
@@ -22,3 +25,4 @@ export { readAll, run, standardEnvironment, type RunOptions, type RunResult } fr
 export { connectSeqpacket, longestSocketPath, type SeqpacketConnection } from './seqpacket.ts';
 export { pipe, spawn, type SpawnRequest } from './spawn.ts';
 export { watchDescriptor, type DescriptorWatch } from './readiness.ts';
+export { PipeReader } from './pipe-reader.ts';

@@ -51,12 +51,17 @@ export interface ProcessIdentity {
 
 /** Identity of a living process, or undefined when there is none. Zombies count as ended. */
 export function identifyProcess(pid: number): ProcessIdentity | undefined {
+  const fields = readStat(pid);
+  return !fields || fields[0] === 'Z' || fields[0] === 'X' ? undefined : { pid, startTicks: fields[19]! };
+}
+
+/** Fields of `/proc/PID/stat` from the state on; undefined when there is no such process. */
+function readStat(pid: number): readonly string[] | undefined {
   try {
     // The command name in parentheses may hold anything, so fields are counted from behind it.
-    const fields = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    return readFileSync(`/proc/${pid}/stat`, 'latin1')
       .replace(/^.*\) /s, '')
       .split(' ');
-    return fields[0] === 'Z' || fields[0] === 'X' ? undefined : { pid, startTicks: fields[19]! };
   } catch (error) {
     if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ESRCH') return undefined;
     throw error;
@@ -124,4 +129,41 @@ function signalPidfd(fd: number, signal: number, pid: number): boolean {
 function decodeStatus(status: number): ExitStatus {
   const signal = status & 0x7f;
   return signal === 0 ? { kind: 'exited', code: (status >> 8) & 0xff } : { kind: 'signalled', signal };
+}
+
+const control = libcFunction<(option: number, value: number, third: number, fourth: number, fifth: number) => number>(
+  'int prctl(int, unsigned long, unsigned long, unsigned long, unsigned long)',
+);
+const setChildSubreaper = 36;
+let adoptions = 0;
+
+/**
+ * Until disposed, descendants whose parents end become our children instead of init's (prctl(2), PR_SET_CHILD_SUBREAPER), so that `adopt` can
+ * wait for them. All of them do: whoever knows of others that end as ours reaps them by `reap`.
+ */
+export function adoptOrphans(): Disposable {
+  if (adoptions++ === 0) setSubreaper(true);
+  let isOver = false;
+  return {
+    [Symbol.dispose]() {
+      if (isOver) return;
+      isOver = true;
+      if (--adoptions === 0) setSubreaper(false);
+    },
+  };
+}
+
+/** Takes charge of an orphan that became our child, running or ended. Throws `NotFound` when there is no such process. */
+export function adopt(pid: number): ChildProcess {
+  return watchChild(pid);
+}
+
+/** Removes what is left of that very process, if it ended as a child of ours that nobody waits for. */
+export function reap(identity: ProcessIdentity): void {
+  // The number alone would not do: it may be that of another child by now.
+  if (readStat(identity.pid)?.[19] === identity.startTicks) waitPid(identity.pid, Buffer.alloc(4), noHang);
+}
+
+function setSubreaper(isOn: boolean): void {
+  check(control(setChildSubreaper, isOn ? 1 : 0, 0, 0, 0), 'prctl', 'PR_SET_CHILD_SUBREAPER');
 }

@@ -150,10 +150,41 @@ test('exec adds a process: streams, input, exit code, user', async () => {
   );
 });
 
+test('an exec ends with its process, whoever holds its pipes, and never blocks on a reader that left', async () => {
+  const { id } = await start(engine, ['sleep', '1000']);
+  const holding = await engine.containers.exec(id, { args: ['sh', '-c', 'sleep 999 & echo told'], stdin: false });
+  let text = '';
+  for await (const { data } of holding.attachment.output) text += data.toString();
+  assert.equal(text, 'told\n');
+  assert.deepEqual(await holding.wait(signal), { exitCode: 0 });
+
+  const chatty = await engine.containers.exec(id, {
+    args: ['sh', '-c', 'yes | head -c 3000000; exit 5'],
+    stdin: false,
+  });
+  for await (const _ of chatty.attachment.output) break;
+  await chatty.attachment[Symbol.asyncDispose]();
+  assert.deepEqual(await chatty.wait(signal), { exitCode: 5 });
+
+  const whole = await engine.containers.exec(id, { args: ['head', '-c', '3000000', '/dev/zero'], stdin: false });
+  let bytes = 0;
+  for await (const { data } of whole.attachment.output) bytes += data.length;
+  assert.equal(bytes, 3_000_000);
+
+  const killed = await engine.containers.exec(id, { args: ['sh', '-c', 'kill -TERM $$'], stdin: false });
+  assert.deepEqual(await killed.wait(signal), { exitCode: 143 });
+  await killed.attachment[Symbol.asyncDispose]();
+  const detached = await engine.containers.exec(id, { args: ['sh', '-c', 'exit 6'], stdin: false, isDetached: true });
+  assert.deepEqual(await detached.wait(signal), { exitCode: 6 });
+  await detached.attachment[Symbol.asyncDispose]();
+  await engine.containers.remove(id, { force: true });
+});
+
 test('exec with a terminal has a size', async () => {
   const { id } = await start(engine, ['sleep', '1000']);
   const exec = await engine.containers.exec(id, {
-    args: ['sh', '-c', 'read x; stty size; exit 7'],
+    // conmon takes sizes and input from two places, in no order.
+    args: ['sh', '-c', 'read x; until stty size 2> /dev/null; do usleep 1000; done; exit 7'],
     stdin: true,
     isTty: true,
   });

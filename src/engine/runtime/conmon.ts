@@ -1,8 +1,13 @@
 import { closeSync, writeSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { Socket } from 'node:net';
+import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import { DabbaError } from '#base';
-import { pipe, spawn, standardEnvironment } from '#kernel';
+import { identifyProcess, pipe, processEnded, reap, spawn, standardEnvironment } from '#kernel';
+
+/** conmon ends a moment after its last report. */
+const longestLeaveMs = 1_000;
 
 /**
  * conmon, the monitor that holds a container's terminal, log and exit code while we may come and go (conmon(8); its source for the pipes).
@@ -75,6 +80,7 @@ export async function execMonitored(
   request: MonitorExec,
   onReady: () => void,
 ): Promise<MonitoredExec> {
+  const monitorPidFile = join(request.bundle, 'conmon.pid');
   const [gateTheirs, gateOurs] = pipe();
   using scope = new DisposableStack();
   scope.defer(() => closeSync(gateOurs));
@@ -97,6 +103,7 @@ export async function execMonitored(
         '--exec-attach',
         `--exec-process-spec=${request.processSpec}`,
         '--container-pidfile=pid',
+        `--conmon-pidfile=${monitorPidFile}`,
         ...(request.isTty ? ['--terminal'] : []),
         ...(request.isStdinOpen ? ['--stdin'] : []),
       ],
@@ -110,10 +117,15 @@ export async function execMonitored(
   onReady();
   writeSync(gateOurs, '\0');
   const pid = await reports.pid();
+  const monitor = identifyProcess(Number(await readFile(monitorPidFile, 'utf8')));
   const held = report.move();
   return {
     pid,
-    exitCode: reports.next().then((last) => last.data),
+    exitCode: reports.next().then(async (last) => {
+      // Its last word is the code. If it became our child meanwhile, nobody else takes away what is left of it.
+      if (monitor) await processEnded(monitor, AbortSignal.timeout(longestLeaveMs)).then(() => reap(monitor));
+      return last.data;
+    }),
     [Symbol.asyncDispose]: () => Promise.resolve(held.dispose()),
   };
 }

@@ -2,12 +2,13 @@ import { constants } from 'node:fs';
 import { mkdir, open, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DabbaError, messageOf, systemCode } from '#base';
-import type { Exec, ExecCreate, TerminalSize } from '../engine.ts';
+import type { Attachment, Exec, ExecCreate, TerminalSize } from '../engine.ts';
 import { readAccounts } from './accounts.ts';
 import { ProcessAttachment } from './attachment.ts';
 import { execMonitored, type MonitoredExec } from './conmon.ts';
 import type { Instance } from './instance.ts';
 import { notRunning, paused } from './lifecycle.ts';
+import { execPiped } from './piped-exec.ts';
 import type { Runtime } from './runtime.ts';
 import { joinEnvironment } from './spec/process.ts';
 import { buildProcess, writeSpec } from './spec/spec.ts';
@@ -21,36 +22,71 @@ export async function execIn(runtime: Runtime, instance: Instance, request: Exec
   if (request.args.length === 0) throw new DabbaError('InvalidArgument', 'No exec command specified');
   const id = runtime.random.hex(64);
   const bundle = join(runtime.execsDirectory, id.slice(0, 16));
-  const attachment = new ProcessAttachment({ stdin: request.stdin, stdout: true, stderr: true }, runtime.openStreams);
   const discard = () => rm(bundle, { recursive: true, force: true });
   try {
     await mkdir(bundle, { recursive: true, mode: 0o700 });
     const processSpec = join(bundle, 'process.json');
     await writeFile(processSpec, processText(runtime, instance, request), { mode: 0o600 });
-    const monitored = await execMonitored(
-      runtime.monitor,
-      {
-        containerId: instance.id,
-        execId: id,
-        bundle,
-        processSpec,
-        isTty: request.isTty ?? false,
-        isStdinOpen: request.stdin,
-      },
-      () => attachment.connect(join(bundle, 'attach')),
-    );
+    const start = request.isTty || request.isDetached ? startMonitored : startPiped;
+    const { process, attachment } = await start(runtime, {
+      containerId: instance.id,
+      id,
+      bundle,
+      processSpec,
+      request,
+    });
     const attributes = { execID: id };
     instance.publish(`exec_start: ${request.args.join(' ')}`, attributes);
-    runtime.openStreams.add(monitored);
-    return new RunningExec(id, monitored, attachment, bundle, (exitCode) => {
-      runtime.openStreams.delete(monitored);
+    runtime.openStreams.add(process);
+    return new RunningExec(id, process, attachment, bundle, (exitCode) => {
+      runtime.openStreams.delete(process);
       if (exitCode !== undefined) instance.publish('exec_die', { ...attributes, exitCode: String(exitCode) });
     });
   } catch (cause) {
-    await attachment[Symbol.asyncDispose]();
     await discard();
     if (!instance.isRunning) throw notRunning('exec in', instance);
     throw cause instanceof DabbaError && cause.kind === 'FailedPrecondition' ? execFailure(cause) : cause;
+  }
+}
+
+interface ExecStart {
+  readonly containerId: string;
+  readonly id: string;
+  readonly bundle: string;
+  readonly processSpec: string;
+  readonly request: ExecCreate;
+}
+
+interface StartedExec {
+  readonly process: MonitoredExec;
+  readonly attachment: Attachment;
+}
+
+async function startPiped(runtime: Runtime, start: ExecStart): Promise<StartedExec> {
+  const { containerId, bundle, processSpec, request } = start;
+  const process = await execPiped(runtime.monitor, {
+    containerId,
+    processSpec,
+    directory: bundle,
+    isStdinOpen: request.stdin,
+  });
+  return { process, attachment: process.attachment };
+}
+
+async function startMonitored(runtime: Runtime, start: ExecStart): Promise<StartedExec> {
+  const { containerId, id, bundle, processSpec, request } = start;
+  const attachment = new ProcessAttachment({ stdin: request.stdin, stdout: true, stderr: true }, runtime.openStreams);
+  const { isTty = false, stdin: isStdinOpen } = request;
+  try {
+    const process = await execMonitored(
+      runtime.monitor,
+      { containerId, execId: id, bundle, processSpec, isTty, isStdinOpen },
+      () => attachment.connect(join(bundle, 'attach')),
+    );
+    return { process, attachment };
+  } catch (error) {
+    await attachment[Symbol.asyncDispose]();
+    throw error;
   }
 }
 
@@ -69,14 +105,14 @@ export async function resizeTerminal(control: string, { rows, columns }: Termina
 class RunningExec implements Exec {
   readonly id: string;
   readonly pid: number;
-  readonly attachment: ProcessAttachment;
+  readonly attachment: Attachment;
   readonly #bundle: string;
   readonly #ended: Promise<{ readonly exitCode: number }>;
 
   constructor(
     id: string,
     monitored: MonitoredExec,
-    attachment: ProcessAttachment,
+    attachment: Attachment,
     bundle: string,
     onEnd: (exitCode: number | undefined) => void,
   ) {

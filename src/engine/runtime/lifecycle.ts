@@ -1,5 +1,5 @@
 import { DabbaError, messageOf } from '#base';
-import { isProcessAlive, processEnded, signalProcess, type ProcessIdentity } from '#kernel';
+import { isProcessAlive, processEnded, reap, signalProcess, type ProcessIdentity } from '#kernel';
 import type { ContainerCreate, ContainerUpdate, StopOptions } from '../engine.ts';
 import { HealthMonitor } from './health.ts';
 import type { Instance } from './instance.ts';
@@ -239,6 +239,7 @@ export class Lifecycle {
     void this.#own(instance, async () => {
       await processEnded(monitor, this.#closing.signal);
       if (this.#closing.signal.aborted) return;
+      reap(monitor); // it is our child if an exec began as it did
       await instance.turns.run(async () => {
         if (instance.isRunning && instance.state.monitor?.startTicks === monitor.startTicks)
           await this.#settle(instance);
@@ -373,6 +374,7 @@ export class Lifecycle {
     if (instance.state.process) signalProcess(instance.state.process, killSignal);
     if (instance.state.isPaused) await this.#runtime.runc.resume(instance.id);
     await processEnded(monitor, this.#closing.signal);
+    reap(monitor);
     const exit = await readExit(this.#runtime, instance);
     const exitCode = exit?.exitCode ?? unknownExitCode;
     const { monitor: _, process: __, ...kept } = instance.state;
