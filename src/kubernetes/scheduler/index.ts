@@ -1,0 +1,1 @@
+export { runScheduler, type SchedulerParts } from './scheduler.ts';
