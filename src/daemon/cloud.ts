@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { systemClock, systemRandom, type AccountId, type Clock, type Logger } from '#base';
+import { DabbaError, systemClock, systemRandom, type AccountId, type Clock, type Logger } from '#base';
 import {
   createCloudTrail,
   createCloudWatch,
@@ -75,7 +75,19 @@ export async function composeCloud(
   const logsDirectory = join(layout.data, 'logs');
   const logs = createLogs({ ...common, store, directory: logsDirectory });
   const ecs = createEcs({ ...common, store, network: ec2.network, identities, nodes: nodeRecords(store) });
-  const eks = createEks({ ...common, store, network: ec2.network, identities });
+  const eks = createEks({
+    ...common,
+    store,
+    network: ec2.network,
+    instances: ec2.instances,
+    identities,
+    startCluster: async () => {
+      throw new DabbaError('Unimplemented', 'there is no API server yet');
+    },
+    dialKubelet: async () => {
+      throw new DabbaError('Unimplemented', 'there are no kubelets yet');
+    },
+  });
   const blobs = await openDiskBlobStore({ directory: join(layout.data, 'registry'), clock: systemClock });
   const content = createRegistryContent({ store, blobs, clock: systemClock });
   const ecr = createEcr({
@@ -118,7 +130,7 @@ export async function composeCloud(
     clock: systemClock,
     content,
     services,
-    reconciling: { ...common, store, reconcilers: [...ec2.reconcilers, ...ecs.reconcilers] },
+    reconciling: { ...common, store, reconcilers: [...ec2.reconcilers, ...ecs.reconcilers, ...eks.reconcilers] },
     aws: (request, response) => edge.handle(request, response),
     registry: (request, response) => registry.handle(request, response),
     taskCredentials: (taskArn, role) => ecs.taskCredentials(taskArn, role),
@@ -129,6 +141,7 @@ export async function composeCloud(
     },
     async close() {
       closing.abort();
+      await eks.stop();
       await trail.close();
       await store.close();
     },

@@ -8,3 +8,5 @@ export * from './object.ts';
 export * as resources from './resources.ts';
 export * from './status.ts';
 export type * as types from './types.ts';
+export { MemoryClient } from './client/memory-client.ts';
+export { MemoryInformers } from './client/memory-informers.ts';

@@ -54,6 +54,8 @@ export interface VpcNetwork {
   planSecurityGroup(request: ServiceGroupRequest): PlannedGroup;
   /** Deleting an absent group succeeds; that nothing uses it any more is the service's own knowledge. */
   planDeleteSecurityGroup(scope: Scope, id: string): readonly Operation[];
+  /** The interface, or undefined. */
+  findInterface(scope: Scope, id: string): Promise<NetworkInterface | undefined>;
   createInterface(request: InterfaceRequest): Promise<NetworkInterface>;
   planInterface(request: InterfaceRequest): Promise<PlannedInterface>;
   attachInterface(scope: Scope, id: string, nodeId: string): Promise<NetworkInterface>;
@@ -130,6 +132,7 @@ function vpcNetwork(state: Ec2State, interfaces: Interfaces, uses: Uses): VpcNet
     },
     planSecurityGroup: (request) => planServiceGroup(state, uses, request),
     planDeleteSecurityGroup: (scope, id) => [records.securityGroups.remove(keyIn(scope, id))],
+    findInterface: async (scope, id) => (await records.networkInterfaces.get(keyIn(scope, id)))?.value,
     createInterface: (request) => interfaces.create(request),
     planInterface: (request) => interfaces.plan(request),
     attachInterface: (scope, id, nodeId) => interfaces.attach(scope, id, nodeId),

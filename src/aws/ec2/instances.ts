@@ -33,6 +33,8 @@ export interface InstanceRequest extends Scope {
   readonly instanceProfile?: InstanceRecord['instanceProfile'] | undefined;
   readonly isTerminationProtected?: boolean;
   readonly managedBy?: string;
+  /** The Kubernetes cluster it is to be a node of. */
+  readonly clusterId?: string;
   readonly reservationId?: string;
   readonly launchIndex?: number;
   readonly clientToken?: string | undefined;
@@ -86,6 +88,7 @@ export class Instances {
       privateIp: request.privateIp,
       managedBy: 'ec2',
       nodeId: node.id,
+      cluster: request.clusterId === undefined ? undefined : { id: request.clusterId },
     });
     const { networkInterface } = planned;
     const now = clock.now();

@@ -2,6 +2,7 @@ import type { NetworkInterface, SecurityGroup, Subnet } from '#network';
 import { macAddressOf } from '#network';
 import type { Compare, Operation } from '#store';
 import { AwsError } from '../errors.ts';
+import { privateDnsName } from './dns-names.ts';
 import { drawPrivateAddress, drawPublicAddress } from './interface-addresses.ts';
 import { mustGet } from './kinds.ts';
 import { allIn, keyIn, newId, type Ec2State, type Scope } from './scope.ts';
@@ -19,6 +20,8 @@ export interface InterfaceRequest extends Scope {
   readonly tags?: { readonly [key: string]: string };
   /** Set when the interface is made for a node at once. */
   readonly nodeId?: string;
+  /** Set for a node's or pod's of a Kubernetes cluster. `node` is the node's name; a node's own interface gives it its name by the address it gets. */
+  readonly cluster?: { readonly id: string; readonly node?: string } | undefined;
 }
 
 /** An interface that is not there yet, and what a transaction must compare and write for it to be. */
@@ -81,6 +84,14 @@ export class Interfaces {
       ...(publicIp ? { publicIp, publicIpAssociationId: newId(random, 'eipassoc') } : {}),
       ...(request.managedBy ? { managedBy: request.managedBy } : {}),
       ...(request.nodeId ? { attachment: this.#attachment(request.nodeId) } : {}),
+      ...(request.cluster
+        ? {
+            cluster: {
+              id: request.cluster.id,
+              node: request.cluster.node ?? privateDnsName(request.region, privateIp),
+            },
+          }
+        : {}),
     };
     return { networkInterface, ...this.#writes(networkInterface) };
   }

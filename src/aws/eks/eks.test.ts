@@ -79,6 +79,9 @@ describe('eks', () => {
     eks = createEks({
       ...common,
       network: ec2.network,
+      instances: ec2.instances,
+      startCluster: async () => await Promise.reject(new Error('not in this test')),
+      dialKubelet: async () => await Promise.reject(new Error('not in this test')),
       identities: {
         find: async () => undefined,
         hasExpired: () => false,

@@ -1,20 +1,32 @@
 import type { Clock, Logger, Random } from '#base';
 import type { Store } from '#store';
 import type { Identities } from '../auth/index.ts';
-import type { VpcNetwork } from '../ec2/index.ts';
+import type { Reconciler } from '#reconcile';
+import type { NetworkInterface } from '#network';
+import type { Instances, VpcNetwork } from '../ec2/index.ts';
 import { defineService, type ServiceDefinition } from '../service.ts';
 import { accessEntryHandlers } from './access-entries.ts';
 import { addonHandlers } from './addons.ts';
+import { createCallerTokens } from './cluster/caller-token.ts';
+import type { KubeletDialer } from './cluster/ports.ts';
+import { clusterReconciler } from './cluster-reconciler.ts';
 import { clusterHandlers } from './clusters.ts';
 import { fargateProfileHandlers } from './fargate-profiles.ts';
 import { identityProviderHandlers } from './identity-providers.ts';
+import { nodegroupReconciler } from './nodegroup-reconciler.ts';
 import { nodegroupHandlers } from './nodegroups.ts';
+import { assignPodAddress, releasePodAddress, type PodAddressRequest } from './nodes/pod-addresses.ts';
 import { permissions } from './permissions.ts';
 import { podIdentityHandlers } from './pod-identities.ts';
+import { RunningClusters, type ClusterStarter } from './running-clusters.ts';
 import { eksCollections, type EksState } from './state.ts';
 import { taggingHandlers } from './tagging.ts';
 import { updateHandlers } from './updates.ts';
 import { versionHandlers } from './versions.ts';
+
+export type { KubeletDialer } from './cluster/ports.ts';
+export type { PodAddressRequest } from './nodes/pod-addresses.ts';
+export type { ClusterStarter, RunningCluster } from './running-clusters.ts';
 
 export interface EksOptions {
   readonly store: Store;
@@ -22,16 +34,30 @@ export interface EksOptions {
   readonly random: Random;
   readonly logger: Logger;
   readonly network: VpcNetwork;
+  readonly instances: Instances;
   readonly identities: Identities;
+  /** Brings a control plane up: `#kubernetes`, put together by the composition root. */
+  readonly startCluster: ClusterStarter;
+  readonly dialKubelet: KubeletDialer;
 }
 
 export interface Eks {
   readonly definition: ServiceDefinition;
+  /** To be run by the one loop; each may run again at any time. */
+  readonly reconcilers: readonly Reconciler[];
+  /** What kubelets of this machine ask for their pods: see `nodes/pod-addresses.ts`. */
+  assignPodAddress(request: PodAddressRequest): Promise<NetworkInterface>;
+  releasePodAddress(request: Parameters<typeof releasePodAddress>[1]): Promise<void>;
+  /** Stops every control plane. What they keep stays, and so do nodes and pods. */
+  stop(): Promise<void>;
 }
 
 /** Amazon EKS: clusters of `#kubernetes`, and nodes for them. */
 export function createEks(options: EksOptions): Eks {
-  const state: EksState = { ...options, ...eksCollections(options.store) };
+  const { startCluster, dialKubelet, ...rest } = options;
+  const state: EksState = { ...rest, ...eksCollections(options.store) };
+  const clusters = new RunningClusters();
+  const callers = createCallerTokens(state);
   const definition = defineService<typeof import('@aws-sdk/client-eks')>({
     name: 'eks',
     signingNames: ['eks'],
@@ -56,5 +82,14 @@ export function createEks(options: EksOptions): Eks {
     },
     permissions: permissions(state),
   });
-  return { definition };
+  return {
+    definition,
+    reconcilers: [
+      clusterReconciler({ state, clusters, callers, startCluster, dialKubelet }),
+      nodegroupReconciler({ state, clusters }),
+    ],
+    assignPodAddress: (request) => assignPodAddress(state, request),
+    releasePodAddress: (request) => releasePodAddress(state, request),
+    stop: () => clusters.stopAll(),
+  };
 }

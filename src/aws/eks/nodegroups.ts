@@ -38,6 +38,19 @@ export function scalingGroupOf({ name, id }: Pick<NodegroupRecord, 'name' | 'id'
   return `eks-${name}-${id}`;
 }
 
+/** The tags of its instances. */
+export function nodegroupTags(group: NodegroupRecord): { readonly [key: string]: string } {
+  return {
+    Name: `${group.cluster}-${group.name}-Node`,
+    'aws:autoscaling:groupName': scalingGroupOf(group),
+    'eks:cluster-name': group.cluster,
+    'eks:nodegroup-name': group.name,
+    [`k8s.io/cluster-autoscaler/${group.cluster}`]: 'owned',
+    'k8s.io/cluster-autoscaler/enabled': 'true',
+    [`kubernetes.io/cluster/${group.cluster}`]: 'owned',
+  };
+}
+
 function toNodegroup(record: NodegroupRecord): Nodegroup {
   return {
     nodegroupName: record.name,

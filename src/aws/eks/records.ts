@@ -140,3 +140,39 @@ export interface UpdateRecord extends ClusterScope {
   readonly errors: readonly { readonly errorCode: 'Unknown'; readonly errorMessage: string }[];
   readonly createdAt: number;
 }
+
+/**
+ * `eks/nodes/<account>/<region>/<cluster>/<node id>`: a place that is, was or will be a node of the cluster. Written by the reconciler that made it.
+ *
+ * `active`: to be used. `draining`: its pods are being moved away. `leaving`: the kubelet was told to end. `ending`: the instance was told to end.
+ */
+export interface NodeRecord extends ClusterScope {
+  /** The EC2 instance id; a made-up one for Fargate. */
+  readonly id: string;
+  readonly nodeName: string;
+  readonly machineId: string;
+  readonly networkInterfaceId: string;
+  readonly owner:
+    | { readonly kind: 'nodegroup'; readonly name: string; readonly generation: number }
+    | {
+        readonly kind: 'fargate';
+        readonly profile: string;
+        readonly pod: { readonly namespace: string; readonly name: string; readonly uid: string };
+      };
+  readonly phase: 'active' | 'draining' | 'leaving' | 'ending';
+  /** When the phase began. */
+  readonly since: number;
+  readonly createdAt: number;
+}
+
+/** `eks/pod-addresses/<account>/<region>/<node id>/<pod uid>`. */
+export interface PodAddressRecord {
+  readonly networkInterfaceId: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly serviceAccount: string;
+  readonly clusterId: string;
+  /** The cluster's place: `<account>/<region>/<cluster>`. */
+  readonly clusterKey: string;
+  readonly nodeId: string;
+}

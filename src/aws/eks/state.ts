@@ -1,7 +1,8 @@
 import type { Clock, Logger, Random } from '#base';
 import { Collection, type Store } from '#store';
 import type { Identities } from '../auth/index.ts';
-import type { VpcNetwork } from '../ec2/index.ts';
+import type { KubeletRecord } from '#kubernetes/kubelet';
+import type { Instances, VpcNetwork } from '../ec2/index.ts';
 import type {
   AccessEntryRecord,
   AddonRecord,
@@ -9,6 +10,8 @@ import type {
   ClusterRecord,
   FargateProfileRecord,
   NodegroupRecord,
+  NodeRecord,
+  PodAddressRecord,
   PodIdentityRecord,
   UpdateRecord,
 } from './records.ts';
@@ -20,6 +23,7 @@ export interface EksState {
   readonly random: Random;
   readonly logger: Logger;
   readonly network: VpcNetwork;
+  readonly instances: Instances;
   readonly identities: Identities;
   readonly clusters: Collection<ClusterRecord>;
   readonly clusterKeys: Collection<ClusterKeys>;
@@ -29,6 +33,10 @@ export interface EksState {
   readonly podIdentities: Collection<PodIdentityRecord>;
   readonly addons: Collection<AddonRecord>;
   readonly updates: Collection<UpdateRecord>;
+  readonly nodes: Collection<NodeRecord>;
+  readonly podAddresses: Collection<PodAddressRecord>;
+  /** What the host is told to be: `kubernetes/kubelet/ports.ts`. Ids are `<machineId>/<node id>`. */
+  readonly kubelets: Collection<KubeletRecord>;
 }
 
 export function eksCollections(store: Store) {
@@ -41,5 +49,8 @@ export function eksCollections(store: Store) {
     podIdentities: new Collection<PodIdentityRecord>(store, 'eks/pod-identities/'),
     addons: new Collection<AddonRecord>(store, 'eks/addons/'),
     updates: new Collection<UpdateRecord>(store, 'eks/updates/'),
+    nodes: new Collection<NodeRecord>(store, 'eks/nodes/'),
+    podAddresses: new Collection<PodAddressRecord>(store, 'eks/pod-addresses/'),
+    kubelets: new Collection<KubeletRecord>(store, 'node/kubelets/'),
   };
 }

@@ -1,9 +1,9 @@
 import type { Attributes, Authorizer } from '#kubernetes';
-import { accessPolicy, type PolicyRule } from './access-policies.ts';
+import { accessPolicy, type PolicyRule } from '../access-policies.ts';
 import { CANONICAL_ARN } from './cluster-users.ts';
-import { idIn } from './names.ts';
-import type { AssociatedPolicy, ClusterRecord } from './records.ts';
-import type { EksState } from './state.ts';
+import { idIn } from '../names.ts';
+import type { AssociatedPolicy, ClusterRecord } from '../records.ts';
+import type { EksState } from '../state.ts';
 
 /**
  * The rights that access policies give. They are no objects of the cluster: EKS keeps them beside it, and asks for them as Kubernetes asks for its own. The

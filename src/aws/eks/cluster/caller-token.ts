@@ -1,5 +1,5 @@
 import { isDabbaError, type Clock } from '#base';
-import { readClaim, SignatureFault, SignatureVerifier, type Identities, type Principal } from '../auth/index.ts';
+import { readClaim, SignatureFault, SignatureVerifier, type Identities, type Principal } from '../../auth/index.ts';
 
 /** Bearer tokens of `aws eks get-token`: a presigned `sts:GetCallerIdentity`, never sent to STS but checked as STS would. */
 const PREFIX = 'k8s-aws-v1.';

@@ -1,7 +1,7 @@
 /** The `aws-auth` config map: Amazon EKS User Guide, "Grant IAM users access to Kubernetes with a ConfigMap". */
 import { parse } from 'yaml';
 import type { types } from '#kubernetes';
-import type { Principal } from '../auth/index.ts';
+import type { Principal } from '../../auth/index.ts';
 
 export interface AuthMapping {
   readonly username: string;

@@ -1,12 +1,12 @@
 /** Which user of a cluster an IAM principal is: by access entries first, then by the `aws-auth` config map, as EKS maps them. */
 import { parseArn } from '#base';
 import type { UserInfo } from '#kubernetes';
-import type { Principal } from '../auth/index.ts';
-import { entryArnOf } from './access-entries.ts';
+import type { Principal } from '../../auth/index.ts';
+import { entryArnOf } from '../access-entries.ts';
 import type { AuthMap, AuthMapping } from './auth-map.ts';
-import { idIn } from './names.ts';
-import type { AccessEntryRecord, ClusterRecord } from './records.ts';
-import type { EksState } from './state.ts';
+import { idIn } from '../names.ts';
+import type { AccessEntryRecord, ClusterRecord } from '../records.ts';
+import type { EksState } from '../state.ts';
 
 /** By this name a user's `extra` says which IAM identity an access entry must name. */
 export const CANONICAL_ARN = 'canonicalArn';

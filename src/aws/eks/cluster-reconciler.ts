@@ -1,0 +1,84 @@
+import type { Reconciler } from '#reconcile';
+import type { Versioned } from '#store';
+import type { BringUpParts } from './cluster/bring-up.ts';
+import { clusterId, idIn } from './names.ts';
+import type { ClusterRecord } from './records.ts';
+import { finishUpdates } from './updates.ts';
+
+/** Where `#kubernetes` keeps what a cluster stores: `cluster-settings.ts` there. */
+function objectsPrefix({ account, id }: Pick<ClusterRecord, 'account' | 'id'>): string {
+  return `kubernetes/${account}/${id}/`;
+}
+
+/** Keeps a control plane running for every cluster there is, and lets none outlive its record. */
+export function clusterReconciler(parts: BringUpParts): Reconciler {
+  const { state, clusters } = parts;
+  const { prefix } = state.clusters;
+  return {
+    name: 'eks-clusters',
+    sources: [{ prefix, keysOf: ({ key }) => [key.slice(prefix.length)] }],
+    // One after another: two new clusters must not choose the same port.
+    concurrency: 1,
+    async reconcile(key) {
+      const seen = await state.clusters.get(key);
+      if (clusters.idOf(key) !== seen?.value.id) await forgetRunning(parts, key);
+      if (seen?.value.status === 'DELETING') await remove(parts, seen);
+      else if (seen && seen.value.status !== 'FAILED') await keepUp(parts, seen);
+    },
+  };
+}
+
+/** A cluster whose record vanished without being deleted: its account was forgotten. */
+async function forgetRunning({ state, clusters }: BringUpParts, key: string): Promise<void> {
+  const id = await clusters.stop(key);
+  if (id === undefined) return;
+  const [account = ''] = key.split('/');
+  await state.store.txn({ success: [{ kind: 'deletePrefix', prefix: objectsPrefix({ account, id }) }] });
+}
+
+async function keepUp(parts: BringUpParts, seen: Versioned<ClusterRecord>): Promise<void> {
+  const { state, clusters } = parts;
+  const { value } = seen;
+  if (!clusters.get(seen.id, value.id)) {
+    const { bringUp } = await import('./cluster/bring-up.ts');
+    const up = await bringUp(parts, value);
+    if (!up) return;
+    clusters.add(seen.id, value.id, up.running);
+    const certificateAuthorityPem = up.keys.ca.certificatePem;
+    await state.clusters.update(seen.id, (record) =>
+      record.id !== value.id || record.certificateAuthorityPem ? record : { ...record, certificateAuthorityPem },
+    );
+  }
+  await settle(parts, seen.id, value.id);
+}
+
+/** Says that the cluster is as it was asked to be. */
+async function settle({ state }: BringUpParts, key: string, id: string): Promise<void> {
+  const seen = await state.clusters.get(key);
+  if (seen?.value.id !== id || (seen.value.status !== 'CREATING' && seen.value.status !== 'UPDATING')) return;
+  const scope = { ...seen.value, cluster: seen.value.name };
+  await state.store.txn({
+    compare: [state.clusters.ifUnchanged(seen)],
+    success: [state.clusters.put(key, { ...seen.value, status: 'ACTIVE' }), ...(await finishUpdates(state, scope))],
+  });
+}
+
+/** Stops the control plane and removes everything that was the cluster's. Its nodes are gone by then: the API saw to that. */
+async function remove({ state, clusters }: BringUpParts, seen: Versioned<ClusterRecord>): Promise<void> {
+  const { value } = seen;
+  await clusters.stop(seen.id);
+  const scope = { ...value, cluster: value.name };
+  const below = idIn(scope, '');
+  const parts = [state.accessEntries, state.podIdentities, state.addons, state.updates, state.nodes];
+  await state.store.txn({
+    compare: [state.clusters.ifPresent(seen.id)],
+    success: [
+      { kind: 'deletePrefix', prefix: objectsPrefix(value) },
+      ...parts.map(({ prefix }) => ({ kind: 'deletePrefix' as const, prefix: prefix + below })),
+      ...state.network.planDeleteSecurityGroup(value, value.securityGroupId),
+      state.clusterKeys.remove(clusterId(value, value.name)),
+      state.clusters.remove(seen.id),
+    ],
+  });
+  state.logger.info('a cluster was deleted', { account: value.account, cluster: value.name });
+}

@@ -1,0 +1,236 @@
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, test } from 'node:test';
+import { parseAccountId, silentLogger, systemClock, systemRandom, type Arn } from '#base';
+import { MemoryClient, MemoryInformers, resources } from '#kubernetes';
+import { networkRecords } from '#network';
+import { nodeRecords } from '#node';
+import { runReconcilers } from '#reconcile';
+import { memoryStore, type Store } from '#store';
+import { createEc2 } from '../ec2/index.ts';
+import type { CallContext } from '../service.ts';
+import { FakeMachine } from './fake-machine.ts';
+import { createEks, type Eks } from './index.ts';
+import { eksCollections } from './state.ts';
+
+const account = parseAccountId('000000000000');
+const region = 'us-east-1';
+const roleArn = `arn:aws:iam::${account}:role/eks` as Arn;
+const named = { clusterName: 'c1', nodegroupName: 'ng' };
+
+// Outputs are walked by the tests, which fail on what is not there.
+// eslint-disable-next-line typescript/no-explicit-any
+type Answer = any;
+
+describe('eks clusters and their nodes', { timeout: 30_000 }, () => {
+  let store: Store;
+  let eks: Eks;
+  let ec2: ReturnType<typeof createEc2>;
+  let client: MemoryClient;
+  let stopped: string[];
+  let subnets: string[];
+  let stop: AbortController;
+  let running: Promise<unknown>;
+
+  const context = (): CallContext => ({
+    account,
+    region,
+    principal: {
+      kind: 'root',
+      account,
+      arn: `arn:aws:iam::${account}:root` as Arn,
+      principalId: account,
+      accessKeyId: 'test',
+    },
+    requestId: 'r',
+    sourceIp: '127.0.0.1',
+    userAgent: 'test',
+    now: Date.now(),
+    endpoint: 'http://127.0.0.1:4566',
+    authorize: async () => undefined,
+  });
+  const callOf =
+    (service: () => { readonly handlers: { readonly [operation: string]: unknown } }) =>
+    async (operation: string, input: object = {}): Promise<Answer> =>
+      await (service().handlers[operation] as (input: object, context: CallContext) => Promise<Answer>)(
+        input,
+        context(),
+      );
+  const call = callOf(() => eks.definition);
+  const callEc2 = callOf(() => ec2.definition);
+
+  /** Waits until `look` finds something, reading again after every change of the store. */
+  async function until<T>(look: () => Promise<T | undefined | false>): Promise<T> {
+    const signal = AbortSignal.timeout(8000);
+    const changes = store.watch('', { signal })[Symbol.asyncIterator]();
+    let next = changes.next();
+    for (;;) {
+      const found = await look();
+      if (found) return found;
+      assert.ok(!(await next).done, 'not within time');
+      next = changes.next();
+    }
+  }
+  const clusterIs = async (status: string) =>
+    await until(async () => {
+      const { cluster } = await call('DescribeCluster', { name: 'c1' });
+      return cluster.status === status && cluster;
+    });
+  const groupIs = async (status: string) =>
+    await until(async () => {
+      const { nodegroup } = await call('DescribeNodegroup', named);
+      return nodegroup.status === status && nodegroup;
+    });
+  const nodes = async () => (await client.list(resources.nodes)).items;
+  const living = async () =>
+    (
+      await callEc2('DescribeInstances', { Filters: [{ Name: 'instance-state-name', Values: ['pending', 'running'] }] })
+    ).Reservations.flatMap(({ Instances }: Answer) => Instances);
+  const createGroup = async (input: object = {}) => {
+    await call('CreateNodegroup', {
+      ...named,
+      nodeRole: roleArn,
+      subnets,
+      scalingConfig: { minSize: 1, maxSize: 4, desiredSize: 2 },
+      ...input,
+    });
+    return await groupIs('ACTIVE');
+  };
+
+  beforeEach(async () => {
+    store = memoryStore();
+    stop = new AbortController();
+    const common = { store, clock: systemClock, random: systemRandom, logger: silentLogger };
+    ec2 = createEc2({ ...common, publicCidr: '198.18.0.0/16' });
+    client = new MemoryClient();
+    stopped = [];
+    eks = createEks({
+      ...common,
+      network: ec2.network,
+      instances: ec2.instances,
+      identities: {
+        find: async () => undefined,
+        hasExpired: () => false,
+        describeRole: async () => undefined,
+        issueRoleSession: async () => ({
+          accessKeyId: '',
+          secretAccessKey: '',
+          sessionToken: '',
+          expiresAt: 0,
+          roleArn,
+        }),
+      },
+      startCluster: async ({ id }) => ({
+        client,
+        informers: new MemoryInformers(client),
+        stop: async () => void stopped.push(id),
+      }),
+      dialKubelet: async () => {
+        throw new Error('not in this test');
+      },
+    });
+    for (const zoneLetter of ['a', 'b', 'c']) {
+      const id = `m-${zoneLetter}`;
+      const node = { id, zoneLetter, cpuUnits: 4096, memoryMiB: 8192, machineId: 'm', startedAt: 0 };
+      await nodeRecords(store).nodes.create(id, node);
+    }
+    await ec2.network.ensureDefaultVpc({ account, region });
+    subnets = (await networkRecords(store).subnets.list()).map(({ value }) => value.id);
+    const { signal } = stop;
+    running = Promise.all([
+      runReconcilers({ ...common, reconcilers: [...ec2.reconcilers, ...eks.reconcilers], signal }),
+      new FakeMachine(store, () => client, signal).run(),
+    ]);
+    await call('CreateCluster', { name: 'c1', roleArn, resourcesVpcConfig: { subnetIds: subnets } });
+    await clusterIs('ACTIVE');
+  });
+
+  afterEach(async () => {
+    stop.abort();
+    await running;
+  });
+
+  test('a cluster comes up with keys of its own and leaves nothing behind', async () => {
+    const { endpoint } = await clusterIs('ACTIVE');
+    assert.match(endpoint, /^https:\/\/127\.0\.0\.1:6\d{4}$/);
+    await call('DeleteCluster', { name: 'c1' });
+    await until(async () => !(await call('ListClusters')).clusters.length);
+    assert.equal(stopped.length, 1);
+    const left = (await store.list('')).entries.map(({ key }) => key).filter((key) => /^(eks|kubernetes)\//.test(key));
+    assert.deepEqual(left, []);
+    const groups = (await networkRecords(store).securityGroups.list()).map(({ value }) => value.name);
+    assert.deepEqual(groups, ['default']);
+  });
+
+  test('a node group becomes nodes, spread over zones, that know where they are', async () => {
+    const group = await createGroup({ labels: { tier: 'web' } });
+    assert.match(group.resources.autoScalingGroups[0].name, /^eks-ng-/);
+    const made = await nodes();
+    assert.equal(made.length, 2);
+    const labels = made.map(({ metadata }) => metadata!.labels!);
+    assert.equal(new Set(labels.map((each) => each['topology.kubernetes.io/zone'])).size, 2);
+    assert.equal(labels[0]!['eks.amazonaws.com/nodegroup'], 'ng');
+    assert.equal(labels[0]!['node.kubernetes.io/instance-type'], 't3.medium');
+    assert.equal(labels[0]!['tier'], 'web');
+    assert.match(made[0]!.metadata!.name!, /^ip-172-31-\d+-\d+\.ec2\.internal$/);
+    assert.equal((await living()).length, 2);
+  });
+
+  test('a group grows, shrinks with its pods moved away first, and replaces what was lost', async () => {
+    await createGroup();
+    await call('UpdateNodegroupConfig', { ...named, scalingConfig: { desiredSize: 3 } });
+    await groupIs('ACTIVE');
+    assert.equal((await nodes()).length, 3);
+    const [lost] = await living();
+    await callEc2('TerminateInstances', { InstanceIds: [lost.InstanceId] });
+    await until(async () => {
+      const now = await living();
+      return now.length === 3 && !now.some(({ InstanceId }: Answer) => InstanceId === lost.InstanceId);
+    });
+    await until(async () => !(await nodes()).some(({ metadata }) => metadata!.name === lost.PrivateDnsName));
+    await call('UpdateNodegroupConfig', { ...named, scalingConfig: { desiredSize: 1 } });
+    await groupIs('ACTIVE');
+    assert.equal((await nodes()).length, 1);
+    assert.equal((await living()).length, 1);
+  });
+
+  test('labels of a group reach nodes that exist; a new version replaces them', async () => {
+    await createGroup({ version: '1.33', scalingConfig: { minSize: 1, maxSize: 1, desiredSize: 1 } });
+    await call('UpdateNodegroupConfig', { ...named, labels: { addOrUpdateLabels: { tier: 'db' } } });
+    await groupIs('ACTIVE');
+    const [before] = await nodes();
+    assert.equal(before!.metadata!.labels!['tier'], 'db');
+    const { update } = await call('UpdateNodegroupVersion', named);
+    await groupIs('ACTIVE');
+    const [after, ...more] = await nodes();
+    assert.deepEqual(more, []);
+    assert.notEqual(after!.metadata!.name, before!.metadata!.name);
+    const followed = await call('DescribeUpdate', { name: 'c1', nodegroupName: 'ng', updateId: update.id });
+    assert.equal(followed.update.status, 'Successful');
+  });
+
+  test('a pod keeps its address as long as it lives, and a node that goes gives all of them back', async () => {
+    await createGroup();
+    const [kubelet] = await eksCollections(store).kubelets.list();
+    const { machineId, nodeId } = { machineId: 'm', nodeId: kubelet!.value.id };
+    const pod = { machineId, nodeId, namespace: 'default', name: 'p', uid: 'u-1', serviceAccount: 'default' };
+    const first = await eks.assignPodAddress(pod);
+    assert.deepEqual(first.cluster, { id: kubelet!.value.cluster.id, node: kubelet!.value.nodeName });
+    assert.equal((await eks.assignPodAddress(pod)).id, first.id);
+    await eks.assignPodAddress({ ...pod, uid: 'u-2' });
+    const release = { nodeId, uid: 'u-1', tenant: account, region };
+    await eks.releasePodAddress(release);
+    await eks.releasePodAddress(release);
+    await call('DeleteNodegroup', named);
+    await until(async () => (await eksCollections(store).kubelets.list()).length === 0);
+    await eks.releasePodAddress({ ...release, uid: 'u-2' });
+    await until(async () => !(await call('ListNodegroups', { clusterName: 'c1' })).nodegroups.length);
+    assert.deepEqual(await networkRecords(store).networkInterfaces.list(), []);
+    await assert.rejects(eks.assignPodAddress(pod), /no node/);
+  });
+
+  test('a group that cannot have its instances says why', async () => {
+    await call('CreateNodegroup', { ...named, nodeRole: roleArn, subnets, instanceTypes: ['m5.4xlarge'] });
+    const { health } = await groupIs('CREATE_FAILED');
+    assert.equal(health.issues[0].code, 'AsgInstanceLaunchFailures');
+  });
+});
