@@ -1,8 +1,12 @@
+import type { Cluster, ClusterParts } from './cluster.ts';
+import type { ClusterSettings } from './cluster-settings.ts';
+
 export * from './auth/certificates.ts';
 export { createSigningKey } from './auth/json-web-token.ts';
 export type * from './auth/user.ts';
 export type * from './client/client.ts';
 export type * from './client/informer.ts';
+export type { Cluster, ClusterParts } from './cluster.ts';
 export type * from './cluster-settings.ts';
 export * from './object.ts';
 export * as resources from './resources.ts';
@@ -10,3 +14,9 @@ export * from './status.ts';
 export type * as types from './types.ts';
 export { MemoryClient } from './client/memory-client.ts';
 export { MemoryInformers } from './client/memory-informers.ts';
+
+/** Starts the control plane of a cluster: `startCluster` of `cluster.ts`. Its code is loaded with the first cluster. */
+export async function createCluster(settings: ClusterSettings, parts: ClusterParts): Promise<Cluster> {
+  const { startCluster } = await import('./cluster.ts');
+  return startCluster(settings, parts);
+}

@@ -35,17 +35,24 @@ export class StatusError extends Error {
   readonly reason: StatusReason;
   readonly code: number;
   readonly details: StatusDetails | undefined;
+  /** Where a list that expired may go on, inconsistently. */
+  readonly continueToken: string | undefined;
 
   constructor(
     reason: StatusReason,
     message: string,
-    { details, cause }: { readonly details?: StatusDetails; readonly cause?: unknown } = {},
+    {
+      details,
+      cause,
+      continueToken,
+    }: { readonly details?: StatusDetails; readonly cause?: unknown; readonly continueToken?: string } = {},
   ) {
     super(message, { cause });
     this.name = 'StatusError';
     this.reason = reason;
     this.code = codes[reason];
     this.details = details;
+    this.continueToken = continueToken;
   }
 
   /** The body that tells it. */
@@ -53,7 +60,7 @@ export class StatusError extends Error {
     return {
       kind: 'Status',
       apiVersion: 'v1',
-      metadata: {},
+      metadata: { ...(this.continueToken && { continue: this.continueToken }) },
       status: 'Failure',
       message: this.message,
       reason: this.reason,

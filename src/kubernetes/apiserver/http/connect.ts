@@ -1,0 +1,138 @@
+/** Logs, exec, attach, port-forward and proxies: after the API server has said yes, bytes go to and fro between the client and a node's kubelet. */
+import { type IncomingMessage, request as httpRequest } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { isDabbaError } from '#base';
+import { StatusError } from '../../status.ts';
+import type { Pod } from '../../types.ts';
+import { get } from '../operations/read.ts';
+import type { ApiParts, NamedCall } from '../parts.ts';
+import type { Exchange } from './exchange.ts';
+
+/** Where a connection goes: a kubelet and a path of its API. */
+interface Destination {
+  readonly node: string;
+  readonly path: string;
+}
+
+/** Throws what the client is told while nothing has been answered. */
+export async function connect(parts: ApiParts, exchange: Exchange, call: NamedCall): Promise<void> {
+  const destination = await destinationOf(parts, exchange, call);
+  const kubelet = await dial(parts, exchange, destination.node);
+  if (exchange.upgrade) return upgrade(exchange, kubelet, destination);
+  await forward(exchange, kubelet, destination);
+}
+
+async function dial({ dialKubelet }: ApiParts, { signal }: Exchange, node: string): Promise<Duplex> {
+  try {
+    return await dialKubelet(node, signal);
+  } catch (error) {
+    if (!isDabbaError(error)) throw error;
+    throw new StatusError('ServiceUnavailable', `error dialing backend: ${error.message}`, { cause: error });
+  }
+}
+
+async function destinationOf(parts: ApiParts, exchange: Exchange, call: NamedCall): Promise<Destination> {
+  const { info, url } = exchange;
+  const rest = info.kind === 'resource' ? info.rest : '';
+  const { resource } = call.resource.type;
+  const part = call.subresource!;
+  if (resource === 'nodes') return { node: await nodeOfProxy(parts, call), path: `/${rest}${url.search}` };
+  if (resource !== 'pods' || part === 'proxy')
+    throw new StatusError('NotImplemented', `the proxy of ${resource} is not served; use a port-forward`);
+  const pod = (await get(parts, call)).object as Pod;
+  const node = pod.spec?.nodeName;
+  if (!node) throw new StatusError('BadRequest', `pod ${call.name} does not have a host assigned`);
+  const here = `${encodeURIComponent(call.namespace!)}/${encodeURIComponent(call.name)}`;
+  if (part === 'portforward') return { node, path: `/portForward/${here}${url.search}` };
+  const container = containerOf(pod, url.searchParams.get('container') ?? '', part === 'attach' || part === 'exec');
+  const query = new URLSearchParams(url.searchParams);
+  query.delete('container');
+  const endpoints: { readonly [name: string]: string } = { log: 'containerLogs', exec: 'exec', attach: 'attach' };
+  return { node, path: `/${endpoints[part]}/${here}/${encodeURIComponent(container)}?${query}` };
+}
+
+/** `nodes/<name>/proxy`; a name may say the kubelet's port. */
+async function nodeOfProxy(parts: ApiParts, call: NamedCall): Promise<string> {
+  const name = call.name.replace(/^https?:/, '').replace(/:(10250)?$/, '');
+  await get(parts, { ...call, name });
+  return name;
+}
+
+/** The container that is meant. Source: `pkg/registry/core/pod/strategy.go`, "LogLocation", "streamLocation". */
+function containerOf({ metadata, spec }: Pod, asked: string, mayDefault: boolean): string {
+  const containers = (spec?.containers ?? []).map(({ name }) => name);
+  const init = (spec?.initContainers ?? []).map(({ name }) => name);
+  const ephemeral = (spec?.ephemeralContainers ?? []).map(({ name }) => name);
+  if (asked) {
+    if ([...containers, ...init, ...ephemeral].includes(asked)) return asked;
+    throw new StatusError('BadRequest', `container ${asked} is not valid for pod ${metadata?.name}`);
+  }
+  const preferred = metadata?.annotations?.['kubectl.kubernetes.io/default-container'];
+  if (containers.length === 1) return containers[0]!;
+  if (mayDefault && preferred && containers.includes(preferred)) return preferred;
+  const others = init.length ? ` or one of the init containers: [${init.join(' ')}]` : '';
+  throw new StatusError(
+    'BadRequest',
+    `a container name must be specified for pod ${metadata?.name}, choose one of: [${containers.join(' ')}]${others}`,
+  );
+}
+
+/** Headers that end here: the client's identity is ours to check, its connection ours to keep. */
+const ownHeaders = new Set(['authorization', 'host', 'connection', 'transfer-encoding', 'keep-alive']);
+
+async function forward(
+  { request, response, signal }: Exchange,
+  kubelet: Duplex,
+  { path, node }: Destination,
+): Promise<void> {
+  const headers = Object.fromEntries(
+    Object.entries(request.headersDistinct).filter(
+      ([name]) => !ownHeaders.has(name) && !name.startsWith('impersonate-'),
+    ),
+  );
+  const forwarded = httpRequest({
+    method: request.method ?? 'GET',
+    path,
+    // The connection is made; host names are for its other end's logs.
+    createConnection: () => kubelet,
+    headers: { ...headers, host: node },
+    signal,
+  });
+  const answered = new Promise<IncomingMessage>((resolve, reject) =>
+    forwarded.once('response', resolve).once('error', reject),
+  );
+  const sent = pipeline(request, forwarded).catch(() => undefined);
+  const answer = await answered.catch((error: unknown) => {
+    throw new StatusError('ServiceUnavailable', `error dialing backend: ${String(error)}`, { cause: error });
+  });
+  response.writeHead(answer.statusCode ?? 502, answer.headers);
+  response.flushHeaders();
+  await Promise.all([sent, pipeline(answer, response)]).catch((error: unknown) => {
+    // Either side may leave in the middle of a log.
+    if (!signal.aborted && !response.destroyed) throw error;
+  });
+}
+
+/** The request is written anew to the kubelet, whose answer, `101` or not, the client reads itself. */
+async function upgrade(exchange: Exchange, kubelet: Duplex, { path, node }: Destination): Promise<void> {
+  const { request, response, upgrade } = exchange;
+  const { socket, head } = upgrade!;
+  const lines = [`${request.method} ${path} HTTP/1.1`, `Host: ${node}`];
+  for (let index = 0; index < request.rawHeaders.length; index += 2) {
+    const name = request.rawHeaders[index]!.toLowerCase();
+    // What asks for the upgrade goes on; who asks does not.
+    if (name === 'connection' || !(ownHeaders.has(name) || name.startsWith('impersonate-')))
+      lines.push(`${request.rawHeaders[index]}: ${request.rawHeaders[index + 1]}`);
+  }
+  response.detachSocket(socket as Parameters<typeof response.detachSocket>[0]);
+  kubelet.write(`${lines.join('\r\n')}\r\n\r\n`);
+  if (head.length) kubelet.write(head);
+  const end = () => {
+    socket.destroy();
+    kubelet.destroy();
+  };
+  exchange.signal.addEventListener('abort', end, { once: true });
+  await Promise.allSettled([pipeline(socket, kubelet), pipeline(kubelet, socket)]);
+  end();
+}

@@ -1,0 +1,86 @@
+/** Stored objects in the forms clients ask for: plain, as a table, metadata alone. */
+import { stringify } from 'yaml';
+import { apiVersionOf } from '../../object.ts';
+import { bytesIn, type ListAnswer, objectIn } from '../operations/read.ts';
+import type { ApiParts, Call } from '../parts.ts';
+import type { StoredObject } from '../storage/stored-object.ts';
+import { type Exchange, parameter } from './exchange.ts';
+import type { Negotiated } from './negotiate.ts';
+import { sendBytes, sendObject, sendPieces } from './respond.ts';
+import { includeObjectOf, partialMetadata, tableOf } from './table.ts';
+
+interface OneOptions {
+  readonly call: Call;
+  readonly as: Negotiated;
+  readonly stored: StoredObject;
+  readonly code: number;
+}
+
+export function sendStored({ clock }: ApiParts, exchange: Exchange, { call, as, stored, code }: OneOptions): void {
+  const object = () => objectIn(call.version, stored);
+  if (as.transform === 'Table') {
+    const { resourceVersion = '' } = stored.object.metadata ?? {};
+    const table = tableOf(call, [object()], {
+      includeObject: includeObjectOf(parameter(exchange, 'includeObject')),
+      now: clock.now(),
+      metaVersion: as.metaVersion,
+      metadata: { resourceVersion },
+    });
+    return sendObject(exchange, table, { code, as });
+  }
+  if (as.transform !== 'none') return sendObject(exchange, partialMetadata(object(), as.metaVersion), { code, as });
+  if (as.form === 'yaml') return sendObject(exchange, object(), { code, as });
+  sendBytes(exchange, bytesIn(call.version, stored), { code });
+}
+
+interface ListOptions {
+  readonly call: Call;
+  readonly as: Negotiated;
+  readonly found: ListAnswer;
+}
+
+export async function sendStoredList(
+  { clock }: ApiParts,
+  exchange: Exchange,
+  { call, as, found }: ListOptions,
+): Promise<void> {
+  const { objects, ...metadata } = found;
+  if (as.transform === 'Table') {
+    const table = tableOf(
+      call,
+      objects.map((stored) => objectIn(call.version, stored)),
+      {
+        includeObject: includeObjectOf(parameter(exchange, 'includeObject')),
+        now: clock.now(),
+        metaVersion: as.metaVersion,
+        metadata,
+      },
+    );
+    return sendObject(exchange, table, { as });
+  }
+  if (as.transform !== 'none') {
+    const items = objects.map((stored) => partialMetadata(objectIn(call.version, stored), as.metaVersion));
+    const apiVersion = `meta.k8s.io/${as.metaVersion}`;
+    return sendObject(exchange, { kind: 'PartialObjectMetadataList', apiVersion, metadata, items }, { as });
+  }
+  const head = { kind: `${call.version.kind}List`, apiVersion: apiVersionOf(call.version), metadata };
+  if (as.form === 'yaml') {
+    const items = objects.map((stored) => objectIn(call.version, stored));
+    return sendBytes(exchange, Buffer.from(stringify({ ...head, items })), { contentType: as.contentType });
+  }
+  await sendPieces(exchange, pieces(call, head, objects), as.contentType);
+}
+
+const comma = Buffer.from(',');
+
+/** The bytes of a list: what is stored, one behind the other. */
+function* pieces({ version }: Call, head: object, objects: readonly StoredObject[]): Generator<Buffer> {
+  yield Buffer.from(`${JSON.stringify(head).slice(0, -1)},"items":[`);
+  let isFirst = true;
+  for (const stored of objects) {
+    if (!isFirst) yield comma;
+    isFirst = false;
+    yield bytesIn(version, stored);
+  }
+  yield Buffer.from(']}\n');
+}

@@ -1,0 +1,63 @@
+/** `Table`: what `kubectl get` prints. Source: apiserver `endpoints/handlers/response.go`, `meta/v1` "Table". */
+import type { KubernetesObject } from '../../object.ts';
+import { StatusError } from '../../status.ts';
+import type { Column } from '../resource.ts';
+import type { Served } from '../catalog.ts';
+
+export type IncludeObject = 'None' | 'Metadata' | 'Object';
+
+/** Throws `BadRequest`. */
+export function includeObjectOf(value: string | undefined): IncludeObject {
+  if (value === undefined) return 'Metadata';
+  if (value === 'None' || value === 'Metadata' || value === 'Object') return value;
+  throw new StatusError('BadRequest', `unrecognized includeObject value: ${JSON.stringify(value)}`);
+}
+
+export interface TableOptions {
+  readonly includeObject: IncludeObject;
+  readonly now: number;
+  readonly metaVersion: string;
+  readonly metadata: {
+    readonly resourceVersion?: string;
+    readonly continue?: string;
+    readonly remainingItemCount?: number;
+  };
+  /** Watches give the columns once, with their first event. */
+  readonly hasColumns?: boolean;
+}
+
+export function tableOf(
+  { resource, version }: Served,
+  objects: readonly KubernetesObject[],
+  options: TableOptions,
+): object {
+  const columns = version.columns ?? resource.columns;
+  const { hasColumns = true, metadata, metaVersion } = options;
+  return {
+    kind: 'Table',
+    apiVersion: `meta.k8s.io/${metaVersion}`,
+    metadata,
+    columnDefinitions: hasColumns ? columns.map(definition) : null,
+    rows: objects.map((object) => rowOf(columns, object, options)),
+  };
+}
+
+function definition({ name, type, format = '', description, priority }: Column) {
+  return { name, type, format, description, priority };
+}
+
+function rowOf(
+  columns: readonly Column[],
+  object: KubernetesObject,
+  { includeObject, now, metaVersion }: TableOptions,
+) {
+  return {
+    cells: columns.map(({ value }) => value(object, now)),
+    ...(includeObject === 'Metadata' && { object: partialMetadata(object, metaVersion) }),
+    ...(includeObject === 'Object' && { object }),
+  };
+}
+
+export function partialMetadata({ metadata }: KubernetesObject, metaVersion: string): object {
+  return { kind: 'PartialObjectMetadata', apiVersion: `meta.k8s.io/${metaVersion}`, metadata };
+}

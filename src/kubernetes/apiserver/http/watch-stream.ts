@@ -1,0 +1,178 @@
+/** A watch as a stream of JSON lines. Source: apiserver `endpoints/handlers/watch.go`. */
+import { StatusError } from '../../status.ts';
+import { bytesIn, objectIn } from '../operations/read.ts';
+import { openWatch, type Seen } from '../operations/watch.ts';
+import { type ApiParts, type Call } from '../parts.ts';
+import { watchLine } from '../storage/change.ts';
+import type { StoredObject } from '../storage/stored-object.ts';
+import { apiVersionOf } from '../../object.ts';
+import { type Exchange, flag, parameter } from './exchange.ts';
+import { type Negotiated, negotiate } from './negotiate.ts';
+import { refusalOf } from './respond.ts';
+import { includeObjectOf, partialMetadata, tableOf } from './table.ts';
+
+/** Unsent bytes after which a reader is too slow to be kept. */
+const MAX_UNSENT_BYTES = 16 * 1024 * 1024;
+const BOOKMARK_MS = 60_000;
+/** Upstream's `--min-request-timeout`: a watch without a timeout ends after half an hour to an hour. */
+const DEFAULT_TIMEOUT_MS = 30 * 60_000;
+
+/** Resolves when the stream has ended. */
+export async function streamWatch(parts: ApiParts, exchange: Exchange, call: Call): Promise<void> {
+  const as = negotiate(exchange.request.headers.accept);
+  const { response } = exchange;
+  const end = AbortSignal.any([exchange.signal, AbortSignal.timeout(timeoutOf(exchange, parts))]);
+  const lines = new Lines(parts, exchange, call, as);
+  const isSendingInitial = initialOf(exchange);
+  const { initial, backlog, revision, stop } = await openWatch(
+    parts,
+    call,
+    watchQuery(exchange, call, isSendingInitial),
+    (seen) => lines.add(seen),
+  );
+  using _listener = { [Symbol.dispose]: stop };
+  response.writeHead(200, {
+    'content-type': as.form === 'yaml' ? 'application/json;stream=watch' : 'application/json',
+  });
+  response.flushHeaders();
+  lines.begin({ initial, backlog });
+  if (isSendingInitial) lines.bookmark(revision, { 'k8s.io/initial-events-end': 'true' });
+  const wantsBookmarks = flag(exchange, 'allowWatchBookmarks');
+  while (!end.aborted) {
+    // A timer: bookmarks say that time has passed without an event.
+    await parts.clock.sleep(BOOKMARK_MS, AbortSignal.any([end, lines.lost])).catch(() => undefined);
+    if (lines.lost.aborted) break;
+    if (wantsBookmarks && !exchange.signal.aborted) lines.bookmark(parts.feed.revision);
+  }
+  response.end();
+}
+
+function timeoutOf(exchange: Exchange, { random }: ApiParts): number {
+  const seconds = Number(parameter(exchange, 'timeoutSeconds') ?? 0);
+  if (!Number.isFinite(seconds) || seconds < 0)
+    throw new StatusError('BadRequest', 'timeoutSeconds is no whole number');
+  return seconds ? Math.min(seconds * 1000, 2 ** 31 - 1) : DEFAULT_TIMEOUT_MS * (1 + random.fraction());
+}
+
+function initialOf(exchange: Exchange): boolean | undefined {
+  if (parameter(exchange, 'sendInitialEvents') === undefined) {
+    if (parameter(exchange, 'resourceVersionMatch'))
+      throw new StatusError(
+        'Invalid',
+        'ListOptions.meta.k8s.io "" is invalid: resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided',
+      );
+    return undefined;
+  }
+  if (parameter(exchange, 'resourceVersionMatch') !== 'NotOlderThan')
+    throw new StatusError(
+      'Invalid',
+      'ListOptions.meta.k8s.io "" is invalid: resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan',
+    );
+  return flag(exchange, 'sendInitialEvents');
+}
+
+function watchQuery(exchange: Exchange, { namespace, resource, name }: Call, sendInitialEvents: boolean | undefined) {
+  const version = parameter(exchange, 'resourceVersion');
+  const asked = parameter(exchange, 'fieldSelector');
+  const named = name ? `metadata.name=${name}` : undefined;
+  return {
+    namespace: resource.type.isNamespaced ? namespace : undefined,
+    labelSelector: parameter(exchange, 'labelSelector'),
+    fieldSelector: [asked, named].filter(Boolean).join(',') || undefined,
+    resourceVersion: version,
+    sendInitialEvents,
+  };
+}
+
+/** Writes events, in order, to a client that may be slow. */
+class Lines {
+  readonly #parts: ApiParts;
+  readonly #exchange: Exchange;
+  readonly #call: Call;
+  readonly #as: Negotiated;
+  readonly #lost = new AbortController();
+  /** What came before the beginning was written. */
+  #waiting: Seen[] | undefined = [];
+  #hasColumns = true;
+
+  constructor(parts: ApiParts, exchange: Exchange, call: Call, as: Negotiated) {
+    this.#parts = parts;
+    this.#exchange = exchange;
+    this.#call = call;
+    this.#as = as;
+  }
+
+  /** Aborts when the client is too slow, and the watch is to end. */
+  get lost(): AbortSignal {
+    return this.#lost.signal;
+  }
+
+  begin({
+    initial = [],
+    backlog,
+  }: {
+    readonly initial: readonly StoredObject[] | undefined;
+    readonly backlog: readonly Seen[];
+  }): void {
+    for (const stored of initial) this.#write(watchLine('ADDED', this.#bytesOf(stored)));
+    const waiting = this.#waiting!;
+    this.#waiting = undefined;
+    for (const seen of [...backlog, ...waiting]) this.add(seen);
+  }
+
+  add(seen: Seen): void {
+    if (this.#waiting) {
+      this.#waiting.push(seen);
+      return;
+    }
+    try {
+      this.#write(this.#lineOf(seen));
+    } catch (error) {
+      // A listener must not throw: the stream tells it and ends.
+      this.#write(Buffer.from(`${JSON.stringify({ type: 'ERROR', object: refusalOf(error).toStatus() })}\n`));
+      this.#lost.abort();
+    }
+  }
+
+  bookmark(revision: number, annotations?: { readonly [name: string]: string }): void {
+    const { version } = this.#call;
+    const object = {
+      kind: version.kind,
+      apiVersion: apiVersionOf(version),
+      metadata: { resourceVersion: String(revision), creationTimestamp: null, ...(annotations && { annotations }) },
+    };
+    this.#write(Buffer.from(`${JSON.stringify({ type: 'BOOKMARK', object })}\n`));
+  }
+
+  #lineOf({ type, change }: Seen): Buffer {
+    const { version } = this.#call;
+    // Tables hold ages and come with columns once: each is made for its own client.
+    if (this.#as.transform === 'Table') return watchLine(type, this.#bytesOf(change.shown));
+    const form = this.#as.transform === 'none' ? version : `${this.#as.transform} ${version.version}`;
+    return change.line(type, form, (stored) => this.#bytesOf(stored));
+  }
+
+  #bytesOf(stored: StoredObject): Buffer {
+    const { version } = this.#call;
+    if (this.#as.transform === 'none') return bytesIn(version, stored);
+    const object = objectIn(version, stored);
+    if (this.#as.transform !== 'Table')
+      return Buffer.from(JSON.stringify(partialMetadata(object, this.#as.metaVersion)));
+    const table = tableOf(this.#call, [object], {
+      includeObject: includeObjectOf(parameter(this.#exchange, 'includeObject')),
+      now: this.#parts.clock.now(),
+      metaVersion: this.#as.metaVersion,
+      metadata: { resourceVersion: String(stored.revision) },
+      hasColumns: this.#hasColumns,
+    });
+    this.#hasColumns = false;
+    return Buffer.from(JSON.stringify(table));
+  }
+
+  #write(line: Buffer): void {
+    const { response } = this.#exchange;
+    if (response.destroyed || response.writableEnded) return;
+    response.write(line);
+    if (response.writableLength > MAX_UNSENT_BYTES) this.#lost.abort();
+  }
+}

@@ -1,0 +1,119 @@
+/** Steps that creating, updating and deleting share: admission, validation, the transaction. */
+import type { Compare, Operation } from '#store';
+import type { AdmissionRequest } from '../../auth/user.ts';
+import type { KubernetesObject } from '../../object.ts';
+import { invalid } from '../../status.ts';
+import { type Draft, draftOf } from '../draft.ts';
+import { type ApiParts, type Call, timestamp } from '../parts.ts';
+import type { Effects, WriteContext } from '../resource.ts';
+import { StoredObject } from '../storage/stored-object.ts';
+import { cacheOf } from './read.ts';
+import { typeOf } from './metadata.ts';
+
+export const noEffects: Effects = { compare: [], success: [] };
+
+export function contextOf(parts: ApiParts, call: Call): WriteContext {
+  const keyOf = (path: string) => `${parts.prefix}allocations/${path}`;
+  return {
+    user: call.user,
+    now: timestamp(parts.clock.now()),
+    warn: call.warn,
+    serviceCidr: parts.serviceCidr,
+    allocations: {
+      keyOf,
+      isTaken: async (path) => (await parts.store.get(keyOf(path))) !== undefined,
+      pick: (bound) => Math.floor(parts.random.fraction() * bound),
+    },
+  };
+}
+
+/** An object of the client's version as it would be stored; always a copy. */
+export function toStored({ version }: Call, object: KubernetesObject): Draft<KubernetesObject> {
+  return draftOf(version.toStored ? version.toStored(object) : object);
+}
+
+export type Admitted = Omit<AdmissionRequest, 'type' | 'user' | 'isDryRun' | 'namespace' | 'subresource'>;
+
+function requestOf(call: Call, admitted: Admitted): AdmissionRequest {
+  return {
+    ...admitted,
+    type: call.resource.type,
+    ...(call.subresource !== undefined && { subresource: call.subresource }),
+    ...(call.namespace !== undefined && { namespace: call.namespace }),
+    user: call.user,
+    isDryRun: call.isDryRun,
+  };
+}
+
+/** Lets each mutating plugin change the object, in order. */
+export async function mutate(parts: ApiParts, call: Call, admitted: Admitted): Promise<Draft<KubernetesObject>> {
+  let object = admitted.object!;
+  for (const plugin of parts.admission)
+    if (plugin.mutate) object = await plugin.mutate(requestOf(call, { ...admitted, object }));
+  return object === admitted.object ? (object as Draft<KubernetesObject>) : draftOf(object);
+}
+
+/** Asks each validating plugin, in order. */
+export async function admit(parts: ApiParts, call: Call, admitted: Admitted): Promise<void> {
+  const request = requestOf(call, admitted);
+  for (const plugin of parts.admission)
+    if (plugin.validate) for (const warning of await plugin.validate(request)) call.warn(warning);
+}
+
+/** Refuses what is wrong with the object itself. */
+export function validate(
+  parts: ApiParts,
+  call: Call,
+  object: KubernetesObject,
+  old: KubernetesObject | undefined,
+): void {
+  const { strategy, type } = call.resource;
+  const errors = [...(parts.validatorOf(type)?.(object, old) ?? []), ...(strategy.validate?.(object, old) ?? [])];
+  if (errors.length) throw invalid(typeOf(call), object.metadata?.name ?? '', errors);
+  for (const warning of strategy.warnings?.(object, old) ?? []) call.warn(warning);
+}
+
+export interface Commit {
+  readonly path: string;
+  readonly compare: Compare;
+  /** What is put; undefined to delete. */
+  readonly object: KubernetesObject | undefined;
+  readonly effects: Effects;
+}
+
+/**
+ * Makes one object what it is to be, with its effects, if nobody changed it; undefined when somebody did. Resolves when the change is durable and
+ * every list and watch from now on sees it.
+ */
+export async function commit(
+  parts: ApiParts,
+  call: Call,
+  { path, compare, object, effects }: Commit,
+): Promise<StoredObject | undefined> {
+  const cache = await cacheOf(parts, call.resource);
+  const key = cache.prefix + path;
+  const stored = object && cache.codec.encode(object);
+  const operation: Operation = stored ? { kind: 'put', key, value: stored } : { kind: 'delete', key };
+  const { succeeded, revision } = await parts.store.txn({
+    compare: [compare, ...effects.compare],
+    success: [operation, ...effects.success],
+  });
+  await parts.feed.waitFor(revision);
+  if (!succeeded) return undefined;
+  if (!stored) return cache.get(path) ?? new StoredObject(path, revision, Buffer.alloc(0));
+  const now = cache.get(path);
+  return now?.revision === revision ? now : cache.codec.read(path, stored, revision);
+}
+
+/** The object as it would have been stored: the answer of a dry run. */
+export async function uncommitted(
+  parts: ApiParts,
+  call: Call,
+  path: string,
+  object: KubernetesObject,
+  revision: number | undefined,
+): Promise<StoredObject> {
+  const { codec } = await cacheOf(parts, call.resource);
+  const bytes = codec.encode(object);
+  return revision === undefined ? new StoredObject(path, 0, bytes) : codec.read(path, bytes, revision);
+}

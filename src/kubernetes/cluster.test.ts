@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { clientContract } from './client/client.contract.ts';
+import { configMaps, pods, serviceAccounts, services } from './resources.ts';
+import { makeTestCluster } from './test-cluster.ts';
+
+clientContract('a client in process', async () => {
+  const cluster = await makeTestCluster();
+  return { client: cluster.client, [Symbol.asyncDispose]: () => cluster.stop() };
+});
+
+test('a cluster has its system namespaces and its own service', async () => {
+  await using cluster = await makeTestCluster();
+  const service = await cluster.client.get(services, { namespace: 'default', name: 'kubernetes' });
+  assert.equal(service.spec!.clusterIP, '10.100.0.1');
+});
+
+test('a pod gets its defaults and leaves at once when it has no node', async () => {
+  await using cluster = await makeTestCluster();
+  const { client } = cluster;
+  await client.create(serviceAccounts, { metadata: { namespace: 'default', name: 'default' } });
+  const spec = { containers: [{ name: 'c', image: 'i' }] };
+  const pod = await client.create(pods, { metadata: { namespace: 'default', name: 'p' }, spec });
+  assert.equal(pod.spec!.restartPolicy, 'Always');
+  assert.equal(pod.spec!.containers[0]!.imagePullPolicy, 'Always');
+  assert.equal(pod.status!.phase, 'Pending');
+  await client.delete(pods, { namespace: 'default', name: 'p' });
+  await assert.rejects(client.get(pods, { namespace: 'default', name: 'p' }), /pods "p" not found/);
+});
+
+test('over HTTPS, who has no certificate and no token is told so', async () => {
+  await using cluster = await makeTestCluster();
+  const answer = await cluster.call('GET', '/api/v1/namespaces/default/configmaps', { isAnonymous: true });
+  assert.equal(answer.code, 403);
+  assert.match(answer.body, /User \\"system:anonymous\\" cannot list resource \\"configmaps\\"/);
+});
+
+test('over HTTPS, objects are made, listed as a table, watched and deleted', async () => {
+  await using cluster = await makeTestCluster();
+  const path = '/api/v1/namespaces/default/configmaps';
+  const made = await cluster.call('POST', path, { body: { metadata: { name: 'a' }, data: { k: 'v' } } });
+  assert.equal(made.code, 201, made.body);
+  const list = await cluster.call('GET', path, { headers: { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io' } });
+  const table = JSON.parse(list.body) as { kind: string; rows: { cells: unknown[] }[] };
+  assert.equal(table.kind, 'Table');
+  assert.deepEqual(
+    table.rows.map(({ cells }) => cells.slice(0, 2)),
+    [['a', 1]],
+  );
+  const gone = await cluster.call('DELETE', `${path}/a`);
+  assert.equal((JSON.parse(gone.body) as { status: string }).status, 'Success');
+  const { items } = await cluster.client.list(configMaps, { namespace: 'default' });
+  assert.equal(items.length, 0);
+});

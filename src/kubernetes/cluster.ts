@@ -1,0 +1,155 @@
+/** One Kubernetes cluster's control plane: its API server, what must be in it from the start, and the controllers that keep it going. */
+import type { Clock, Logger, Random } from '#base';
+import type { Store } from '#store';
+import { Catalog } from './apiserver/catalog.ts';
+import { RequestCounts } from './apiserver/http/metrics.ts';
+import { type Listener, listen } from './apiserver/http/listener.ts';
+import type { ApiParts } from './apiserver/parts.ts';
+import { merging } from './apiserver/merging.ts';
+import { builtInRows } from './apiserver/registry/index.ts';
+import { clusterPrefix, registryPrefix } from './apiserver/storage/keys.ts';
+import { RegistryFeed } from './apiserver/storage/registry-feed.ts';
+import { admissionChain } from './admission/chain.ts';
+import { createAuthentication } from './auth/authenticate.ts';
+import { createAuthorization } from './auth/authorization.ts';
+import { createServerCertificate } from './auth/certificates.ts';
+import { bootstrapAccess } from './auth/rbac/bootstrap.ts';
+import { rbacEscalation } from './auth/rbac/escalation.ts';
+import { createServiceAccountTokens } from './auth/service-account-tokens.ts';
+import type { UserInfo } from './auth/user.ts';
+import { bootstrapObjects } from './bootstrap.ts';
+import type { ApiClient } from './client/client.ts';
+import type { Informers } from './client/informer.ts';
+import { LocalClient } from './client/local-client.ts';
+import { localInformers } from './client/local-informers.ts';
+import type { ClusterPorts, ClusterSettings } from './cluster-settings.ts';
+import { loadSchemas } from './schema/load.ts';
+
+export interface ClusterParts {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly ports: ClusterPorts;
+}
+
+export interface Cluster {
+  /** Acts with every right, in process. */
+  readonly client: ApiClient;
+  /** Copies that hold a change before the write that made it is answered. */
+  readonly informers: Informers;
+  /** A client of some user's, in process. */
+  clientFor(user: UserInfo, fieldManager: string): ApiClient;
+  /** The loopback port of the API server. */
+  readonly port: number;
+  /** Ends every connection, controller and cache; nothing stored changes. Idempotent. */
+  stop(): Promise<void>;
+}
+
+const system: UserInfo = { username: 'system:apiserver', groups: ['system:masters', 'system:authenticated'] };
+
+/** Starts the control plane of a cluster, new or known. Resolves when the API server listens and holds what every cluster does. */
+export async function startCluster(settings: ClusterSettings, parts: ClusterParts): Promise<Cluster> {
+  const stopping = new AbortController();
+  const logger = parts.logger.with({ cluster: settings.name });
+  const feed = new RegistryFeed({
+    store: parts.store,
+    prefix: registryPrefix(settings),
+    clock: parts.clock,
+    logger,
+    signal: stopping.signal,
+  });
+  await feed.start();
+  const api = await apiParts(settings, { ...parts, logger, feed });
+  const certificate = await createServerCertificate(
+    settings.ca,
+    { commonName: 'kube-apiserver', names: serverNames(settings) },
+    parts,
+  );
+  await bootstrapAccess(api.admin, stopping.signal);
+  await bootstrapObjects(api.admin, settings);
+  const listener = await listen(api, {
+    port: settings.port,
+    ...certificate,
+    clientAuthorityPem: settings.ca.certificatePem,
+  });
+  return {
+    client: api.admin,
+    informers: api.informers,
+    clientFor: (user, fieldManager) => new LocalClient(() => api, { user, fieldManager }),
+    port: listener.port,
+    stop: stopOnce(stopping, listener),
+  };
+}
+
+function stopOnce(stopping: AbortController, listener: Listener): () => Promise<void> {
+  let stopped: Promise<void> | undefined;
+  return () =>
+    (stopped ??= (async () => {
+      stopping.abort();
+      await listener.close();
+    })());
+}
+
+function serverNames({ serverNames, domain, serviceCidr }: ClusterSettings): readonly string[] {
+  const service = serviceCidr.replace(/\.\d+\/\d+$/, '.1');
+  const names = ['kubernetes', 'kubernetes.default', 'kubernetes.default.svc', `kubernetes.default.svc.${domain}`];
+  return [...new Set([...serverNames, ...names, 'localhost', '127.0.0.1', service])];
+}
+
+interface Made extends ClusterParts {
+  readonly feed: RegistryFeed;
+}
+
+async function apiParts(
+  settings: ClusterSettings,
+  { store, clock, random, logger, ports, feed }: Made,
+): Promise<ApiParts> {
+  const schemas = await loadSchemas({ logger });
+  const partsOf = () => api;
+  const admin = new LocalClient(partsOf, { user: system, fieldManager: 'kube-apiserver' });
+  const catalog = new Catalog(builtInRows);
+  const informers = localInformers({ feed, catalog, logger });
+  const authorization = createAuthorization({ informers, authorizers: ports.authorizers });
+  const tokens = createServiceAccountTokens({
+    key: settings.serviceAccountKey,
+    issuer: settings.issuer,
+    client: admin,
+    clock,
+    random,
+  });
+  const api: ApiParts = {
+    store,
+    feed,
+    clock,
+    random,
+    logger,
+    prefix: clusterPrefix(settings),
+    serviceCidr: settings.serviceCidr,
+    catalog,
+    informers,
+    authorization,
+    authentication: createAuthentication({
+      serviceAccountTokens: tokens,
+      tokenAuthenticators: ports.tokenAuthenticators,
+    }),
+    tokens,
+    admin,
+    admission: admissionChain({
+      client: admin,
+      informers,
+      authorizer: authorization,
+      clock,
+      random,
+      first: [rbacEscalation({ authorizer: authorization, rbac: authorization.rbac })],
+      external: ports.admissionPlugins,
+    }),
+    validatorOf: () => undefined,
+    counts: new RequestCounts(),
+    dialKubelet: (node, signal) => ports.dialKubelet(node, signal),
+    extensions: [],
+    schemas,
+    merge: merging,
+  };
+  return api;
+}
