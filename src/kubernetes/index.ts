@@ -8,6 +8,7 @@ export type * from './client/client.ts';
 export type * from './client/informer.ts';
 export type { Cluster, ClusterParts } from './cluster.ts';
 export type * from './cluster-settings.ts';
+export { ensureDnsService } from './dns/service.ts';
 export * from './object.ts';
 export * as resources from './resources.ts';
 export * from './status.ts';

@@ -5,14 +5,15 @@ import type { Cidr, Ipv4 } from './model.ts';
  * What the interfaces of a cluster see beside their VPC: addresses of services, cluster DNS, and who may talk to whom. Which interfaces these
  * are stands in their records (`NetworkInterface.cluster`), so that several clusters can use the same service addresses in one VPC.
  *
- * **Lifecycle.** `open` and `apply` only say what is wanted and may be repeated; rules and listeners exist while the VPC has a fabric on this
+ * **Lifecycle.** `open` and `apply` say what is wanted and may be repeated; rules and listeners exist while the VPC has a fabric on this
  * machine. Rules stay in force when the process dies. The next one leaves them as they are until it calls `apply` for the cluster, or `retain`
  * without it.
  *
- * **Example.** `const network = plane.clusters.open({ vpcId, clusterId }, { dns, relays }); await network.apply(rules);`
+ * **Example.** `const network = await plane.clusters.open({ vpcId, clusterId }, { dns, relays }); await network.apply(rules);`
  */
 export interface ClusterNetworks {
-  open(cluster: ClusterKey, served: ClusterServed): ClusterNetwork;
+  /** Resolves when what is to be served is, or will be as soon as the VPC has a fabric here. */
+  open(cluster: ClusterKey, served: ClusterServed): Promise<ClusterNetwork>;
   /** Removes what an earlier process left for clusters that are not among these. Call it once, when the clusters of this machine are known. */
   retain(clusters: readonly ClusterKey[]): Promise<void>;
 }
@@ -31,8 +32,8 @@ export interface ClusterNetwork {
 
 /** What this process itself serves to the cluster's interfaces. */
 export interface ClusterServed {
-  /** Names answered at an address (UDP and TCP port 53); what no zone knows is asked of the VPC's own resolver. */
-  readonly dns?: { readonly address: Ipv4; readonly zones: readonly DnsZone[] };
+  /** Names answered at an address (UDP and TCP port 53), once the zones are ready; what none knows is asked of the VPC's own resolver. */
+  readonly dns?: { readonly address: Ipv4; readonly zones: readonly DnsZone[]; readonly ready: Promise<void> };
   /** Addresses at which TCP connections are carried on to the machine's own loopback: the API server's. */
   readonly relays?: readonly { readonly address: Ipv4; readonly port: number; readonly toPort: number }[];
 }

@@ -4,5 +4,5 @@ export type * from './bridges.ts';
 export type * from './clusters.ts';
 export type * from './network.ts';
 export * from './records.ts';
-export { internalDomain, privateDnsName } from './dns/private-names.ts';
+export { internalDomain, privateDnsName, reversedAddress } from './dns/private-names.ts';
 export type * from './dns/zone.ts';

@@ -48,13 +48,14 @@ export class Clusters implements ClusterNetworks {
     this.#fabrics = options.fabrics;
   }
 
-  open(cluster: ClusterKey, served: ClusterServed): ClusterNetwork {
+  async open(cluster: ClusterKey, served: ClusterServed): Promise<ClusterNetwork> {
     if ((served.relays?.length ?? 0) >= PORTS_EACH)
       throw new DabbaError('InvalidArgument', `cluster ${cluster.clusterId} has too many relays`);
     const record = this.#recordOf(cluster);
     const numbers = this.#open.get(record.key)?.numbers ?? new Numbers();
     const open: OpenCluster = { record, served, numbers };
     this.#open.set(record.key, open);
+    await this.#refresh(cluster.vpcId);
     return {
       apply: async (rules) => {
         const before = open.rules;
@@ -99,7 +100,12 @@ export class Clusters implements ClusterNetworks {
         relayListener({ address: LISTENER_ADDRESS, port: port + 1 + index }, toPort),
       );
       if (!served.dns) return relays;
-      const resolve = resolver(served.dns.zones);
+      const { zones, ready } = served.dns;
+      const answer = resolver(zones);
+      const resolve: Resolve = async (...query) => {
+        await ready;
+        return await answer(...query);
+      };
       return [dnsListener({ address: LISTENER_ADDRESS, port, resolve, vpcId }), ...relays];
     });
   }

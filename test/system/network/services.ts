@@ -56,7 +56,7 @@ async function spread(
 
 test('a service address leads to every backend, to its own pod too, and is refused without any', async () => {
   await using world = await startedWorld();
-  const cluster = world.plane.clusters.open(key, {});
+  const cluster = await world.plane.clusters.open(key, {});
   const pods = [await pod(world, 11), await pod(world, 12), await pod(world, 13)];
   const client = await pod(world, 20);
   const stranger = await pod(world, 30, { cluster: { id: 'c2', node: 'n9' } });
@@ -77,7 +77,7 @@ test('a service address leads to every backend, to its own pod too, and is refus
 
 test('affinity keeps a client with its backend while that lives', async () => {
   await using world = await startedWorld();
-  const cluster = world.plane.clusters.open(key, {});
+  const cluster = await world.plane.clusters.open(key, {});
   const pods = [await pod(world, 11), await pod(world, 12), await pod(world, 13)];
   const client = await pod(world, 20);
   for (const [index, netns] of pods.entries()) world.serve(netns, 8080, `pod-${index}`);
@@ -96,7 +96,7 @@ test('affinity keeps a client with its backend while that lives', async () => {
 
 test('node ports answer at nodes, from the machine too, as the groups of the node allow', async () => {
   await using world = await startedWorld();
-  const cluster = world.plane.clusters.open(key, {});
+  const cluster = await world.plane.clusters.open(key, {});
   await world.group('vpc-a', 'sg-node', [allowTcp(30080)]);
   const publicIp = world.publicIp(5);
   await pod(world, 5, { publicIp, securityGroupIds: ['sg-nodes', 'sg-node'] });
@@ -125,7 +125,7 @@ test('node ports answer at nodes, from the machine too, as the groups of the nod
 
 test('policies isolate pods', async () => {
   await using world = await startedWorld();
-  const cluster = world.plane.clusters.open(key, {});
+  const cluster = await world.plane.clusters.open(key, {});
   const one = await pod(world, 11);
   const [friend, foe] = [await pod(world, 20), await pod(world, 21)];
   const node = await pod(world, 5);

@@ -1,0 +1,83 @@
+import type { Clock, Logger, Random } from '#base';
+import { messageOf } from '#base';
+import { type ClusterKey, type ClusterNetworks, networkRecords, recordId } from '#network';
+import type { Store } from '#store';
+import type { Informers } from '../client/informer.ts';
+import type { KubeletRecord } from '../kubelet/ports.ts';
+import { type ClusterProxy, createClusterProxy } from './proxy.ts';
+
+export interface MachineProxiesOptions {
+  readonly store: Store;
+  readonly clusters: ClusterNetworks;
+  /** Informers of the node's cluster, with the node's rights, until the signal. */
+  readonly connect: (node: KubeletRecord, signal: AbortSignal) => Informers;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+/** A proxy for each cluster that has nodes on this machine. */
+export interface MachineProxies {
+  /** Starts and removes proxies so that they fit these nodes, all that the machine has now. One call at a time. */
+  follow(nodes: readonly KubeletRecord[]): Promise<void>;
+  /** Stops every proxy; what it made stays. */
+  stop(): Promise<void>;
+}
+
+interface Running {
+  readonly proxy: ClusterProxy;
+  readonly ending: AbortController;
+}
+
+export function createMachineProxies(options: MachineProxiesOptions): MachineProxies {
+  const { store, clusters, connect, logger } = options;
+  const { networkInterfaces } = networkRecords(store);
+  const running = new Map<string, Running>();
+  let isFirst = true;
+
+  async function wantedClusters(nodes: readonly KubeletRecord[]) {
+    const wanted = new Map<string, { readonly key: ClusterKey; readonly node: KubeletRecord }>();
+    for (const node of nodes) {
+      const { tenant, region, networkInterfaceId: id, cluster } = node;
+      const eni = (await networkInterfaces.get(recordId({ tenant, region, id })))?.value;
+      // A node whose interface is gone is about to go itself.
+      if (!eni) continue;
+      const key = { vpcId: eni.vpcId, clusterId: cluster.id };
+      wanted.set(`${key.vpcId} ${key.clusterId}`, { key, node });
+    }
+    return wanted;
+  }
+
+  function start(key: ClusterKey, node: KubeletRecord): Running {
+    const ending = new AbortController();
+    const informers = connect(node, ending.signal);
+    const proxy = createClusterProxy({ ...options, cluster: node.cluster, vpcId: key.vpcId, informers });
+    // It waits for the cluster's API server, which nobody here should.
+    proxy.start().catch((error: unknown) => {
+      if (!ending.signal.aborted)
+        logger.error('a service proxy ended', { cluster: node.cluster.name, error: messageOf(error) });
+    });
+    return { proxy, ending };
+  }
+
+  return {
+    async follow(nodes) {
+      const wanted = await wantedClusters(nodes);
+      if (isFirst) await clusters.retain(Array.from(wanted.values(), ({ key }) => key));
+      isFirst = false;
+      for (const [name, { proxy, ending }] of running) {
+        if (wanted.has(name)) continue;
+        running.delete(name);
+        ending.abort();
+        await proxy.remove();
+      }
+      for (const [name, { key, node }] of wanted) if (!running.has(name)) running.set(name, start(key, node));
+    },
+    async stop() {
+      const all = [...running.values()];
+      running.clear();
+      for (const { ending } of all) ending.abort();
+      await Promise.all(all.map(async ({ proxy }) => await proxy.stop()));
+    },
+  };
+}

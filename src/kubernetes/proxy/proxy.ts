@@ -1,0 +1,102 @@
+import type { Clock, Logger, Random } from '#base';
+import { messageOf } from '#base';
+import { addressAt, type ClusterNetwork, type ClusterNetworks, type ClusterServed } from '#network';
+import { KeyedQueue } from '#reconcile';
+import type { Informers } from '../client/informer.ts';
+import { clusterZone } from '../dns/zone.ts';
+import type { KubeletRecord } from '../kubelet/ports.ts';
+import { type NetworkCopies, networkCopies } from './copies.ts';
+import { RuleBook } from './rules.ts';
+
+export interface ClusterProxyOptions {
+  readonly cluster: KubeletRecord['cluster'];
+  readonly vpcId: string;
+  /** With the rights of one of the cluster's nodes. */
+  readonly informers: Informers;
+  readonly clusters: ClusterNetworks;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+/**
+ * Services, names and network policies of one cluster in one VPC on this machine: kube-proxy, CoreDNS and the policy half of a CNI in one, all three
+ * over `plane.clusters`. Stopping leaves the rules in force, for the next process to take over.
+ */
+export interface ClusterProxy {
+  /** Follows the cluster from now on; resolves when its rules are in force for the first time, which waits for its API server, or when stopped. */
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  /** Stops, and removes rules and listeners. */
+  remove(): Promise<void>;
+}
+
+const RULES = 'rules';
+
+export function createClusterProxy(options: ClusterProxyOptions): ClusterProxy {
+  const { cluster, clusters, vpcId, clock, random } = options;
+  const logger = options.logger.with({ cluster: cluster.name });
+  const copies = networkCopies(options.informers);
+  const book = new RuleBook(copies, cluster.serviceCidr);
+  const stopping = new AbortController();
+  const first = Promise.withResolvers<void>();
+  const synced = Promise.all(Object.values(copies).map((copy) => copy.synced())).then(() => undefined);
+  let network: ClusterNetwork | undefined;
+  let isSynced = false;
+  const queue = new KeyedQueue({
+    clock,
+    random,
+    signal: stopping.signal,
+    concurrency: 1,
+    work: async () => {
+      network ??= await clusters.open({ vpcId, clusterId: cluster.id }, servedBy(cluster, copies, synced));
+      // Rules made of half of the cluster would cut off what the other half serves.
+      if (!isSynced) return;
+      await network.apply(book.read());
+      first.resolve();
+    },
+    onFailure: (_key, error, failures) =>
+      logger.warn('rules of services could not be applied', { failures, error: messageOf(error) }),
+  });
+  let unfollow = () => {};
+
+  async function stop(): Promise<void> {
+    stopping.abort();
+    unfollow();
+    first.resolve();
+    await queue.idle();
+  }
+
+  return {
+    async start() {
+      const stopped = new Promise<void>((resolve) =>
+        stopping.signal.addEventListener('abort', () => resolve(), { once: true }),
+      );
+      queue.add(RULES);
+      await Promise.race([synced, stopped]);
+      if (stopping.signal.aborted) return;
+      isSynced = true;
+      unfollow = book.follow(() => queue.add(RULES));
+      queue.add(RULES);
+      await first.promise;
+    },
+    stop,
+    async remove() {
+      await stop();
+      await network?.remove();
+    },
+  };
+}
+
+/** Cluster DNS, and the address of `kubernetes.default`, behind which the API server listens on the machine's loopback. */
+function servedBy(
+  { domain, dnsAddress, serviceCidr, server }: KubeletRecord['cluster'],
+  copies: NetworkCopies,
+  ready: Promise<void>,
+): ClusterServed {
+  const toPort = Number(new URL(server).port || 443);
+  return {
+    dns: { address: dnsAddress, zones: [clusterZone(domain, copies)], ready },
+    relays: [{ address: addressAt(serviceCidr, 1), port: 443, toPort }],
+  };
+}

@@ -1,0 +1,139 @@
+/** What a service and its endpoint slices mean for packets: kube-proxy's rules (kubernetes `pkg/proxy`, "CategorizeEndpoints"). */
+import type { ServiceBackend, ServicePort, ServiceRouting, TransportProtocol } from '#network';
+import { keyOf } from '../object.ts';
+import type { EndpointSlice, Service } from '../types.ts';
+
+const DEFAULT_AFFINITY_S = 10_800;
+const ZONE_LABEL = 'topology.kubernetes.io/zone';
+const TOPOLOGY_ANNOTATIONS = ['service.kubernetes.io/topology-mode', 'service.kubernetes.io/topology-aware-hints'];
+
+/** A node of the cluster, as routing sees it. */
+export interface ProxyNode {
+  readonly name: string;
+  readonly zone: string | undefined;
+}
+
+export function zoneOf(labels: Readonly<Record<string, string>> | undefined): string | undefined {
+  return labels?.[ZONE_LABEL];
+}
+
+type Endpoint = EndpointSlice['endpoints'][number];
+type Port = NonNullable<NonNullable<Service['spec']>['ports']>[number];
+
+/** Nothing for a service that has no address of its own: headless ones and external names. */
+export function servicePorts(
+  service: Service,
+  slices: readonly EndpointSlice[],
+  nodes: readonly ProxyNode[],
+): readonly ServicePort[] {
+  const { spec, status } = service;
+  if (!spec || spec.type === 'ExternalName' || !spec.clusterIP || spec.clusterIP === 'None') return [];
+  const affinityS =
+    spec.sessionAffinity === 'ClientIP'
+      ? (spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? DEFAULT_AFFINITY_S)
+      : undefined;
+  const balancers = (status?.loadBalancer?.ingress ?? []).flatMap(({ ip, ipMode }) =>
+    ip && ipMode !== 'Proxy' ? [ip] : [],
+  );
+  return (spec.ports ?? []).map((port) => {
+    const { internal, external } = routingsOf(service, port, slices, nodes);
+    return {
+      id: `${keyOf(service)}/${port.name ?? ''}`,
+      protocol: protocolOf(port.protocol),
+      port: port.port,
+      addresses: onlyIpv4(spec.clusterIPs ?? [spec.clusterIP!]),
+      externalAddresses: onlyIpv4([...(spec.externalIPs ?? []), ...balancers]),
+      ...(port.nodePort ? { nodePort: port.nodePort } : {}),
+      ...(affinityS === undefined ? {} : { affinityS }),
+      internal,
+      external,
+    };
+  });
+}
+
+function routingsOf(
+  service: Service,
+  port: Port,
+  slices: readonly EndpointSlice[],
+  nodes: readonly ProxyNode[],
+): { readonly internal: ServiceRouting; readonly external: ServiceRouting } {
+  const { spec } = service;
+  const targets = usable(targetsOf(port, slices));
+  const clusterWide = preferringZone(service, targets, nodes);
+  return {
+    internal: spec?.internalTrafficPolicy === 'Local' ? onOwnNode(targets) : clusterWide,
+    external: spec?.externalTrafficPolicy === 'Local' ? onOwnNode(targets) : clusterWide,
+  };
+}
+
+interface Target extends ServiceBackend {
+  readonly endpoint: Endpoint;
+}
+
+function targetsOf({ name = '', protocol = 'TCP' }: Port, slices: readonly EndpointSlice[]): readonly Target[] {
+  const targets = slices.flatMap(({ endpoints, ports }) => {
+    const numbers = (ports ?? []).filter((port) => (port.name ?? '') === name && (port.protocol ?? 'TCP') === protocol);
+    return numbers.flatMap(({ port }) =>
+      port === undefined
+        ? []
+        : endpoints.flatMap((endpoint) => endpoint.addresses.map((address) => ({ address, port, endpoint }))),
+    );
+  });
+  // While endpoints move between slices, one may stand in two.
+  return [...new Map(targets.map((target) => [`${target.address}:${target.port}`, target])).values()];
+}
+
+/** The ready ones; without any, those that end but still serve, so that the last copies of a rollout are not cut off. */
+function usable(targets: readonly Target[]): readonly Target[] {
+  const ready = targets.filter(({ endpoint: { conditions } }) => conditions?.ready !== false);
+  if (ready.length > 0) return ready;
+  return targets.filter(({ endpoint: { conditions } }) => conditions?.serving && conditions.terminating);
+}
+
+function everywhere(targets: readonly Target[]): ServiceRouting {
+  return { kind: 'everywhere', backends: targets.map(backendOf) };
+}
+
+function onOwnNode(targets: readonly Target[]): ServiceRouting {
+  if (targets.length === 0) return everywhere(targets);
+  const byNode = Map.groupBy(targets, ({ endpoint }) => endpoint.nodeName ?? '');
+  return { kind: 'by-node', backends: new Map(Array.from(byNode, ([node, own]) => [node, own.map(backendOf)])) };
+}
+
+/** Each node's own zone where hints say so: every endpoint must have one, and every zone with a node an endpoint. */
+function preferringZone(service: Service, targets: readonly Target[], nodes: readonly ProxyNode[]): ServiceRouting {
+  const zones = new Set(nodes.map(({ zone }) => zone));
+  const isHinted =
+    prefersZone(service) &&
+    targets.length > 0 &&
+    nodes.length > 0 &&
+    targets.every(({ endpoint }) => endpoint.hints?.forZones?.length) &&
+    [...zones].every((zone) => zone !== undefined && targets.some((target) => isFor(target, zone)));
+  if (!isHinted) return everywhere(targets);
+  const byZone = new Map(
+    Array.from(zones, (zone) => [zone, targets.filter((target) => isFor(target, zone!)).map(backendOf)]),
+  );
+  return { kind: 'by-node', backends: new Map(nodes.map(({ name, zone }) => [name, byZone.get(zone)!])) };
+}
+
+function isFor({ endpoint }: Target, zone: string): boolean {
+  return endpoint.hints?.forZones?.some(({ name }) => name === zone) ?? false;
+}
+
+function prefersZone({ metadata, spec }: Service): boolean {
+  if (spec?.trafficDistribution) return true;
+  return TOPOLOGY_ANNOTATIONS.some((name) => /^auto$/i.test(metadata?.annotations?.[name] ?? ''));
+}
+
+function backendOf({ address, port }: Target): ServiceBackend {
+  return { address, port };
+}
+
+function onlyIpv4(addresses: readonly string[]): readonly string[] {
+  return addresses.filter((address) => address.includes('.'));
+}
+
+export function protocolOf(protocol: string | undefined): TransportProtocol {
+  if (protocol === 'UDP') return 'udp';
+  return protocol === 'SCTP' ? 'sctp' : 'tcp';
+}
