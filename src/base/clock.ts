@@ -38,6 +38,7 @@ export class ManualClock implements Clock {
   }
 
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    if (signal?.aborted) return Promise.reject(signal.reason as Error);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#sleepers.push({ at: this.#now + ms, wake: resolve });
     signal?.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
