@@ -15,6 +15,8 @@ import { sandboxReconciler } from './reconciler.ts';
 import { register } from './registration.ts';
 import { type Node, nodeRecords } from './sandbox.ts';
 
+export { linuxCgroups, type SandboxCgroups };
+
 export interface NodeWorkerOptions {
   readonly store: Store;
   /** Started before the worker, stopped after it; likewise `network`. */

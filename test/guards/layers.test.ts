@@ -18,9 +18,10 @@ const layers: readonly (readonly string[])[] = [
   ['cli'],
 ];
 const source = resolve(import.meta.dirname, '../../src');
-/** Entries of a room beside its index.ts, for what one of the two processes alone loads: docs/decisions/0006. */
+/** Entries of a room beside its index.ts, for what one of the two processes alone loads (docs/decisions/0006), or tests alone. */
 const secondDoors = new Map([
   ['#aws/agent', 'aws'],
+  ['#engine/fake', 'engine'],
   ['#kubernetes/kubelet', 'kubernetes'],
   ['#network/linux', 'network'],
   ['#node/worker', 'node'],

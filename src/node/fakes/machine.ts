@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { DabbaError, type ErrorKind, silentLogger, systemClock, systemRandom } from '#base';
+import { FakeEngine } from '#engine/fake';
 import type { NetworkInterface, NetworkPlane } from '#network';
 import { networkRecords, recordId } from '#network';
 import { type Store, memoryStore } from '#store';
@@ -18,7 +19,6 @@ import {
   sandboxKey,
 } from '../sandbox.ts';
 import { type NodeWorker, createNodeWorker } from '../worker.ts';
-import { FakeEngine } from './engine.ts';
 
 const node: Node = { id: 'n1', zoneLetter: 'a', cpuUnits: 4096, memoryMiB: 8192, machineId: 'm1', startedAt: 0 };
 

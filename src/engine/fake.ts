@@ -1,4 +1,4 @@
-import { DabbaError, type ErrorKind, digestOf } from '#base';
+import { DabbaError, type ErrorKind, digestOf, isDigest } from '#base';
 import type {
   Container,
   ContainerCreate,
@@ -6,11 +6,12 @@ import type {
   ContainerState,
   Engine,
   EngineEvent,
+  Exec,
   Image,
   Images,
   LogEntry,
   LogOptions,
-} from '#engine';
+} from './engine.ts';
 
 interface FakeContainer {
   readonly id: string;
@@ -19,7 +20,7 @@ interface FakeContainer {
   readonly lines: string[];
 }
 
-/** An engine that keeps its containers in memory, for tests of the worker: written against the port, as the real one is. */
+/** An engine that keeps its containers in memory, for tests of those who use one: written against the port, as the real one is. */
 export class FakeEngine implements Engine {
   /** What was done, in order. */
   readonly log: string[] = [];
@@ -27,11 +28,21 @@ export class FakeEngine implements Engine {
   readonly pulls = new Map<string, PromiseWithResolvers<void>>();
   /** Stops that take until their gate opens, by name. */
   readonly stops = new Map<string, PromiseWithResolvers<void>>();
+  /** Images that need no pull, by reference. */
+  readonly local = new Set<string>();
+  /** What a command inside a container comes to, by its words joined. */
+  readonly commands = new Map<string, { readonly exitCode: number; readonly output: string }>();
   /** What fails, by action and name, e.g. `start s1-app`. */
   readonly failures = new Map<string, { readonly kind: ErrorKind; readonly message: string }>();
   readonly #containers = new Map<string, FakeContainer>();
   readonly #listeners = new Set<(event: EngineEvent) => void>();
   readonly #changed = new Set<() => void>();
+
+  readonly #now: () => number;
+
+  constructor(now: () => number = () => 1) {
+    this.#now = now;
+  }
 
   get builder(): Engine['builder'] {
     throw new Error('the fake engine builds nothing');
@@ -68,7 +79,7 @@ export class FakeEngine implements Engine {
   /** As if the container's process had ended by itself. */
   exit(name: string, exitCode: number, isOutOfMemory = false): void {
     const container = this.#get(name);
-    container.state = { ...container.state, status: 'exited', exitCode, isOutOfMemory, finishedAt: 2 };
+    container.state = { ...container.state, status: 'exited', exitCode, isOutOfMemory, finishedAt: this.#now() };
     this.log.push(`exit ${name}`);
     this.#publish(container, 'die');
   }
@@ -93,19 +104,9 @@ export class FakeEngine implements Engine {
   }
 
   readonly images: Images = {
-    ...unused<Images>(
-      'push',
-      'login',
-      'find',
-      'list',
-      'tag',
-      'remove',
-      'importRootfs',
-      'layerSizes',
-      'save',
-      'load',
-      'lookUp',
-    ),
+    ...unused<Images>('push', 'login', 'tag', 'remove', 'importRootfs', 'layerSizes', 'save', 'load', 'lookUp'),
+    find: async (reference) => (this.local.has(reference) ? image(reference) : undefined),
+    list: async () => Array.from(this.local, image),
     pull: async (reference, { signal }) => {
       this.log.push(`pull ${reference}`);
       const gate = this.pulls.get(reference);
@@ -119,20 +120,7 @@ export class FakeEngine implements Engine {
   };
 
   readonly containers: Containers = {
-    ...unused<Containers>(
-      'kill',
-      'rename',
-      'wait',
-      'attach',
-      'resize',
-      'exec',
-      'top',
-      'pause',
-      'unpause',
-      'update',
-      'sizeOf',
-      'stats',
-    ),
+    ...unused<Containers>('rename', 'wait', 'attach', 'resize', 'top', 'pause', 'unpause', 'update', 'sizeOf', 'stats'),
     create: async (request) => {
       if (this.names().includes(request.name!)) throw new DabbaError('AlreadyExists', `${request.name} exists`);
       this.#fail(`create ${request.name}`);
@@ -145,7 +133,7 @@ export class FakeEngine implements Engine {
     start: async (id) => {
       const container = this.#get(id);
       this.#fail(`start ${container.create.name}`);
-      container.state = { status: 'running', isOutOfMemory: false, startedAt: 1, pid: 1 };
+      container.state = { status: 'running', isOutOfMemory: false, startedAt: this.#now(), pid: 1 };
       this.log.push(`start ${container.create.name}`);
       this.#publish(container, 'start');
     },
@@ -159,6 +147,15 @@ export class FakeEngine implements Engine {
         await gate.promise;
       }
       this.exit(id, 143);
+    },
+    kill: async (id, signal) => {
+      this.log.push(`kill ${this.#get(id).create.name} ${signal}`);
+      this.exit(id, 137);
+    },
+    exec: async (id, { args }) => {
+      const line = args.join(' ');
+      this.log.push(`exec ${this.#get(id).create.name} ${line}`);
+      return exec(this.commands.get(line) ?? { exitCode: 0, output: '' });
     },
     remove: async (id) => {
       this.log.push(`remove ${this.#get(id).create.name}`);
@@ -217,7 +214,7 @@ function view({ id, create, state }: FakeContainer): Container {
     create,
     state,
     name: create.name!,
-    imageId: digestOf(create.image),
+    imageId: isDigest(create.image) ? create.image : digestOf(create.image),
     process: { args: [], environment: [], workingDirectory: '/', user: '' },
     mounts: [],
     restartCount: 0,
@@ -227,6 +224,20 @@ function view({ id, create, state }: FakeContainer): Container {
     publishedPorts: [],
     warnings: [],
   };
+}
+
+/** A process that has done its work already. */
+function exec({ exitCode, output }: { readonly exitCode: number; readonly output: string }): Exec {
+  const attachment: Exec['attachment'] = {
+    output: (async function* () {
+      if (output) yield { stream: 'stdout' as const, data: Buffer.from(output) };
+    })(),
+    write: async () => undefined,
+    closeInput: async () => undefined,
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+  // No process has this id.
+  return { id: 'exec', pid: 2 ** 30, attachment, resize: async () => undefined, wait: async () => ({ exitCode }) };
 }
 
 function image(reference: string): Image {
