@@ -1,8 +1,9 @@
 import { closeSync } from 'node:fs';
 import { isIPv4 } from 'node:net';
 import { DabbaError } from '#base';
-import { check, libcFunction } from './libc.ts';
+import { check, errnoName, KernelError, lastErrorCode, libcFunction } from './libc.ts';
 import type { NetworkNamespace } from './namespaces.ts';
+import { watchDescriptor } from './readiness.ts';
 
 const socketCall = libcFunction<(domain: number, type: number, protocol: number) => number>(
   'int socket(int domain, int type, int protocol)',
@@ -13,11 +14,17 @@ const setOption = libcFunction<(fd: number, level: number, name: number, value: 
 const bindCall = libcFunction<(fd: number, address: Buffer, length: number) => number>(
   'int bind(int fd, const void *address, unsigned int length)',
 );
+const getOption = libcFunction<(fd: number, level: number, name: number, value: Buffer, length: Buffer) => number>(
+  'int getsockopt(int fd, int level, int name, void *value, void *length)',
+);
+const connectCall = libcFunction<(fd: number, address: Buffer, length: number) => number>(
+  'int connect(int fd, const void *address, unsigned int length)',
+);
 const listenCall = libcFunction<(fd: number, backlog: number) => number>('int listen(int fd, int backlog)');
 
 const AF_INET = 2;
 const [SOCK_STREAM, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_CLOEXEC] = [1, 2, 0x800, 0x80000] as const;
-const [SOL_SOCKET, SO_REUSEADDR] = [1, 2] as const;
+const [SOL_SOCKET, SO_REUSEADDR, SO_ERROR] = [1, 2, 4] as const;
 const BACKLOG = 512;
 
 /** An IPv4 address and port to serve at. */
@@ -41,6 +48,50 @@ export function listenTcp(namespace: NetworkNamespace, at: SocketAddress): numbe
 /** A bound UDP socket inside `namespace`, as a descriptor for `dgram`'s `socket.bind({ fd })`, which then owns it. */
 export function bindUdp(namespace: NetworkNamespace, at: SocketAddress): number {
   return boundSocket(namespace, SOCK_DGRAM, at);
+}
+
+/**
+ * Connects from inside `namespace`; the descriptor is for `new net.Socket({ fd })`, which then owns it. Throws `KernelError` (`ECONNREFUSED`, …); on abort the reason, and
+ * nothing is left.
+ */
+export async function connectTcp(
+  namespace: NetworkNamespace,
+  { address, port }: SocketAddress,
+  signal: AbortSignal,
+): Promise<number> {
+  signal.throwIfAborted();
+  const name = `${address}:${port}`;
+  const bytes = socketAddress(address, port);
+  const descriptor = namespace.run(() =>
+    check(socketCall(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), 'socket', name),
+  );
+  try {
+    if (connectCall(descriptor, bytes, bytes.length) < 0) {
+      const code = lastErrorCode();
+      if (code !== 'EINPROGRESS') throw new KernelError('connect', code, name);
+      await untilWritable(descriptor, signal);
+      const [error, length] = [Buffer.alloc(4), Buffer.from([4, 0, 0, 0])];
+      check(getOption(descriptor, SOL_SOCKET, SO_ERROR, error, length), 'getsockopt', name);
+      const errno = error.readInt32LE();
+      if (errno !== 0) throw new KernelError('connect', errnoName(errno), name);
+    }
+    return descriptor;
+  } catch (error) {
+    closeSync(descriptor);
+    throw error;
+  }
+}
+
+async function untilWritable(descriptor: number, signal: AbortSignal): Promise<void> {
+  using watch = watchDescriptor(descriptor);
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(signal.reason as Error);
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    await Promise.race([watch.writable(), aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
 }
 
 function boundSocket(namespace: NetworkNamespace, type: number, { address, port }: SocketAddress): number {

@@ -1,3 +1,4 @@
+export { createKubelets, kubeletRecords, kubeletSocket, type Kubelets, type KubeletsOptions } from './kubelets.ts';
 export type * from './ports.ts';
 export * from '../proxy/machine-proxies.ts';
 export * from '../proxy/proxy.ts';

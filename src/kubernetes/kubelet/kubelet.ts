@@ -1,0 +1,263 @@
+import { type Clock, type Logger, messageOf, type Random } from '#base';
+import type { Engine } from '#engine';
+import type { NetworkInterface, NetworkPlane } from '#network';
+import type { SandboxCgroups } from '#node/worker';
+import { KeyedQueue } from '#reconcile';
+import type { Collection } from '#store';
+import type { ApiClient } from '../client/client.ts';
+import type { Informer, Informers } from '../client/informer.ts';
+import { eventRecorder } from '../events.ts';
+import { pods, services as serviceResource } from '../resources.ts';
+import type * as types from '../types.ts';
+import type { KubeletContext, NodePlaces } from './context.ts';
+import { makePlaces, nodeCgroup, nodeDirectory, placesOf } from './places.ts';
+import { podUidOf } from './identity.ts';
+import { LocalPods } from './local.ts';
+import type { MemoryFiles } from './memory-files.ts';
+import { PodNetworks } from './network.ts';
+import { diskBytes, type MachineFacts, readMachineFacts, readPressures } from './node/facts.ts';
+import { keepRegistered } from './node/registration.ts';
+import { type NodeFacts, reservedMemoryBytes } from './node/status.ts';
+import { WatchedObjects } from './objects.ts';
+import { rejection } from './pod/admit.ts';
+import { PodRun } from './pod/run.ts';
+import { syncPod } from './pod/sync.ts';
+import type { KubeletRecord, NodeServices } from './ports.ts';
+import { timestamp } from './timestamp.ts';
+import { removeTraces, tracedPods } from './traces.ts';
+
+/** Pods worked on at once; what takes long is a task beside. The engine has limits of its own. */
+const concurrency = 64;
+const [unitsOfCore, bytesPerMib] = [1024, 2 ** 20] as const;
+
+/** What a machine's kubelets share. */
+export interface KubeletParts {
+  readonly engine: Engine;
+  readonly plane: Pick<NetworkPlane, 'attach' | 'detach'>;
+  readonly networkInterfaces: Pick<Collection<NetworkInterface>, 'get'>;
+  readonly services: NodeServices;
+  readonly cgroups: SandboxCgroups;
+  readonly memoryFiles: MemoryFiles;
+  readonly cgroupParent: string;
+  /** Holds a folder for each node. */
+  readonly stateDirectory: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** A client of the node's API server, in the node's own name. Everything of it ends with the signal. */
+  readonly connect: (
+    node: KubeletRecord,
+    signal: AbortSignal,
+  ) => { readonly client: ApiClient; readonly informers: Informers };
+}
+
+/** One node: follows the pods that are bound to it and runs them on this machine. */
+export class Kubelet {
+  readonly #parts: KubeletParts;
+  readonly #node: KubeletRecord;
+  readonly #stopping = new AbortController();
+  readonly #directory: string;
+  readonly #places: NodePlaces;
+  readonly #runs = new Map<string, PodRun>();
+  readonly #queue: KeyedQueue;
+  readonly #logger: Logger;
+  #context: KubeletContext | undefined;
+  #pods: Informer<types.Pod> | undefined;
+  #isSynced = false;
+  #ended: readonly Promise<void>[] = [];
+
+  constructor(parts: KubeletParts, node: KubeletRecord) {
+    const { stateDirectory, clock, random } = parts;
+    this.#parts = parts;
+    this.#node = node;
+    this.#logger = parts.logger.with({ part: 'kubelet', node: node.nodeName });
+    this.#directory = nodeDirectory(stateDirectory, node.id);
+    this.#places = placesOf(stateDirectory, node);
+    this.#queue = new KeyedQueue({
+      clock,
+      random,
+      concurrency,
+      signal: this.#stopping.signal,
+      work: (uid, signal) => this.#work(uid, signal),
+      onFailure: (uid, error, failures) =>
+        this.#logger.warn('a pod step failed', { pod: this.#nameOf(uid), failures, error: messageOf(error) }),
+    });
+  }
+
+  /** Takes up work; resolves when the node's own places are made. What the API server has to say comes later, whenever it is there. */
+  async start(): Promise<void> {
+    const { engine, cgroups, clock, random, cgroupParent, connect, memoryFiles, ...parts } = this.#parts;
+    const { signal } = this.#stopping;
+    const logger = this.#logger;
+    const machine = await readMachineFacts();
+    await makePlaces(this.#directory, { places: this.#places, node: this.#node, memoryFiles });
+    const { client, informers } = connect(this.#node, signal);
+    const wake = (uids: readonly string[]) => uids.forEach((uid) => this.#queue.add(uid));
+    const context: KubeletContext = {
+      node: this.#node,
+      client,
+      clusterServices: informers.of(serviceResource),
+      objects: new WatchedObjects({ client, clock, random, logger, signal, onChange: wake }),
+      events: eventRecorder({ client, clock, random, logger, signal }, 'kubelet', this.#node.nodeName),
+      engine,
+      networks: new PodNetworks({ node: this.#node, ...parts }),
+      services: parts.services,
+      cgroups,
+      cgroup: nodeCgroup(cgroupParent, this.#node),
+      local: new LocalPods(this.#directory),
+      places: this.#places,
+      memoryFiles,
+      allocatable: {
+        cpuMillis: this.#node.cpuMillis,
+        memoryBytes: this.#node.memoryMiB * bytesPerMib - reservedMemoryBytes,
+        ephemeralStorageBytes: await diskBytes(this.#directory),
+      },
+      clock,
+      random,
+      logger,
+      signal,
+    };
+    this.#context = context;
+    await context.local.open();
+    cgroups.ensure(context.cgroup, {
+      cpuUnits: Math.floor((this.#node.cpuMillis * unitsOfCore) / 1000),
+      memoryMiB: this.#node.memoryMiB,
+    });
+    const factsNow = () => this.#facts(context, machine);
+    this.#pods = informers.of(pods, { fieldSelector: `spec.nodeName=${this.#node.nodeName}` });
+    this.#ended = [
+      this.#follow(context, this.#pods),
+      this.#listen(context),
+      keepRegistered({
+        node: this.#node,
+        client,
+        architecture: machine.architecture,
+        factsNow,
+        clock,
+        random,
+        logger,
+        signal,
+      }),
+    ];
+  }
+
+  /** Lets go: what runs goes on, and the next kubelet finds it. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#queue.idle();
+    await Promise.all(Array.from(this.#runs.values(), ({ tasks }) => tasks.idle()));
+    await Promise.all(this.#ended);
+  }
+
+  /** The pod of that name, if it is here; for logs, commands and streams. */
+  find(namespace: string, name: string): PodRun | undefined {
+    return this.#runs.values().find(({ ref }) => ref.namespace === namespace && ref.name === name);
+  }
+
+  list(): readonly PodRun[] {
+    return [...this.#runs.values()];
+  }
+
+  async #work(uid: string, signal: AbortSignal): Promise<void | { readonly afterMs: number }> {
+    const run = this.#runs.get(uid);
+    if (!run) return await this.#removeOrphan(uid, signal);
+    const again = await syncPod(run, signal);
+    if (again === 'forgotten') this.#runs.delete(uid);
+    else return again;
+  }
+
+  /** Follows the pods of this node; those of which there is a trace here and no object are orphans. */
+  async #follow(context: KubeletContext, informer: Informer<types.Pod>): Promise<void> {
+    const { signal } = context;
+    const end = informer.onChange(({ now, before }) => this.#onPod(context, now, before));
+    signal.addEventListener('abort', end, { once: true });
+    const ended = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+    await Promise.race([Promise.all([informer.synced(), context.clusterServices.synced()]), ended]);
+    if (signal.aborted) return;
+    this.#isSynced = true;
+    for (const uid of (await tracedPods(context)).union(this.#runs)) this.#queue.add(uid);
+  }
+
+  #onPod(context: KubeletContext, now: types.Pod | undefined, before: types.Pod | undefined): void {
+    const uid = (now ?? before)?.metadata?.uid;
+    if (uid === undefined) return;
+    // One of that name was replaced unseen.
+    if (now && before && before.metadata?.uid !== uid) this.#onPod(context, undefined, before);
+    const run = this.#runs.get(uid);
+    if (run) {
+      run.pod = now ?? run.pod;
+      if (!now) {
+        run.isGone = true;
+        if (before) run.pod = before;
+      }
+    } else if (now) this.#runs.set(uid, this.#take(context, now));
+    this.#queue.add(uid);
+  }
+
+  /** A pod that was bound to this node. */
+  #take(context: KubeletContext, pod: types.Pod): PodRun {
+    const run = new PodRun(context, pod, () => this.#queue.add(run.ref.uid));
+    // One that was begun was taken before.
+    if (pod.status?.startTime || pod.metadata?.deletionTimestamp) return run;
+    const others = Array.from(this.#runs.values(), (each) => each.pod).filter(
+      ({ status }) => status?.phase !== 'Succeeded' && status?.phase !== 'Failed',
+    );
+    const { maxPods, nodeName, labels } = this.#node;
+    const refusal = rejection(pod, {
+      others,
+      allocatable: context.allocatable,
+      labels: labelsOf(nodeName, labels),
+      maxPods,
+    });
+    if (refusal) {
+      run.failure = refusal;
+      run.event('Warning', refusal.reason, refusal.message);
+    }
+    return run;
+  }
+
+  /** Engine events tell what became of containers. */
+  async #listen({ engine, node, signal }: KubeletContext): Promise<void> {
+    for await (const { type, action, attributes } of engine.events(signal)) {
+      const uid = type === 'container' && noted.test(action) ? podUidOf(attributes, node.id) : undefined;
+      if (uid !== undefined) this.#queue.add(uid);
+    }
+  }
+
+  /** Something is here of a pod that is no more: it ended while no kubelet looked. */
+  async #removeOrphan(uid: string, signal: AbortSignal): Promise<void> {
+    const context = this.#context!;
+    // Until all pods are known, nothing is an orphan.
+    if (this.#isSynced) await removeTraces(context, uid, signal);
+  }
+
+  async #facts({ networks, engine, allocatable, clock }: KubeletContext, machine: MachineFacts): Promise<NodeFacts> {
+    const { tenant, region, networkInterfaceId } = this.#node;
+    const [own, images, pressures, record] = await Promise.all([
+      networks.own(),
+      engine.images.list(),
+      readPressures(this.#directory),
+      this.#parts.networkInterfaces.get(`${tenant}/${region}/${networkInterfaceId}`),
+    ]);
+    return {
+      node: this.#node,
+      machine,
+      allocatable,
+      address: { privateIp: own.privateIp, publicIp: record?.value.publicIp },
+      images,
+      pressures: { ...pressures, memory: false },
+      now: timestamp(clock.now()),
+    };
+  }
+
+  #nameOf(uid: string): string {
+    return this.#runs.get(uid)?.ref.name ?? uid;
+  }
+}
+
+/** Engine events that may change what a pod's status says. */
+const noted = /^(die|oom|destroy)/;
+
+function labelsOf(nodeName: string, labels: { readonly [name: string]: string }) {
+  return { 'kubernetes.io/hostname': nodeName, 'kubernetes.io/os': 'linux', ...labels };
+}

@@ -1,0 +1,23 @@
+import { listMounts, mount, MountFlag, unmount, UnmountFlag } from '#kernel';
+
+/** File systems in memory, for what must not reach a disk and for what pods ask for. */
+export interface MemoryFiles {
+  /** Makes one at a directory that is there, unless there is one already. */
+  ensure(directory: string, options: { readonly sizeBytes: number; readonly mode: number }): void;
+  /** Removes every one beneath a directory. */
+  removeBeneath(directory: string): void;
+}
+
+/** tmpfs(5). */
+export const linuxMemoryFiles: MemoryFiles = {
+  ensure(directory, { sizeBytes, mode }) {
+    if (listMounts().some(({ target }) => target === directory)) return;
+    const flags = MountFlag.noDevices | MountFlag.noSuid;
+    const options = `size=${sizeBytes},mode=${mode.toString(8)}`;
+    mount({ source: 'tmpfs', target: directory, type: 'tmpfs', flags, options });
+  },
+  removeBeneath(directory) {
+    for (const { target } of listMounts().toReversed())
+      if (target.startsWith(`${directory}/`)) unmount(target, UnmountFlag.detach);
+  },
+};

@@ -1,0 +1,66 @@
+import { DabbaError } from '#base';
+import { type AttachedInterface, type NetworkInterface, type NetworkPlane, recordId } from '#network';
+import type { Collection } from '#store';
+import type { KubeletRecord, NodeServices, PodIdentity } from './ports.ts';
+
+/** The networks of one node: its own, and one for each pod that has a network of its own. Both calls may be repeated. */
+export class PodNetworks {
+  readonly #node: KubeletRecord;
+  readonly #plane: Pick<NetworkPlane, 'attach' | 'detach'>;
+  readonly #services: NodeServices;
+  readonly #networkInterfaces: Pick<Collection<NetworkInterface>, 'get'>;
+  #own: Promise<AttachedInterface> | undefined;
+
+  constructor(options: {
+    readonly node: KubeletRecord;
+    readonly plane: Pick<NetworkPlane, 'attach' | 'detach'>;
+    readonly services: NodeServices;
+    readonly networkInterfaces: Pick<Collection<NetworkInterface>, 'get'>;
+  }) {
+    this.#node = options.node;
+    this.#plane = options.plane;
+    this.#services = options.services;
+    this.#networkInterfaces = options.networkInterfaces;
+  }
+
+  /** The node's own interface, made real. Throws `Unavailable` when there is none yet. */
+  async own(): Promise<AttachedInterface> {
+    this.#own ??= this.#attachOwn();
+    try {
+      return await this.#own;
+    } catch (error) {
+      this.#own = undefined;
+      throw error;
+    }
+  }
+
+  /** An interface for a pod. `onAssigned` is told which, before it is made real. */
+  async attach(
+    pod: PodIdentity,
+    onAssigned: (networkInterfaceId: string) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<AttachedInterface> {
+    const assigned = await this.#services.assignAddress(pod, signal);
+    await onAssigned(assigned.id);
+    return await this.#plane.attach(assigned);
+  }
+
+  async detach(pod: PodIdentity, networkInterfaceId: string | undefined, signal: AbortSignal): Promise<void> {
+    if (networkInterfaceId !== undefined) await this.#plane.detach(networkInterfaceId);
+    await this.#services.releaseAddress(pod, signal);
+  }
+
+  /** Removes the node's own interface. */
+  async detachOwn(): Promise<void> {
+    await this.#plane.detach(this.#node.networkInterfaceId);
+    this.#own = undefined;
+  }
+
+  async #attachOwn(): Promise<AttachedInterface> {
+    const { tenant, region, networkInterfaceId } = this.#node;
+    const found = await this.#networkInterfaces.get(recordId({ tenant, region, id: networkInterfaceId }));
+    if (!found)
+      throw new DabbaError('Unavailable', `the node's network interface ${networkInterfaceId} does not exist`);
+    return await this.#plane.attach(found.value);
+  }
+}

@@ -1,0 +1,53 @@
+import { messageOf } from '#base';
+import type { LocalPod } from '../../local.ts';
+import { podIdentity } from '../../traces.ts';
+import { podResourcesOf, qosClassOf } from '../qos.ts';
+import type { PodRun } from '../run.ts';
+
+const [unitsOfCore, bytesPerMib, fewestUnits] = [1024, 2 ** 20, 2] as const;
+
+/**
+ * What all containers of a pod live in: a cgroup by its quality of service, and a network namespace with its address, or the node's own. What is about to be made is noted
+ * first. Throws what kept it from being made; it is tried again.
+ */
+export async function prepareSandbox(run: PodRun, signal: AbortSignal): Promise<void> {
+  if (run.sandbox) return;
+  const { context, pod } = run;
+  const note: LocalPod = {
+    ...run.ref,
+    serviceAccount: pod.spec?.serviceAccountName || 'default',
+    cgroup: cgroupOf(run),
+    isHostNetwork: pod.spec?.hostNetwork ?? false,
+  };
+  try {
+    await context.local.save(note);
+    makeCgroup(run);
+    run.sandbox = note.isHostNetwork
+      ? await context.networks.own()
+      : await context.networks.attach(
+          podIdentity(context, note),
+          (networkInterfaceId) => context.local.save({ ...note, networkInterfaceId }),
+          signal,
+        );
+  } catch (error) {
+    signal.throwIfAborted();
+    run.event('Warning', 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${messageOf(error)}`);
+    throw error;
+  }
+}
+
+/** The cgroup of a pod: those that asked for nothing share one with little weight. */
+export function cgroupOf({ context, pod, ref }: PodRun): string {
+  const place = qosClassOf(pod) === 'BestEffort' ? `${context.cgroup}/besteffort` : context.cgroup;
+  return `${place}/pod${ref.uid}`;
+}
+
+function makeCgroup(run: PodRun): void {
+  const { cgroups, cgroup } = run.context;
+  const { cpuRequestMillis, memoryLimitBytes } = podResourcesOf(run.pod);
+  if (qosClassOf(run.pod) === 'BestEffort') cgroups.ensure(`${cgroup}/besteffort`, { cpuUnits: fewestUnits });
+  cgroups.ensure(cgroupOf(run), {
+    cpuUnits: Math.max(fewestUnits, Math.floor((cpuRequestMillis * unitsOfCore) / 1000)),
+    ...(memoryLimitBytes !== undefined && { memoryMiB: memoryLimitBytes / bytesPerMib }),
+  });
+}
