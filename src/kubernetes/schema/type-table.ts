@@ -30,6 +30,7 @@ export class TypeTable {
       schema: this.#schema(schema),
       isRequired: (flags & fieldFlags.isRequired) !== 0,
       ...((flags & fieldFlags.isOmittedWhenEmpty) !== 0 && { isOmittedWhenEmpty: true }),
+      ...((flags & fieldFlags.isAlwaysPresent) !== 0 && { isAlwaysPresent: true }),
       ...rest,
     };
   }

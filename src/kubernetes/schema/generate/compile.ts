@@ -157,13 +157,15 @@ class Compiler {
     const isStruct = field.type.kind === 'struct';
     const isRequired = model ? (model.fields.get(name)?.isRequired ?? false) : !options.includes('omitempty');
     const isOmitted = options.includes('omitempty') && !isPointer && !isStruct;
+    const schema = this.#schemaOfField(struct, field);
     const bits =
       flags |
       (isRequired ? fieldFlags.isRequired : 0) |
       (isOmitted ? fieldFlags.isOmittedWhenEmpty : 0) |
-      (isWrapped(field) ? fieldFlags.isWrapped : 0);
+      (isWrapped(field) ? fieldFlags.isWrapped : 0) |
+      (isStruct && typeof schema !== 'string' ? fieldFlags.isAlwaysPresent : 0);
     const rest = this.#restOf(struct, field);
-    const compact = [name, this.#schemaOfField(struct, field), bits, isCarried ? numberOf(field) : 0] as const;
+    const compact = [name, schema, bits, isCarried ? numberOf(field) : 0] as const;
     return Object.keys(rest).length > 0 ? [...compact, rest] : compact;
   }
 

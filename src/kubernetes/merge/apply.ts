@@ -1,0 +1,151 @@
+/**
+ * Server-side apply: the client says what it wants, the server merges, keeps apart who wants what, and takes away what nobody wants any more. Behaviour: structured-merge-diff
+ * `merge/update.go`, "Apply", and apimachinery `util/managedfields`.
+ */
+import type { KubernetesObject } from '../object.ts';
+import { isObject } from '../schema/json.ts';
+import type { Schema } from '../schema/schema.ts';
+import { StatusError } from '../status.ts';
+import type { Comparison } from './compare.ts';
+import { compare, isSame } from './compare.ts';
+import { checkItems } from './check-items.ts';
+import type { Conflict } from './conflict.ts';
+import { applyConflict } from './conflict.ts';
+import { fieldSetOf, withNamedFields } from './field-set-of.ts';
+import type { FieldSet } from './field-set.ts';
+import { difference, emptySet, intersection, isEmptySet, isEqualSet, pathsOf, union } from './field-set.ts';
+import { allowedByLastApplied, withLastApplied } from './last-applied.ts';
+import type { Manager, ManagerIdentity, Managers } from './managed-fields.ts';
+import {
+  decodeManagers,
+  isSameManagers,
+  managerKey,
+  ownable,
+  withManagers,
+  withoutIdle,
+  withoutManagers,
+} from './managed-fields.ts';
+import { mergeTyped } from './merge-typed.ts';
+import type { ApplyRequest } from './merge.ts';
+import { removeFields } from './remove-fields.ts';
+import { disown, resetsOf } from './track.ts';
+
+/** Who owns what an object had before anybody applied to it. */
+const beforeFirst = 'before-first-apply';
+/** The manager of `kubectl apply --server-side`, which takes over from client-side apply. */
+const kubectl = 'kubectl';
+
+/**
+ * Applies. Answers `live` itself when nothing changes. Throws `Conflict` with one cause a field (`FieldManagerConflict`) when another manager owns a field that would change and
+ * the request is not forced; `BadRequest` for a configuration that cannot be merged.
+ */
+export function apply(request: ApplyRequest): KubernetesObject {
+  const { applied, live, schema } = request;
+  if (applied.metadata?.managedFields) throw new StatusError('BadRequest', 'metadata.managedFields must be nil');
+  checkItems(applied, schema);
+  const state: State = {
+    request,
+    live: live ? withoutManagers(live) : {},
+    managers: managersOf(request),
+    identity: identityOf(request),
+  };
+  const result = applyOver(state);
+  const isUnchanged = live && isSame(result.changes) && isSameManagers(state.managers, result.managers);
+  if (isUnchanged) return live;
+  return withManagers(withLastAppliedFor(request, result.object), result.managers);
+}
+
+interface State {
+  readonly request: ApplyRequest;
+  /** Without entries. */
+  readonly live: KubernetesObject;
+  readonly managers: Managers;
+  readonly identity: ManagerIdentity;
+}
+
+interface Result {
+  readonly object: KubernetesObject;
+  readonly managers: Managers;
+  readonly changes: Comparison;
+}
+
+function identityOf({ manager, applied, subresource = '' }: ApplyRequest): ManagerIdentity {
+  return { manager, operation: 'Apply', apiVersion: applied.apiVersion ?? '', subresource };
+}
+
+function managersOf({ live, schema, now }: ApplyRequest): Managers {
+  const managers = decodeManagers(live?.metadata?.managedFields) ?? new Map<string, Manager>();
+  if (managers.size > 0 || !live) return managers;
+  const { added, modified } = compare({}, withoutManagers(live), schema);
+  const first: Manager = {
+    manager: beforeFirst,
+    operation: 'Update',
+    apiVersion: live.apiVersion ?? '',
+    subresource: '',
+    time: now,
+    set: ownable(union(added, modified), emptySet),
+  };
+  return withoutIdle(new Map([[managerKey(first), first]]));
+}
+
+function applyOver({ request, live, managers, identity }: State): Result {
+  const { applied, schema, now } = request;
+  const key = managerKey(identity);
+  const before = managers.get(key);
+  const set = ownable(fieldSetOf(applied, schema), resetsOf(request));
+  const merged = mergeTyped(live, applied, schema);
+  const applying: Manager = { ...before, ...identity, time: before?.time, set };
+  const claimed = new Map(managers).set(key, applying);
+  const isWholeAgain = !before || isEmptySet(difference(before.set, set));
+  const pruned = isWholeAgain ? merged : prune(merged, { last: before.set, managers: claimed, schema });
+  const object = pruned as KubernetesObject;
+  const changes = compare(live, object, schema);
+  const others = new Map([...claimed].filter(([other]) => other !== key));
+  checkConflicts(others, changes, { request, live });
+  const isChanged = !before || !isSame(changes) || !isEqualSet(set, before.set);
+  const mine: Manager = { ...applying, time: isChanged ? now : before.time };
+  return { object, changes, managers: withoutIdle(new Map(disown(others, changes)).set(key, mine)) };
+}
+
+/** Managers that own a field which this apply would change. */
+function checkConflicts(
+  others: Managers,
+  { added, modified }: Comparison,
+  { request, live }: Pick<State, 'request' | 'live'>,
+): void {
+  if (request.isForced) return;
+  const changed = union(modified, added);
+  const allowed = request.manager === kubectl ? allowedByLastApplied(live, request.schema) : emptySet;
+  const conflicts = [...others.values()].flatMap((manager): readonly Conflict[] =>
+    pathsOf(difference(intersection(manager.set, changed), allowed)).map((path) => ({ manager, path })),
+  );
+  if (conflicts.length > 0) throw applyConflict(conflicts);
+}
+
+interface Pruning {
+  /** What the manager applied the last time. */
+  readonly last: FieldSet;
+  /** With what it applies now. */
+  readonly managers: Managers;
+  readonly schema: Schema;
+}
+
+/**
+ * Removes what this manager applied the last time and does not apply now, unless somebody else owns it. An item or object around it goes too once nothing in it is owned, but
+ * only if it was this manager's.
+ */
+function prune(merged: unknown, { last, managers, schema }: Pruning): unknown {
+  const named = (set: FieldSet) => withNamedFields(set, schema);
+  const setOf = (value: unknown) => named(fieldSetOf(value, schema));
+  const everything = setOf(merged);
+  const owned = named([...managers.values()].map(({ set }) => set).reduce(union, emptySet));
+  const cut = setOf(removeFields(merged, named(last), schema) ?? {});
+  const kept = setOf(removeFields(merged, difference(everything, union(cut, owned)), schema) ?? {});
+  const gone = intersection(difference(everything, kept), named(last));
+  return removeFields(merged, gone, schema) ?? {};
+}
+
+/** `kubectl apply` without `--server-side` must go on from here: the annotation that it compares with is brought up to date where there is one. */
+function withLastAppliedFor({ manager, applied }: ApplyRequest, object: KubernetesObject): KubernetesObject {
+  return manager === kubectl && isObject(object.metadata) ? withLastApplied(object, applied) : object;
+}
