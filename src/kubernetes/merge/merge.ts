@@ -27,3 +27,13 @@ export interface TrackRequest extends ManagedWrite {
   /** What is to be stored, after defaults and admission. */
   readonly next: KubernetesObject;
 }
+
+/** All of them, as the API server works with them. */
+export interface Merge {
+  jsonPatch(document: unknown, operations: unknown): unknown;
+  mergePatch(document: unknown, patch: unknown): unknown;
+  strategicPatch(schema: Schema, document: unknown, patch: unknown): unknown;
+}
+
+export type Apply = (request: ApplyRequest) => KubernetesObject;
+export type TrackManagers = (request: TrackRequest) => KubernetesObject;
