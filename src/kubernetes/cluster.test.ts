@@ -1,12 +1,46 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { silentLogger, systemClock, systemRandom } from '#base';
 import { clientContract } from './client/client.contract.ts';
+import { informersContract } from './client/informers.contract.ts';
+import { informersOf } from './client/informers.ts';
 import { configMaps, pods, serviceAccounts, services } from './resources.ts';
 import { makeTestCluster } from './test-cluster.ts';
 
 clientContract('a client in process', async () => {
   const cluster = await makeTestCluster();
   return { client: cluster.client, [Symbol.asyncDispose]: () => cluster.stop() };
+});
+
+clientContract('a client over HTTPS', async () => {
+  const cluster = await makeTestCluster();
+  return { client: cluster.remote(), [Symbol.asyncDispose]: () => cluster.stop() };
+});
+
+informersContract('informers in process', async () => {
+  const cluster = await makeTestCluster();
+  return { client: cluster.client, informers: cluster.informers, [Symbol.asyncDispose]: () => cluster.stop() };
+});
+
+informersContract('informers over HTTPS', async () => {
+  const cluster = await makeTestCluster();
+  const stopping = new AbortController();
+  const client = cluster.remote();
+  const informers = informersOf({
+    client,
+    clock: systemClock,
+    random: systemRandom,
+    logger: silentLogger,
+    signal: stopping.signal,
+  });
+  return {
+    client,
+    informers,
+    async [Symbol.asyncDispose]() {
+      stopping.abort();
+      await cluster.stop();
+    },
+  };
 });
 
 test('a cluster has its system namespaces and its own service', async () => {

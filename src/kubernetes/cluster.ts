@@ -1,5 +1,5 @@
 /** One Kubernetes cluster's control plane: its API server, what must be in it from the start, and the controllers that keep it going. */
-import type { Clock, Logger, Random } from '#base';
+import { type Clock, type Logger, messageOf, type Random } from '#base';
 import type { Store } from '#store';
 import { Catalog } from './apiserver/catalog.ts';
 import { RequestCounts } from './apiserver/http/metrics.ts';
@@ -23,6 +23,7 @@ import type { Informers } from './client/informer.ts';
 import { LocalClient } from './client/local-client.ts';
 import { localInformers } from './client/local-informers.ts';
 import type { ClusterPorts, ClusterSettings } from './cluster-settings.ts';
+import { eventRecorder } from './events.ts';
 import { loadSchemas } from './schema/load.ts';
 
 export interface ClusterParts {
@@ -31,7 +32,11 @@ export interface ClusterParts {
   readonly random: Random;
   readonly logger: Logger;
   readonly ports: ClusterPorts;
+  /** What runs beside the API server. Default: all. */
+  readonly components?: readonly Component[];
 }
+
+export type Component = 'controllers' | 'scheduler';
 
 export interface Cluster {
   /** Acts with every right, in process. */
@@ -73,21 +78,51 @@ export async function startCluster(settings: ClusterSettings, parts: ClusterPart
     ...certificate,
     clientAuthorityPem: settings.ca.certificatePem,
   });
+  const running = runComponents(api, parts.components ?? ['controllers', 'scheduler'], stopping.signal);
   return {
     client: api.admin,
     informers: api.informers,
     clientFor: (user, fieldManager) => new LocalClient(() => api, { user, fieldManager }),
     port: listener.port,
-    stop: stopOnce(stopping, listener),
+    stop: stopOnce(stopping, listener, running),
   };
 }
 
-function stopOnce(stopping: AbortController, listener: Listener): () => Promise<void> {
+/** Resolves when all have let go after the signal. */
+async function runComponents(api: ApiParts, components: readonly Component[], signal: AbortSignal): Promise<void> {
+  const { clock, random, logger, informers } = api;
+  const partsOf = (name: string) => {
+    const user = { username: `system:${name}`, groups: ['system:masters', 'system:authenticated'] };
+    const client = new LocalClient(() => api, { user, fieldManager: name });
+    const common = { client, clock, random, logger };
+    return { ...common, informers, events: eventRecorder({ ...common, signal }, name) };
+  };
+  const runs: { readonly [Name in Component]: () => Promise<void> } = {
+    async controllers() {
+      const { controllersOf, runControllers } = await import('./controllers/index.ts');
+      const parts = partsOf('kube-controller-manager');
+      await runControllers(controllersOf(parts), parts, signal);
+    },
+    async scheduler() {
+      const { runScheduler } = await import('./scheduler/index.ts');
+      await runScheduler(partsOf('kube-scheduler'), signal);
+    },
+  };
+  await Promise.all(
+    components.map((name) =>
+      runs[name]().catch((error: unknown) =>
+        logger.error('a component of a cluster failed', { component: name, error: messageOf(error) }),
+      ),
+    ),
+  );
+}
+
+function stopOnce(stopping: AbortController, listener: Listener, running: Promise<void>): () => Promise<void> {
   let stopped: Promise<void> | undefined;
   return () =>
     (stopped ??= (async () => {
       stopping.abort();
-      await listener.close();
+      await Promise.all([listener.close(), running]);
     })());
 }
 

@@ -4,13 +4,16 @@ import { DabbaError, silentLogger, systemClock, systemRandom } from '#base';
 import { memoryStore, type Store } from '#store';
 import { createAuthority, createClientCertificate } from './auth/certificates.ts';
 import { createSigningKey } from './auth/json-web-token.ts';
-import { type Cluster, startCluster } from './cluster.ts';
+import { type Cluster, type ClusterParts, startCluster } from './cluster.ts';
+import { HttpClient } from './client/http-client.ts';
 import type { ClusterPorts, ClusterSettings } from './cluster-settings.ts';
 
 export interface TestCluster extends Cluster, AsyncDisposable {
   readonly settings: ClusterSettings;
   /** An administrator's. */
   readonly credentials: { readonly certificatePem: string; readonly keyPem: string };
+  /** The administrator's client over HTTPS. */
+  remote(): HttpClient;
   call(method: string, path: string, options?: CallOptions): Promise<Answer>;
 }
 
@@ -29,7 +32,9 @@ export interface Answer {
 export interface TestClusterOptions {
   readonly store?: Store;
   readonly ports?: Partial<ClusterPorts>;
-  readonly logger?: Parameters<typeof startCluster>[1]['logger'];
+  readonly logger?: ClusterParts['logger'];
+  /** Default: none, the API server alone. */
+  readonly components?: ClusterParts['components'];
 }
 
 const parts = { clock: systemClock, random: systemRandom };
@@ -47,6 +52,7 @@ export async function makeTestCluster({
   store = memoryStore(),
   ports = {},
   logger = silentLogger,
+  components = [],
 }: TestClusterOptions = {}): Promise<TestCluster> {
   const { ca, serviceAccountKey, credentials } = await (shared ??= makeKeys());
   const settings: ClusterSettings = {
@@ -62,11 +68,24 @@ export async function makeTestCluster({
     serviceAccountKey,
     issuer: 'https://oidc.test/id/1',
   };
-  const cluster = await startCluster(settings, { ...parts, store, logger, ports: { ...noPorts, ...ports } });
+  const cluster = await startCluster(settings, {
+    ...parts,
+    store,
+    logger,
+    components,
+    ports: { ...noPorts, ...ports },
+  });
   return {
     ...cluster,
     settings,
     credentials,
+    remote: () =>
+      new HttpClient({
+        server: `https://127.0.0.1:${cluster.port}`,
+        certificateAuthorityPem: ca.certificatePem,
+        identity: credentials,
+        fieldManager: 'test',
+      }),
     call: (method, path, options = {}) =>
       call({ port: cluster.port, ca: ca.certificatePem, credentials }, { method, path, ...options }),
     async [Symbol.asyncDispose]() {

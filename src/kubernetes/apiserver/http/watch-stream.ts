@@ -51,7 +51,7 @@ function timeoutOf(exchange: Exchange, { random }: ApiParts): number {
   const seconds = Number(parameter(exchange, 'timeoutSeconds') ?? 0);
   if (!Number.isFinite(seconds) || seconds < 0)
     throw new StatusError('BadRequest', 'timeoutSeconds is no whole number');
-  return seconds ? Math.min(seconds * 1000, 2 ** 31 - 1) : DEFAULT_TIMEOUT_MS * (1 + random.fraction());
+  return Math.round(seconds ? Math.min(seconds * 1000, 2 ** 31 - 1) : DEFAULT_TIMEOUT_MS * (1 + random.fraction()));
 }
 
 function initialOf(exchange: Exchange): boolean | undefined {
