@@ -59,8 +59,13 @@ export class OwnWrites {
   clientFor(key: string): ApiClient {
     const client = this.#client;
     const wrote = <T extends KubernetesObject>(type: ResourceType, object: T): T => {
-      const version = Number(object.metadata?.resourceVersion);
-      this.#await(key, type, (copy) => copy.version >= version || isAt(copy.informer.get(keyOf(object)), version));
+      const { resourceVersion, deletionTimestamp } = object.metadata ?? {};
+      const version = Number(resourceVersion);
+      this.#await(key, type, ({ informer, version: shown }) => {
+        const seen = informer.get(keyOf(object));
+        // The write may have taken away the last finalizer, and the object with it.
+        return shown >= version || isAt(seen, version) || (deletionTimestamp !== undefined && !seen);
+      });
       return object;
     };
     return {
