@@ -26,3 +26,5 @@ export { connectSeqpacket, longestSocketPath, type SeqpacketConnection } from '.
 export { pipe, spawn, type SpawnRequest } from './spawn.ts';
 export { watchDescriptor, type DescriptorWatch } from './readiness.ts';
 export { PipeReader } from './pipe-reader.ts';
+export { hasX32 } from './architecture.ts';
+export { forgetMemory, keepInMemory } from './memory-directory.ts';

@@ -95,8 +95,11 @@ export interface Snapshots {
   mount(request: MountRequest): Promise<void>;
   /** Unmounts `target`; absent or not mounted succeeds. */
   unmount(target: string): Promise<void>;
-  /** A read-only view of the chain in a directory of our own; disposing unmounts and removes it. Left-overs are swept at start. */
-  openView(chainId: Digest | undefined): Promise<View>;
+  /**
+   * A read-only view of the chain in a directory of our own, beneath the read/write layer of a container if one is given; disposing unmounts and
+   * removes it. Left-overs are swept at start.
+   */
+  openView(chainId: Digest | undefined, upper?: string): Promise<View>;
   /** Moves a directory out of sight at once; its bytes are freed later. Absent succeeds. Must be on the engine's file system. */
   discard(directory: string): Promise<void>;
   /** An empty directory of our own on the layers' file system, for uppers and temporary trees; left-overs are swept at start. */
@@ -107,6 +110,8 @@ export interface MountRequest {
   readonly chainId: Digest | undefined;
   readonly target: string;
   readonly writable?: { readonly upper: string; readonly work: string };
+  /** With the empty files and directories a runtime mounts over, where the image has none: they need not be made in each upper then. */
+  readonly hasMountPoints?: boolean;
 }
 
 export interface View extends AsyncDisposable {

@@ -23,9 +23,8 @@ export interface MonitorSettings {
 export interface MonitorCreate {
   readonly containerId: string;
   readonly name: string;
+  /** Gets conmon's sockets, in the end `exit`, and `oom` when it ran out of memory. */
   readonly bundle: string;
-  /** Gets `exit`, and `oom` when it ran out of memory. */
-  readonly runDirectory: string;
   readonly monitorPidFile: string;
   readonly log: string;
   readonly isTty: boolean;
@@ -36,13 +35,13 @@ export interface MonitorCreate {
 
 /** Has conmon create the container with runc; resolves with the pid of its first process, which waits for `runc start`. */
 export async function createMonitored(settings: MonitorSettings, request: MonitorCreate): Promise<number> {
-  using report = startMonitor(settings, request.runDirectory, [
+  using report = startMonitor(settings, request.bundle, [
     `--cid=${request.containerId}`,
     `--cuuid=${request.containerId}`,
     `--name=${request.name}`,
     `--bundle=${request.bundle}`,
-    `--persist-dir=${request.runDirectory}`,
-    `--exit-dir=${request.runDirectory}`,
+    `--persist-dir=${request.bundle}`,
+    `--exit-dir=${request.bundle}`,
     `--conmon-pidfile=${request.monitorPidFile}`,
     '--container-pidfile=pid',
     `--log-path=k8s-file:${request.log}`,

@@ -277,7 +277,7 @@ export class ContainerSet implements Containers, StepContainers, ImageUsers {
     for (const id of ids) await this.#read(id);
     const adopted = [...this.#instances.values()];
     // Before any is adopted: a restart policy may mount a root again at once.
-    for (const instance of adopted) if (!instance.isRunning) releaseRoot(instance);
+    for (const instance of adopted) releaseRoot(instance);
     await Promise.all(adopted.map((each) => this.#lifecycle.adopt(each, monitors.get(each.folder.bundle))));
     await sweep(this.#runtime, adopted);
   }

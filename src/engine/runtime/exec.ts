@@ -8,6 +8,7 @@ import { ProcessAttachment } from './attachment.ts';
 import { execMonitored, type MonitoredExec } from './conmon.ts';
 import type { Instance } from './instance.ts';
 import { notRunning, paused } from './lifecycle.ts';
+import { openProcessRoot } from './open-root.ts';
 import { execPiped } from './piped-exec.ts';
 import type { Runtime } from './runtime.ts';
 import { joinEnvironment } from './spec/process.ts';
@@ -157,10 +158,11 @@ class RunningExec implements Exec {
   }
 }
 
-function processText(runtime: Runtime, { record, folder }: Instance, request: ExecCreate): string {
+function processText(runtime: Runtime, { record, state }: Instance, request: ExecCreate): string {
+  using root = openProcessRoot(state.process);
   const user = resolveUser(
     request.user || record.process.user,
-    readAccounts(folder.merged),
+    readAccounts(root.path),
     record.create.supplementaryGroups,
   );
   const terminal = request.isTty ? ['TERM=xterm'] : [];

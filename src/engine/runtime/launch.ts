@@ -35,14 +35,16 @@ export async function launch(
   neighbours: Pick<Neighbours, 'find'>,
 ): Promise<Launched> {
   const { folder } = instance;
-  await rm(folder.run, { recursive: true, force: true });
-  await Promise.all([mkdir(folder.run), mkdir(folder.bundle, { recursive: true, mode: 0o711 })]);
+  await rm(folder.bundle, { recursive: true, force: true });
+  await mkdir(folder.bundle, { mode: 0o711 });
   await mountRoot(runtime, instance);
   const network = await prepareNetwork(runtime, instance.record, folder);
   const mounts = [...sharedMemoryMounts(instance, neighbours), ...initMounts(instance.record)];
   const namespaces = joinNamespaces(instance.record.create, neighbours);
   await writeBundle(runtime, instance, { network, namespaces, mounts });
   const pid = await createMonitored(runtime.monitor, monitorRequest(instance));
+  // The container has its root in a mount namespace of its own by now. On the machine it would make every further start read a longer mount table.
+  await runtime.images.snapshots.unmount(folder.merged);
   const process = identify(pid, 'container process');
   const monitor = identify(Number(await readFile(monitorPidFile(folder), 'utf8')), 'conmon');
   instance.connectAttachments();
@@ -86,8 +88,8 @@ export interface RunEnd {
 
 /** What conmon left of a run whose monitor is gone, be it long ago; undefined if it left nothing. */
 export async function readExit(runtime: Runtime, instance: Instance): Promise<RunEnd | undefined> {
-  const exitFile = join(instance.folder.run, 'exit');
-  const [exit, oom] = await Promise.all([readOptional(exitFile), readOptional(join(instance.folder.run, 'oom'))]);
+  const exitFile = join(instance.folder.bundle, 'exit');
+  const [exit, oom] = await Promise.all([readOptional(exitFile), readOptional(join(instance.folder.bundle, 'oom'))]);
   if (exit === undefined) return undefined;
   const { mtimeMs } = await stat(exitFile);
   const isOutOfMemory = oom !== undefined || runtime.cgroups.outOfMemoryKills(instance.cgroupPath) > 0;
@@ -98,7 +100,7 @@ export async function readExit(runtime: Runtime, instance: Instance): Promise<Ru
 
 async function mountRoot({ images }: Runtime, { record, folder }: Instance): Promise<void> {
   const writable = { upper: folder.upper, work: folder.work };
-  await images.snapshots.mount({ chainId: record.chainId, target: folder.merged, writable });
+  await images.snapshots.mount({ chainId: record.chainId, target: folder.merged, writable, hasMountPoints: true });
 }
 
 async function writeBundle(
@@ -140,7 +142,6 @@ function monitorRequest({ id, record, folder }: Instance) {
     containerId: id,
     name: record.name,
     bundle: folder.bundle,
-    runDirectory: folder.run,
     monitorPidFile: monitorPidFile(folder),
     log: folder.log,
     isTty,
@@ -150,7 +151,7 @@ function monitorRequest({ id, record, folder }: Instance) {
 }
 
 function monitorPidFile(folder: ContainerFolder): string {
-  return join(folder.run, 'conmon.pid');
+  return join(folder.bundle, 'conmon.pid');
 }
 
 function identify(pid: number, role: string): ProcessIdentity {

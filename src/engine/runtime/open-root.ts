@@ -1,7 +1,16 @@
 import { closeSync, constants, fstatSync, mkdirSync, openSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { DabbaError } from '#base';
-import { isProcessAlive, KernelError, mount, MountFlag, openBeneath, unmount, UnmountFlag } from '#kernel';
+import { DabbaError, systemCode } from '#base';
+import {
+  isProcessAlive,
+  KernelError,
+  mount,
+  MountFlag,
+  openBeneath,
+  unmount,
+  UnmountFlag,
+  type ProcessIdentity,
+} from '#kernel';
 import { resolveBeneath } from '../build/beneath.ts';
 import type { Instance } from './instance.ts';
 import { placeMounts } from './mount-places.ts';
@@ -37,7 +46,7 @@ export async function openRoot(runtime: Runtime, instance: Instance, view: 'own'
   try {
     if (instance.isRemoved) throw new DabbaError('NotFound', `No such container: ${instance.id}`);
     const path = instance.isRunning
-      ? openRunning(instance, view, opened)
+      ? await openRunning(runtime, instance, view, opened)
       : await openStopped(runtime, instance, view, opened);
     if (instance.isRunning) turn[Symbol.dispose]();
     return { path, [Symbol.asyncDispose]: () => opened.disposeAsync() };
@@ -52,13 +61,28 @@ export function releaseRoot({ folder }: Instance): void {
   unmount(folder.merged, UnmountFlag.detach);
 }
 
-function openRunning({ state, folder }: Instance, view: 'own' | 'whole', opened: AsyncDisposableStack): string {
-  if (view === 'own' || !state.process) return folder.merged;
-  const root = openSync(`/proc/${state.process.pid}/root`, constants.O_RDONLY | constants.O_DIRECTORY);
-  opened.defer(() => closeSync(root));
-  // Had it ended before, the number might be another process's by now. Held open, the root stays its own.
-  if (!isProcessAlive(state.process)) throw new DabbaError('Conflict', 'the container ended at this moment: try again');
-  return `/proc/self/fd/${root}`;
+async function openRunning(
+  { images }: Runtime,
+  { state, record, folder }: Instance,
+  view: 'own' | 'whole',
+  opened: AsyncDisposableStack,
+): Promise<string> {
+  if (view === 'own') return opened.use(await images.snapshots.openView(record.chainId, folder.upper)).path;
+  return opened.use(openProcessRoot(state.process)).path;
+}
+
+/** The root directory as a container's process sees it. Throws `Conflict` when that has just ended. */
+export function openProcessRoot(process: ProcessIdentity | undefined): Disposable & { readonly path: string } {
+  try {
+    const root = openSync(`/proc/${process?.pid}/root`, constants.O_RDONLY | constants.O_DIRECTORY);
+    // Had it ended before, the number might be another process's by now. Held open, the root stays its own.
+    if (process && isProcessAlive(process))
+      return { path: `/proc/self/fd/${root}`, [Symbol.dispose]: () => closeSync(root) };
+    closeSync(root);
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT') throw error;
+  }
+  throw new DabbaError('Conflict', 'the container ended at this moment: try again');
 }
 
 async function openStopped(
@@ -71,7 +95,7 @@ async function openStopped(
   const { record, folder } = instance;
   const writable = { upper: folder.upper, work: folder.work };
   opened.defer(() => releaseRoot(instance));
-  await images.snapshots.mount({ chainId: record.chainId, target: folder.merged, writable });
+  await images.snapshots.mount({ chainId: record.chainId, target: folder.merged, writable, hasMountPoints: true });
   if (view === 'own') return folder.merged;
   const placed = await placeMounts(volumes, record.mounts, folder.merged);
   const outerFirst = [...placed].sort((left, right) => left.target.split('/').length - right.target.split('/').length);

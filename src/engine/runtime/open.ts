@@ -2,7 +2,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { DabbaError } from '#base';
-import { longestSocketPath, processEnded, signalProcess } from '#kernel';
+import { forgetMemory, keepInMemory, longestSocketPath, processEnded, signalProcess } from '#kernel';
 import { Cgroups } from './cgroups.ts';
 import { ContainerSet } from './containers.ts';
 import { Limiter } from '../limiter.ts';
@@ -59,6 +59,7 @@ export async function openContainers(options: RuntimeOptions): Promise<OpenConta
     starts: new Limiter(2 * availableParallelism()),
     openStreams: new Set(),
   };
+  keepInMemory(runtimeDirectory, 0o711);
   for (const path of [directory, bundlesDirectory, runtime.execsDirectory, runcRoot])
     await mkdir(path, { recursive: true, mode: 0o711 });
   const containers = new ContainerSet(runtime);
@@ -74,6 +75,7 @@ export async function openContainers(options: RuntimeOptions): Promise<OpenConta
       cgroups.remove(runtime.cgroupParent);
       for (const path of [bundlesDirectory, runtime.execsDirectory, runcRoot])
         await rm(path, { recursive: true, force: true });
+      forgetMemory(runtimeDirectory);
     },
     [Symbol.asyncDispose]: () => containers.close(),
   };

@@ -1,4 +1,4 @@
-import { mkdir, open, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemCode, type Digest } from '#base';
 import type { ProcessIdentity } from '#kernel';
@@ -63,10 +63,13 @@ export const initialState: StateRecord = {
   isOutOfMemory: false,
 };
 
+/** What `state.json` may grow to before it is written anew. */
+const mostStateBytes = 64 * 1024;
+
 /** The places of one container: what must last under the data directory, and under /run what must have a short path. */
 export class ContainerFolder {
   readonly path: string;
-  /** The OCI bundle: config.json for runc, conmon's sockets. */
+  /** All that belongs to one run: config.json for runc, conmon's sockets, and what it leaves in the end, `exit` and `oom`. */
   readonly bundle: string;
 
   constructor(containers: string, bundles: string, id: string) {
@@ -91,12 +94,9 @@ export class ContainerFolder {
   get log(): string {
     return join(this.path, 'container.log');
   }
-  /** What conmon leaves of the present run: `exit`, `oom`. */
-  get run(): string {
-    return join(this.path, 'run');
-  }
+  /** What a container finds at those places in /etc; written anew for each run. */
   get files() {
-    const file = (name: string) => join(this.path, name);
+    const file = (name: string) => join(this.bundle, name);
     return { hosts: file('hosts'), hostname: file('hostname'), resolvConf: file('resolv.conf') };
   }
   get attachSocket(): string {
@@ -108,9 +108,10 @@ export class ContainerFolder {
 
   async make(): Promise<void> {
     await mkdir(this.path, { recursive: true, mode: 0o710 });
-    for (const directory of [this.merged, this.run]) await mkdir(directory, { recursive: true });
+    await mkdir(this.merged);
     // Followers watch the log from before the first start on.
     await (await open(this.log, 'a', 0o640)).close();
+    await (await open(this.#state, 'a', 0o600)).close();
   }
 
   readConfig(): Promise<ContainerRecord | undefined> {
@@ -121,27 +122,48 @@ export class ContainerFolder {
     return replaceFile(join(this.path, 'config.json'), JSON.stringify(record));
   }
 
+  get #state(): string {
+    return join(this.path, 'state.json');
+  }
+
   readState(): Promise<StateRecord | undefined> {
-    return readJson<StateRecord>(join(this.path, 'state.json'));
+    return readLastLine<StateRecord>(this.#state);
   }
 
   /**
    * A run survives us but not the machine, so its own marks need only be atomic; what was answered to somebody (an exit code, a removal)
-   * must outlast a power cut too.
+   * must outlast a power cut too. Each state is one more line, for a new file costs more than all else a start writes.
    */
   async writeState(state: StateRecord): Promise<void> {
-    const path = join(this.path, 'state.json');
-    if (state.phase !== 'starting' && state.phase !== 'running') return await replaceFile(path, JSON.stringify(state));
-    await writeFile(`${path}.new`, JSON.stringify(state), { mode: 0o600 });
-    await rename(`${path}.new`, path);
+    const text = JSON.stringify(state);
+    await using file = await open(this.#state, 'a', 0o600);
+    if ((await file.stat()).size > mostStateBytes) return await replaceFile(this.#state, text);
+    await file.write(`\n${text}`);
+    if (state.phase !== 'starting' && state.phase !== 'running') await file.datasync();
   }
+}
+
+/** The last line that is whole: a power cut may have cut one short. */
+async function readLastLine<Value>(path: string): Promise<Value | undefined> {
+  const lines = (await readOptional(path))?.split('\n') ?? [];
+  for (const line of lines.toReversed())
+    try {
+      if (line !== '') return JSON.parse(line) as Value;
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error;
+    }
+  return undefined;
 }
 
 /** Undefined for a file that is absent, or that a power cut left empty. */
 async function readJson<Value>(path: string): Promise<Value | undefined> {
+  const text = await readOptional(path);
+  return text ? (JSON.parse(text) as Value) : undefined;
+}
+
+async function readOptional(path: string): Promise<string | undefined> {
   try {
-    const text = await readFile(path, 'utf8');
-    return text === '' ? undefined : (JSON.parse(text) as Value);
+    return await readFile(path, 'utf8');
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return undefined;
     throw error;

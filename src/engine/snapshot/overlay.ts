@@ -1,5 +1,5 @@
 import { closeSync, constants, openSync } from 'node:fs';
-import { join } from 'node:path';
+import { resolve } from 'node:path';
 import { DabbaError } from '#base';
 import { mount, MountFlag, mountOptionsLimitBytes } from '#kernel';
 
@@ -7,7 +7,7 @@ export interface OverlayMount {
   readonly target: string;
   /** Where the links are. */
   readonly linkDirectory: string;
-  /** Short names of the lower directories in it, topmost first; at least one, and two when nothing is writable. */
+  /** Short names of the lower directories in it, or absolute paths, topmost first; at least one, and two when nothing is writable. */
   readonly lower: readonly string[];
   readonly writable?: { readonly upper: string; readonly work: string } | undefined;
 }
@@ -47,7 +47,7 @@ export function mountOverlay(overlay: OverlayMount): void {
 }
 
 function optionsOf({ lower, writable }: OverlayMount, prefix: string): string {
-  const parts = [`lowerdir=${lower.map((name) => join(prefix, name)).join(':')}`];
+  const parts = [`lowerdir=${lower.map((name) => resolve(prefix, name)).join(':')}`];
   if (writable) parts.push(`upperdir=${writable.upper}`, `workdir=${writable.work}`);
   return [...parts, features].join(',');
 }

@@ -1,4 +1,4 @@
-import { chmod, lstat, mkdir, readdir, rmdir } from 'node:fs/promises';
+import { chmod, lstat, mkdir, readdir, rmdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Clock, DabbaError, type Digest, type Logger, type Random, systemCode } from '#base';
 import { unmount, UnmountFlag } from '#kernel';
@@ -8,7 +8,7 @@ import { checkMountable, mountOverlay } from './overlay.ts';
 import { Trash } from './trash.ts';
 
 export interface SnapshotsOptions {
-  /** Made when absent; holds `layers/ l/ empty/ views/ temporary/ trash/`. One process at a time uses it. */
+  /** Made when absent; holds `layers/ l/ empty/ mount-points/ views/ temporary/ trash/`. One process at a time uses it. */
   readonly directory: string;
   readonly clock: Clock;
   readonly random: Random;
@@ -43,11 +43,16 @@ export class OverlaySnapshots implements Snapshots, AsyncDisposable {
     await this.layers.start();
     for (const name of ['empty/0', 'empty/1', 'views', 'temporary'])
       await mkdir(join(this.#directory, name), { recursive: true, mode: 0o755 });
+    await makeMountPoints(this.#path('mount-points'));
     for (const name of await readdir(this.#path('views'))) await this.#closeView(this.#path('views', name));
     for (const name of await readdir(this.#path('temporary'))) await this.discard(this.#path('temporary', name));
   }
 
-  async mount({ chainId, target, writable }: MountRequest): Promise<void> {
+  async mount(request: MountRequest): Promise<void> {
+    await this.#mount(request, []);
+  }
+
+  async #mount({ chainId, target, writable, hasMountPoints }: MountRequest, above: readonly string[]): Promise<void> {
     const chain = this.layers.chain(chainId);
     if (!chain) throw new DabbaError('NotFound', `layer ${chainId} or one beneath it is not here`);
     for (const path of [target, writable?.upper, writable?.work]) if (path !== undefined) checkMountable(path);
@@ -57,10 +62,14 @@ export class OverlaySnapshots implements Snapshots, AsyncDisposable {
       await makeDirectory(writable.upper, 0o755); // it is the root directory a container sees
       await makeDirectory(writable.work, 0o700);
     }
-    const links = chain.map(({ link }) => link);
+    const links = [...above, ...chain.map(({ link }) => link)];
+    if (hasMountPoints) links.push(this.#path('mount-points'));
     // overlayfs wants something beneath an upper, and at least two directories where there is no upper.
     const least = writable ? 1 : 2;
-    const lower = [...links, ...['../empty/0', '../empty/1'].slice(0, Math.max(0, least - links.length))];
+    const lower = [
+      ...links,
+      ...[this.#path('empty', '0'), this.#path('empty', '1')].slice(0, Math.max(0, least - links.length)),
+    ];
     mountOverlay({ target, linkDirectory: this.layers.linkDirectory, lower, writable });
   }
 
@@ -73,9 +82,11 @@ export class OverlaySnapshots implements Snapshots, AsyncDisposable {
     }
   }
 
-  async openView(chainId: Digest | undefined): Promise<View> {
+  async openView(chainId: Digest | undefined, upper?: string): Promise<View> {
     const path = this.#path('views', this.#random.hex(16));
-    await this.mount({ chainId, target: path });
+    if (upper !== undefined) checkMountable(upper);
+    const above = upper === undefined ? [] : [upper];
+    await this.#mount({ chainId, target: path, hasMountPoints: upper !== undefined }, above);
     return { path, [Symbol.asyncDispose]: () => this.#closeView(path) };
   }
 
@@ -115,6 +126,15 @@ export class OverlaySnapshots implements Snapshots, AsyncDisposable {
 
 async function makeDirectory(path: string, mode: number): Promise<void> {
   if ((await mkdir(path, { recursive: true, mode })) !== undefined) await chmod(path, mode); // whatever the umask
+}
+
+/** What runc makes in a root file system to mount over. Beneath the image it costs nothing, and is never part of a layer. */
+async function makeMountPoints(root: string): Promise<void> {
+  for (const name of ['proc', 'sys', 'dev', 'etc']) {
+    await makeDirectory(join(root, name), 0o755);
+  }
+  for (const name of ['hostname', 'hosts', 'resolv.conf'])
+    await writeFile(join(root, 'etc', name), '', { mode: 0o755, flag: 'a' });
 }
 
 /** True if another file system begins at `path`. */

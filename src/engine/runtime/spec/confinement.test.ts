@@ -12,6 +12,7 @@ const machine = {
   hasSwapAccounting: true,
   hasBlockWeights: false,
   cgroupVersion: 2,
+  hasX32: false,
 } as const;
 
 test('a seccomp profile is resolved for the capabilities and the architecture at hand', () => {

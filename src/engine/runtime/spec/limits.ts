@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { hasX32 } from '#kernel';
 import { allCapabilities } from './defaults.ts';
 
 /** What this process may hand to a container. Read once: none of it changes while we run. */
@@ -10,6 +11,8 @@ export interface MachineLimits {
   readonly hasSwapAccounting: boolean;
   readonly hasBlockWeights: boolean;
   readonly cgroupVersion: 1 | 2;
+  /** The kernel takes system calls of the x32 ABI. */
+  readonly hasX32: boolean;
 }
 
 /** Reads the limits of this process from /proc. */
@@ -22,6 +25,7 @@ export function readMachineLimits(
     capabilities: new Set(allCapabilities.filter((_, number) => (held >> BigInt(number)) & 1n)),
     hardLimits: parseLimits(readFileSync('/proc/self/limits', 'utf8')),
     oomScoreAdj: Number(readFileSync('/proc/self/oom_score_adj', 'utf8')),
+    hasX32: hasX32(),
     ...cgroups,
   };
 }

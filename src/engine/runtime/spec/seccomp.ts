@@ -3,10 +3,17 @@ import { seccompArchitectures, seccompProfile, type SeccompRule } from './seccom
 
 /**
  * The default profile for a container with these capabilities on this architecture (Node's name), in the form runc takes. Undefined for an
- * architecture the profile does not know, where no filter is better than a wrong one.
+ * architecture the profile does not know, where no filter is better than a wrong one. An ABI that the kernel lacks has no rules: nothing can run by
+ * them, and each costs a start three milliseconds, for the filter is made anew for every container.
  */
-export function seccompFor(capabilities: ReadonlySet<string>, architecture: string): OciSeccomp | undefined {
-  const architectures = seccompArchitectures[architecture];
+export function seccompFor(
+  capabilities: ReadonlySet<string>,
+  architecture: string,
+  machine: { readonly hasX32: boolean },
+): OciSeccomp | undefined {
+  const architectures = seccompArchitectures[architecture]?.filter(
+    (name) => machine.hasX32 || name !== 'SCMP_ARCH_X32',
+  );
   if (!architectures) return undefined;
   const holds = (rule: SeccompRule) =>
     (rule.onlyOn === undefined || rule.onlyOn === architecture) &&

@@ -6,6 +6,7 @@ import { parseLimits, type MachineLimits } from './limits.ts';
 import { buildSpec, specWarnings, writeSpec, type SpecInput } from './spec.ts';
 
 const limits: MachineLimits = {
+  hasX32: true,
   capabilities: new Set(allCapabilities.filter((name) => name !== 'CAP_SYS_RESOURCE')),
   hardLimits: { nofile: 20_000, nproc: 1000, core: Infinity },
   oomScoreAdj: 0,

@@ -111,7 +111,7 @@ function seccompOf({ create, limits, architecture }: SpecInput): OciSeccomp | un
   if (create.seccomp === 'unconfined') return undefined;
   const capabilities = capabilitiesOf(create, limits);
   return create.seccomp === undefined
-    ? seccompFor(capabilities, architecture)
+    ? seccompFor(capabilities, architecture, limits)
     : readSeccompProfile(create.seccomp, capabilities, architecture);
 }
 
