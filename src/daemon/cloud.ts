@@ -12,6 +12,7 @@ import {
   createEcs,
   createEdge,
   createEks,
+  type Eks,
   createLogs,
   createStsService,
   Idempotency,
@@ -38,6 +39,8 @@ export interface Cloud {
   registry(request: IncomingMessage, response: ServerResponse): Promise<void>;
   /** Credentials of a task's role, for the agent on its node. */
   taskCredentials(taskArn: string, role: TaskRole): ReturnType<ReturnType<typeof createEcs>['taskCredentials']>;
+  /** What kubelets ask for. */
+  readonly eks: Pick<Eks, 'assignPodAddress' | 'releasePodAddress' | 'nodeCredentials'>;
   /** Forgets an account, or all accounts. */
   forget(account: AccountId | undefined): Promise<void>;
   close(): Promise<void>;
@@ -134,6 +137,7 @@ export async function composeCloud(
     aws: (request, response) => edge.handle(request, response),
     registry: (request, response) => registry.handle(request, response),
     taskCredentials: (taskArn, role) => ecs.taskCredentials(taskArn, role),
+    eks,
     async forget(account) {
       await forgetRecords(store, account);
       const path = account === undefined ? logsDirectory : join(logsDirectory, account);
