@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DabbaError, systemClock, systemRandom, type AccountId, type Clock, type Logger } from '#base';
+import { systemClock, systemRandom, type AccountId, type Clock, type Logger } from '#base';
 import {
   createCloudTrail,
   createCloudWatch,
@@ -27,6 +27,7 @@ import type { RunReconcilersOptions } from '#reconcile';
 import { createRegistry, createRegistryContent, type RegistryContent } from '#registry';
 import { openSqliteStore, type Store } from '#store';
 import { forgetRecords } from './forget.ts';
+import { dialSocket } from './socket-api.ts';
 import { DEFAULT_REGION, type Layout, type Settings } from './settings.ts';
 
 export interface Cloud {
@@ -84,12 +85,11 @@ export async function composeCloud(
     network: ec2.network,
     instances: ec2.instances,
     identities,
-    startCluster: async () => {
-      throw new DabbaError('Unimplemented', 'there is no API server yet');
+    startCluster: async (cluster, ports) => {
+      const { createCluster } = await import('#kubernetes');
+      return await createCluster(cluster, { ...common, store, ports });
     },
-    dialKubelet: async () => {
-      throw new DabbaError('Unimplemented', 'there are no kubelets yet');
-    },
+    dialKubelet: async ({ id }, signal) => await dialSocket(join(layout.runtime, 'kubelets', `${id}.sock`), signal),
   });
   const blobs = await openDiskBlobStore({ directory: join(layout.data, 'registry'), clock: systemClock });
   const content = createRegistryContent({ store, blobs, clock: systemClock });

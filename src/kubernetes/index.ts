@@ -10,7 +10,6 @@ export type * from './client/informer.ts';
 export { type InformerParts, informersOf } from './client/informers.ts';
 export type { Cluster, ClusterParts } from './cluster.ts';
 export type * from './cluster-settings.ts';
-export { ensureDnsService } from './dns/service.ts';
 export * from './object.ts';
 export * as resources from './resources.ts';
 export * from './status.ts';
@@ -18,8 +17,8 @@ export type * as types from './types.ts';
 export { MemoryClient } from './client/memory-client.ts';
 export { MemoryInformers } from './client/memory-informers.ts';
 
-/** Starts the control plane of a cluster: `startCluster` of `cluster.ts`. Its code is loaded with the first cluster. */
+/** Starts the control plane of a cluster, API server, controllers and scheduler: `control-plane.ts`. Its code is loaded with the first cluster. */
 export async function createCluster(settings: ClusterSettings, parts: ClusterParts): Promise<Cluster> {
-  const { startCluster } = await import('./cluster.ts');
-  return startCluster(settings, parts);
+  const { startControlPlane } = await import('./control-plane.ts');
+  return await startControlPlane(settings, parts);
 }
