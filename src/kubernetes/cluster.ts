@@ -17,7 +17,7 @@ import { bootstrapAccess } from './auth/rbac/bootstrap.ts';
 import { rbacEscalation } from './auth/rbac/escalation.ts';
 import { createServiceAccountTokens } from './auth/service-account-tokens.ts';
 import type { UserInfo } from './auth/user.ts';
-import { bootstrapObjects } from './bootstrap.ts';
+import { bootstrapObjects, publishAddress } from './bootstrap.ts';
 import type { ApiClient } from './client/client.ts';
 import type { Informers } from './client/informer.ts';
 import { LocalClient } from './client/local-client.ts';
@@ -25,6 +25,7 @@ import { localInformers } from './client/local-informers.ts';
 import type { ClusterPorts, ClusterSettings } from './cluster-settings.ts';
 import { eventRecorder } from './events.ts';
 import { loadSchemas } from './schema/load.ts';
+import { validatorFor } from './validation/validators.ts';
 
 export interface ClusterParts {
   readonly store: Store;
@@ -78,6 +79,7 @@ export async function startCluster(settings: ClusterSettings, parts: ClusterPart
     ...certificate,
     clientAuthorityPem: settings.ca.certificatePem,
   });
+  await publishAddress(api.admin, listener.port);
   const running = runComponents(api, parts.components ?? ['controllers', 'scheduler'], stopping.signal);
   return {
     client: api.admin,
@@ -179,7 +181,7 @@ async function apiParts(
       first: [rbacEscalation({ authorizer: authorization, rbac: authorization.rbac })],
       external: ports.admissionPlugins,
     }),
-    validatorOf: () => undefined,
+    validatorOf: validatorFor,
     counts: new RequestCounts(),
     dialKubelet: (node, signal) => ports.dialKubelet(node, signal),
     extensions: [],
