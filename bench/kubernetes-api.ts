@@ -190,7 +190,6 @@ async function measureLists(): Promise<void> {
   report(`list by label among ${PODS}, in process`, quantile(selected, 0.5), { unit: 'ms' });
 }
 
-
 function fetchBytes(
   path: string,
   accept = 'application/json',

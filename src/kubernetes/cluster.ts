@@ -1,10 +1,11 @@
 /** One Kubernetes cluster's control plane: its API server, what must be in it from the start, and the controllers that keep it going. */
 import { type Clock, type Logger, messageOf, type Random } from '#base';
 import type { Store } from '#store';
-import { Catalog } from './apiserver/catalog.ts';
+import { Catalog, servedResources } from './apiserver/catalog.ts';
 import { RequestCounts } from './apiserver/http/metrics.ts';
 import { type Listener, listen } from './apiserver/http/listener.ts';
 import type { ApiParts } from './apiserver/parts.ts';
+import { followDefinitions } from './apiserver/custom/establish.ts';
 import { merging } from './apiserver/merging.ts';
 import { builtInRows } from './apiserver/registry/index.ts';
 import { clusterPrefix, registryPrefix } from './apiserver/storage/keys.ts';
@@ -20,6 +21,7 @@ import type { UserInfo } from './auth/user.ts';
 import { bootstrapObjects, publishAddress } from './bootstrap.ts';
 import type { ApiClient } from './client/client.ts';
 import type { Informers } from './client/informer.ts';
+import type { ServedResources } from './client/served-resources.ts';
 import { LocalClient } from './client/local-client.ts';
 import { localInformers } from './client/local-informers.ts';
 import type { ClusterPorts, ClusterSettings } from './cluster-settings.ts';
@@ -44,6 +46,7 @@ export interface Cluster {
   readonly client: ApiClient;
   /** Copies that hold a change before the write that made it is answered. */
   readonly informers: Informers;
+  readonly resources: ServedResources;
   /** A client of some user's, in process. */
   clientFor(user: UserInfo, fieldManager: string): ApiClient;
   /** The loopback port of the API server. */
@@ -74,6 +77,7 @@ export async function startCluster(settings: ClusterSettings, parts: ClusterPart
   );
   await bootstrapAccess(api.admin, stopping.signal);
   await bootstrapObjects(api.admin, settings);
+  await followDefinitions({ ...parts, api, logger, signal: stopping.signal });
   const listener = await listen(api, {
     port: settings.port,
     ...certificate,
@@ -84,6 +88,7 @@ export async function startCluster(settings: ClusterSettings, parts: ClusterPart
   return {
     client: api.admin,
     informers: api.informers,
+    resources: servedResources(api.catalog),
     clientFor: (user, fieldManager) => new LocalClient(() => api, { user, fieldManager }),
     port: listener.port,
     stop: stopOnce(stopping, listener, running),
@@ -97,7 +102,12 @@ async function runComponents(api: ApiParts, components: readonly Component[], si
     const user = { username: `system:${name}`, groups: ['system:masters', 'system:authenticated'] };
     const client = new LocalClient(() => api, { user, fieldManager: name });
     const common = { client, clock, random, logger };
-    return { ...common, informers, events: eventRecorder({ ...common, signal }, name) };
+    return {
+      ...common,
+      informers,
+      resources: servedResources(api.catalog),
+      events: eventRecorder({ ...common, signal }, name),
+    };
   };
   const runs: { readonly [Name in Component]: () => Promise<void> } = {
     async controllers() {

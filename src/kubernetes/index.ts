@@ -8,6 +8,7 @@ export type * from './client/client.ts';
 export { HttpClient, type HttpClientOptions } from './client/http-client.ts';
 export type * from './client/informer.ts';
 export { type InformerParts, informersOf } from './client/informers.ts';
+export type { ServedResources } from './client/served-resources.ts';
 export type { Cluster, ClusterParts } from './cluster.ts';
 export type * from './cluster-settings.ts';
 export * from './object.ts';
