@@ -28,7 +28,7 @@ import { createRegistry, createRegistryContent, type RegistryContent } from '#re
 import { openSqliteStore, type Store } from '#store';
 import { forgetRecords } from './forget.ts';
 import { dialSocket } from './socket-api.ts';
-import { DEFAULT_REGION, type Layout, type Settings } from './settings.ts';
+import { DEFAULT_REGION, kubeletSockets, type Layout, type Settings } from './settings.ts';
 
 export interface Cloud {
   readonly store: Store;
@@ -89,7 +89,7 @@ export async function composeCloud(
       const { createCluster } = await import('#kubernetes');
       return await createCluster(cluster, { ...common, store, ports });
     },
-    dialKubelet: async ({ id }, signal) => await dialSocket(join(layout.runtime, 'kubelets', `${id}.sock`), signal),
+    dialKubelet: async ({ id }, signal) => await dialSocket(join(kubeletSockets(layout), `${id}.sock`), signal),
   });
   const blobs = await openDiskBlobStore({ directory: join(layout.data, 'registry'), clock: systemClock });
   const content = createRegistryContent({ store, blobs, clock: systemClock });
