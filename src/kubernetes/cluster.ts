@@ -84,7 +84,7 @@ export async function startCluster(settings: ClusterSettings, parts: ClusterPart
     clientAuthorityPem: settings.ca.certificatePem,
   });
   await publishAddress(api.admin, listener.port);
-  const running = runComponents(api, parts.components ?? ['controllers', 'scheduler'], stopping.signal);
+  const running = runComponents(api, settings, parts.components ?? ['controllers', 'scheduler'], stopping.signal);
   return {
     client: api.admin,
     informers: api.informers,
@@ -96,7 +96,12 @@ export async function startCluster(settings: ClusterSettings, parts: ClusterPart
 }
 
 /** Resolves when all have let go after the signal. */
-async function runComponents(api: ApiParts, components: readonly Component[], signal: AbortSignal): Promise<void> {
+async function runComponents(
+  api: ApiParts,
+  { ca }: ClusterSettings,
+  components: readonly Component[],
+  signal: AbortSignal,
+): Promise<void> {
   const { clock, random, logger, informers } = api;
   const partsOf = (name: string) => {
     const user = { username: `system:${name}`, groups: ['system:masters', 'system:authenticated'] };
@@ -112,8 +117,10 @@ async function runComponents(api: ApiParts, components: readonly Component[], si
   const runs: { readonly [Name in Component]: () => Promise<void> } = {
     async controllers() {
       const { controllersOf, runControllers } = await import('./controllers/index.ts');
+      const { accessControllers } = await import('./auth/controllers/index.ts');
       const parts = partsOf('kube-controller-manager');
-      await runControllers(controllersOf(parts), parts, signal);
+      const access = accessControllers({ ...parts, authority: ca, authorizer: api.authorization });
+      await runControllers([...controllersOf(parts), ...access], parts, signal);
     },
     async scheduler() {
       const { runScheduler } = await import('./scheduler/index.ts');
