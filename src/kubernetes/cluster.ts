@@ -25,6 +25,7 @@ import type { ServedResources } from './client/served-resources.ts';
 import { LocalClient } from './client/local-client.ts';
 import { localInformers } from './client/local-informers.ts';
 import type { ClusterPorts, ClusterSettings } from './cluster-settings.ts';
+import { ensureDnsService } from './dns/service.ts';
 import { eventRecorder } from './events.ts';
 import { loadSchemas } from './schema/load.ts';
 import { validatorFor } from './validation/validators.ts';
@@ -77,6 +78,7 @@ export async function startCluster(settings: ClusterSettings, parts: ClusterPart
   );
   await bootstrapAccess(api.admin, stopping.signal);
   await bootstrapObjects(api.admin, settings);
+  await ensureDnsService(api.admin, settings);
   await followDefinitions({ ...parts, api, logger, signal: stopping.signal });
   const listener = await listen(api, {
     port: settings.port,

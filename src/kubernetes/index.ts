@@ -18,8 +18,8 @@ export type * as types from './types.ts';
 export { MemoryClient } from './client/memory-client.ts';
 export { MemoryInformers } from './client/memory-informers.ts';
 
-/** Starts the control plane of a cluster, API server, controllers and scheduler: `control-plane.ts`. Its code is loaded with the first cluster. */
+/** Starts the control plane of a cluster: `startCluster` of `cluster.ts`. Its code is loaded with the first cluster. */
 export async function createCluster(settings: ClusterSettings, parts: ClusterParts): Promise<Cluster> {
-  const { startControlPlane } = await import('./control-plane.ts');
-  return await startControlPlane(settings, parts);
+  const { startCluster } = await import('./cluster.ts');
+  return await startCluster(settings, parts);
 }
