@@ -2,6 +2,7 @@ import { createServer, ServerResponse, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { messageOf } from '#base';
+import { absenceOf } from './absent.ts';
 import { failureOf } from './errors.ts';
 import { EventLog } from './events.ts';
 import { sendJson, type Exchange } from './exchange.ts';
@@ -90,8 +91,9 @@ async function answer(
     const { route: found, params, minorVersion } = route(request.method ?? 'GET', pathname);
     const exchange: Exchange = { ...base, query, params, minorVersion };
     const [method, path, handler] = found;
-    if (handler) await handler(api, exchange);
-    else sendJson(exchange, 501, { message: `${method} ${path} is not supported by dabba` });
+    if (handler) return await handler(api, exchange);
+    const { status, message } = absenceOf(method, path);
+    sendJson(exchange, status, { message });
   } catch (error) {
     if (gone.signal.aborted) return;
     const { status, message, isDefect } = failureOf(error);

@@ -73,7 +73,6 @@ test('what is not honoured yet is refused by name', () => {
   const refused: readonly (readonly [object, RegExp])[] = [
     [{ HostConfig: { DeviceRequests: [{ Count: -1 }] } }, /HostConfig\.DeviceRequests is not supported yet/],
     [{ HostConfig: { StorageOpt: { size: '1g' } } }, /HostConfig\.StorageOpt is not supported yet/],
-    [{ HostConfig: { UsernsMode: 'private' } }, /HostConfig\.UsernsMode "private"/],
     [{ HostConfig: { SecurityOpt: ['apparmor=mine'] } }, /HostConfig\.SecurityOpt "apparmor=mine"/],
     [{ HostConfig: { LogConfig: { Type: 'syslog' } } }, /log driver "syslog"/],
     [{ HostConfig: { LogConfig: { Config: { tag: 'x' } } } }, /log option "tag"/],
@@ -91,6 +90,7 @@ test('what is malformed is refused with its place', () => {
     [{ Image: 'x', HostConfig: [] }, /HostConfig is not a JSON object/],
     [{ Image: 'x', HostConfig: { Binds: ['a:b:c:d'] } }, /invalid volume specification/],
     [{ Image: 'x', HostConfig: { Mounts: [{ Type: 'odd', Target: '/x' }] } }, /mount type unknown/],
+    [{ Image: 'x', HostConfig: { UsernsMode: 'private' } }, /invalid USER mode: private/],
     [{ Image: 'x', HostConfig: { RestartPolicy: { Name: 'maybe' } } }, /unknown policy 'maybe'/],
   ];
   for (const [body, message] of refused) assert.throws(() => read(body), { kind: 'InvalidArgument', message });

@@ -60,8 +60,6 @@ const missing = ['DeviceRequests', 'StorageOpt'] as const;
 
 /** Members whose ordinary values mean the default. */
 const ordinary: { readonly [name: string]: readonly string[] } = {
-  // The machine's user namespace is every container's: layers are not shifted yet.
-  UsernsMode: ['', 'host'],
   Runtime: ['', 'runc'],
   VolumeDriver: ['', 'local'],
   Isolation: ['', 'default'],
@@ -76,6 +74,9 @@ function refuseMissing(host: Fields): void {
     const value = host.text(name) ?? '';
     if (!values.includes(value)) refuse(`HostConfig.${name} "${value}"`);
   }
+  // The machine's user namespace is every container's: layers are not shifted. Docker knows no third mode either.
+  const userns = host.text('UsernsMode') ?? '';
+  if (!['', 'host'].includes(userns)) throw new DabbaError('InvalidArgument', `invalid USER mode: ${userns}`);
   const log = host.object('LogConfig');
   if (!['', 'json-file', 'local'].includes(log.text('Type') ?? '')) refuse(`log driver "${log.text('Type')}"`);
 }

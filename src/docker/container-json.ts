@@ -102,6 +102,7 @@ function stateJson({ state }: Container): object {
 
 const networkModeOf = ({ network }: ContainerCreate) => {
   if (network.mode === 'bridge') return network.network;
+  if (network.mode === 'container') return `container:${network.container}`;
   return network.mode === 'namespace' ? `ns:${network.path}` : network.mode;
 };
 

@@ -1,6 +1,7 @@
 import { DabbaError } from '#base';
 import type {
   ContainerCreate,
+  ContainerLink,
   ContainerNetwork,
   EndpointCreate,
   ExposedPort,
@@ -9,12 +10,17 @@ import type {
 } from '#engine';
 import type { Fields } from './fields.ts';
 
-type Networking = Pick<ContainerCreate, 'network' | 'publishedPorts' | 'isEveryPortPublished' | 'exposedPorts'>;
+type Networking = Pick<
+  ContainerCreate,
+  'network' | 'links' | 'publishedPorts' | 'isEveryPortPublished' | 'exposedPorts'
+>;
 
 /** Reads what a container's body says of its networks and ports. What is not honoured yet throws `Unimplemented`. */
 export function readNetworking(body: Fields, host: Fields): Networking {
+  const links = readLinks(body, host);
   return {
     network: readNetwork(body, host),
+    ...(links.length > 0 && { links }),
     publishedPorts: readPortBindings(host),
     isEveryPortPublished: host.flag('PublishAllPorts'),
     exposedPorts: body.set('ExposedPorts').map(readExposedPort),
@@ -22,10 +28,16 @@ export function readNetworking(body: Fields, host: Fields): Networking {
 }
 
 function readNetwork(body: Fields, host: Fields): ContainerNetwork {
-  if (host.isGiven('Links')) throw new DabbaError('Unimplemented', 'HostConfig.Links is not supported: use a network');
   const mode = host.word('NetworkMode') ?? 'default';
-  if (mode.startsWith('container:'))
-    throw new DabbaError('Unimplemented', `network mode "${mode}" is not supported yet`);
+  const [, container] = /^container:(.*)$/.exec(mode) ?? [];
+  if (container !== undefined) {
+    refuseConflicts(body, host);
+    if (container === '')
+      throw new DabbaError('InvalidArgument', 'Invalid network mode: invalid container format container:<name|id>');
+    return { mode: 'container', container };
+  }
+  if (mode === 'host' && host.isGiven('Links'))
+    throw conflicting("host type networking can't be used with links. This would result in undefined behavior");
   const config = body.object('NetworkingConfig').object('EndpointsConfig');
   if (mode === 'host' || mode === 'none') {
     const other = config.keys().find((name) => name !== mode);
@@ -45,13 +57,47 @@ function readNetwork(body: Fields, host: Fields): ContainerNetwork {
   };
 }
 
+/** What belongs to the container whose network is shared cannot be asked of the one that shares it; Docker's words. */
+function refuseConflicts(body: Fields, host: Fields): void {
+  const conflicts: readonly (readonly [boolean, string])[] = [
+    [body.isGiven('Hostname'), 'hostname and the network mode'],
+    [host.isGiven('Links'), "container type network can't be used with links. This would result in undefined behavior"],
+    [host.isGiven('Dns'), 'dns and the network mode'],
+    [host.isGiven('ExtraHosts'), 'custom host-to-IP mapping and the network mode'],
+    [body.isGiven('MacAddress'), 'mac-address and the network mode'],
+    [
+      host.isGiven('PortBindings') || host.flag('PublishAllPorts'),
+      'port publishing and the container type network mode',
+    ],
+    [body.isGiven('ExposedPorts'), 'port exposing and the container type network mode'],
+  ];
+  const found = conflicts.find(([isGiven]) => isGiven);
+  if (found) throw conflicting(found[1]);
+}
+
+const conflicting = (what: string) => new DabbaError('InvalidArgument', `conflicting options: ${what}`);
+
+/** `name:alias` or `name`, as `--link` has them: for the whole container, and for each of its networks, where compose puts them. */
+function readLinks(body: Fields, host: Fields): readonly ContainerLink[] {
+  const config = body.object('NetworkingConfig').object('EndpointsConfig');
+  const texts = [
+    ...(host.texts('Links') ?? []),
+    ...config.keys().flatMap((name) => config.object(name).texts('Links') ?? []),
+  ];
+  return [...new Set(texts)].map((text) => {
+    const [, container = '', alias = container] = /^\/?([^:/]+)(?::(?:\/?[^:/]+\/)?([^:/]+))?$/.exec(text) ?? [];
+    if (container === '') throw new DabbaError('InvalidArgument', `bad format for links: ${text}`);
+    return { container, alias };
+  });
+}
+
 /** An EndpointSettings object of a client. */
 export function readEndpoint(network: string, settings?: Fields, macAddress?: string): EndpointCreate {
   const ipam = settings?.object('IPAMConfig');
   const refuse = (what: string) => {
     throw new DabbaError('Unimplemented', `network ${network}: ${what} is not supported`);
   };
-  for (const name of ['Links', 'DriverOpts']) if (settings?.isGiven(name)) refuse(name);
+  if (settings?.isGiven('DriverOpts')) refuse('DriverOpts');
   if (ipam?.isGiven('IPv6Address')) refuse('IPv6Address');
   if (ipam?.isGiven('LinkLocalIPs')) refuse('LinkLocalIPs');
   const address = ipam?.word('IPv4Address');

@@ -24,7 +24,7 @@ export function hostConfigJson(create: ContainerCreate): object {
     GroupAdd: create.supplementaryGroups ?? null,
     IpcMode: namespaces.ipc === 'shareable' ? 'shareable' : namespaceText(namespaces.ipc) || 'private',
     Cgroup: '',
-    Links: null,
+    Links: create.links?.map(({ container, alias }) => `${container}:${alias}`) ?? null,
     OomScoreAdj: create.oomScoreAdj ?? 0,
     PidMode: namespaceText(namespaces.pid),
     Privileged: create.isPrivileged ?? false,

@@ -192,3 +192,10 @@ function withTag(name: string, tag: string): string {
 }
 
 const repositoryOf = (reference: string) => reference.replace(/@.*$/, '').replace(/:[^/:]*$/, '');
+
+/** GET /images/{name}/attestations. Statements about an image lie beside it in its index, of which the image alone is kept here. */
+export async function listAttestations({ engine }: Api, exchange: Exchange): Promise<void> {
+  const name = exchange.params['name']!;
+  if (!(await engine.images.find(name))) throw new DabbaError('NotFound', `No such image: ${name}`);
+  sendJson(exchange, 200, []);
+}

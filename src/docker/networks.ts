@@ -65,6 +65,8 @@ export async function connectNetwork(api: Api, exchange: Exchange): Promise<void
   const body = await readBody(exchange);
   const { id } = await findMember(api, body);
   const settings = body.object('EndpointConfig');
+  if (settings.isGiven('Links'))
+    throw new DabbaError('Unimplemented', `network ${network.name}: links are made with the container, not later`);
   await api.engine.networks.connect(id, readEndpoint(network.name, settings));
   sendStatus(exchange, 200);
 }
@@ -117,7 +119,8 @@ function readNetworkCreate(body: Fields): NetworkCreate {
     throw new DabbaError('Unimplemented', `network ${name}: ${what} is not supported`);
   };
   refuseDriver(body.word('Driver') ?? 'bridge');
-  for (const flag of ['EnableIPv6', 'Ingress', 'ConfigOnly']) if (body.flag(flag)) refuse(flag);
+  if (body.flag('EnableIPv6')) refuse('IPv6 (EnableIPv6): networks here carry IPv4 alone, so it');
+  for (const flag of ['Ingress', 'ConfigOnly']) if (body.flag(flag)) refuse(flag);
   if (body.object('ConfigFrom').isGiven('Network')) refuse('ConfigFrom');
   const options = body.textMap('Options') ?? {};
   for (const [option, value] of Object.entries(options))
@@ -126,7 +129,8 @@ function readNetworkCreate(body: Fields): NetworkCreate {
   if (!['', 'default'].includes(ipam.text('Driver') ?? '')) refuse(`IPAM driver ${ipam.text('Driver')}`);
   if (ipam.isGiven('Options')) refuse('IPAM.Options');
   const [config, ...more] = ipam.objects('Config');
-  if (more.length > 0) refuse('more than one IPAM.Config');
+  // Docker's own bridge driver has no more either; these are its words.
+  if (more.length > 0) throw new DabbaError('PermissionDenied', "bridge driver doesn't support multiple subnets");
   return {
     name,
     isInternal: body.flag('Internal'),

@@ -1,3 +1,4 @@
+import { attachWebSocket } from './attach-websocket.ts';
 import { pruneBuildCache } from './build-prune.ts';
 import { buildImage } from './build.ts';
 import {
@@ -29,7 +30,16 @@ import { pauseContainer, unpauseContainer, updateContainer } from './container-s
 import { diskUsage } from './disk-usage.ts';
 import { streamEvents } from './events.ts';
 import { createExec, inspectExec, resizeExec, startExec } from './exec.ts';
-import { createImage, imageHistory, inspectImage, listImages, pushImage, removeImage, tagImage } from './images.ts';
+import {
+  createImage,
+  imageHistory,
+  inspectImage,
+  listAttestations,
+  listImages,
+  pushImage,
+  removeImage,
+  tagImage,
+} from './images.ts';
 import { loadImages, saveImage, saveImages } from './image-archive.ts';
 import { pruneImages } from './image-prune.ts';
 import { searchImages } from './image-search.ts';
@@ -43,12 +53,14 @@ import {
   pruneNetworks,
   removeNetwork,
 } from './networks.ts';
+import { inspectPlugin, listPlugins } from './plugins.ts';
 import type { Route } from './router.ts';
+import { holdSession } from './session.ts';
 import { containerStats } from './stats.ts';
 import { authenticate, info, ping, version } from './system.ts';
 import { createVolume, inspectVolume, listVolumes, pruneVolumes, removeVolume } from './volumes.ts';
 
-/** Every operation of the Docker Engine API (its published description, v1.51), in its order. Those without a handler answer 501. */
+/** Every operation of the Docker Engine API (its published description, v1.51), in its order. Those without a handler answer 501, or as `absent.ts` says. */
 export const routes: readonly Route[] = [
   ['GET', '/containers/json', listContainers],
   ['POST', '/containers/create', createContainer],
@@ -68,7 +80,7 @@ export const routes: readonly Route[] = [
   ['POST', '/containers/{id}/pause', pauseContainer],
   ['POST', '/containers/{id}/unpause', unpauseContainer],
   ['POST', '/containers/{id}/attach', attachContainer],
-  ['GET', '/containers/{id}/attach/ws'],
+  ['GET', '/containers/{id}/attach/ws', attachWebSocket],
   ['POST', '/containers/{id}/wait', waitContainer],
   ['DELETE', '/containers/{id}', removeContainer],
   ['HEAD', '/containers/{id}/archive', statPath],
@@ -80,7 +92,7 @@ export const routes: readonly Route[] = [
   ['POST', '/build/prune', pruneBuildCache],
   ['POST', '/images/create', createImage],
   ['GET', '/images/{name…}/json', inspectImage],
-  ['GET', '/images/{name…}/attestations'],
+  ['GET', '/images/{name…}/attestations', listAttestations],
   ['GET', '/images/{name…}/history', imageHistory],
   ['POST', '/images/{name…}/push', pushImage],
   ['POST', '/images/{name…}/tag', tagImage],
@@ -116,12 +128,12 @@ export const routes: readonly Route[] = [
   ['POST', '/networks/{id}/disconnect', disconnectNetwork],
   ['POST', '/networks/prune', pruneNetworks],
   ['GET', '/distribution/{name…}/json', inspectDistribution],
-  ['POST', '/session'],
+  ['POST', '/session', holdSession],
   // Swarm, plugins and what belongs to them: not dabba's business.
-  ['GET', '/plugins'],
+  ['GET', '/plugins', listPlugins],
   ['GET', '/plugins/privileges'],
   ['POST', '/plugins/pull'],
-  ['GET', '/plugins/{name…}/json'],
+  ['GET', '/plugins/{name…}/json', inspectPlugin],
   ['DELETE', '/plugins/{name…}'],
   ['POST', '/plugins/{name…}/enable'],
   ['POST', '/plugins/{name…}/disable'],

@@ -13,7 +13,8 @@ export function ping(_api: Api, { request, response }: Exchange): void {
     .writeHead(200, {
       'api-version': newest,
       'builder-version': '1',
-      'docker-experimental': 'false',
+      // Clients offer `build --squash` to those alone that say so.
+      'docker-experimental': 'true',
       ostype: 'linux',
       swarm: 'inactive',
       'cache-control': 'no-cache, no-store, must-revalidate',
@@ -36,7 +37,7 @@ export function version({ info }: Api, exchange: Exchange): void {
   const { Version, ...Details } = about;
   sendJson(exchange, 200, {
     Platform: { Name: 'dabba' },
-    Components: [{ Name: 'Engine', Version, Details: { ...Details, Experimental: 'false' } }],
+    Components: [{ Name: 'Engine', Version, Details: { ...Details, Experimental: 'true' } }],
     ...about,
     GitCommit: '',
     GoVersion: '',
@@ -94,7 +95,7 @@ export async function info(api: Api, exchange: Exchange): Promise<void> {
     HttpsProxy: '',
     NoProxy: '',
     Labels: [],
-    ExperimentalBuild: false,
+    ExperimentalBuild: true,
     Swarm: {
       NodeID: '',
       NodeAddr: '',

@@ -214,6 +214,7 @@ export interface ContainerCreate {
   readonly maskedPaths?: readonly string[];
   readonly readonlyPaths?: readonly string[];
   readonly resolution?: Resolution;
+  readonly links?: readonly ContainerLink[];
   readonly log?: LogLimits;
   /** Containers whose mounts it gets too, where it has none of its own. */
   readonly mountsFrom?: readonly { readonly container: string; readonly isReadOnly?: boolean }[];
@@ -271,7 +272,15 @@ export type ContainerNetwork =
       readonly endpoints?: readonly EndpointCreate[];
     }
   | { readonly mode: 'none' }
-  | { readonly mode: 'host' };
+  | { readonly mode: 'host' }
+  /** Another container's, by id or name, with its host name and files of names. It must run whenever this one starts. */
+  | { readonly mode: 'container'; readonly container: string };
+
+/** Another container, by id or name, that is called by a further name. It must run when this one starts, in a network of both. */
+export interface ContainerLink {
+  readonly container: string;
+  readonly alias: string;
+}
 
 export type Mount =
   | {

@@ -37,6 +37,7 @@ export interface ContainerNetworks {
     readonly address?: string;
     readonly macAddress?: string;
     readonly names: readonly string[];
+    readonly nameservers?: readonly string[];
   }): Promise<BridgeEndpoint>;
   disconnect(sandboxId: string, networkId: string): Promise<void>;
   detach(sandboxId: string): Promise<void>;

@@ -75,6 +75,8 @@ export interface EndpointRequest {
   readonly macAddress?: string;
   /** What others in the network find it by; the first is also the answer to its address. */
   readonly names: readonly string[];
+  /** Asked for names that no sandbox has; absent: the machine's own. */
+  readonly nameservers?: readonly string[];
 }
 
 export interface Endpoint {

@@ -377,9 +377,9 @@ test('events are remembered and followed', async () => {
 });
 
 test("what is not here says so in Docker's shape", async () => {
-  assert.deepEqual(await call('GET', '/v1.45/swarm'), {
+  assert.deepEqual(await call('POST', '/v1.45/swarm/init'), {
     status: 501,
-    body: { message: 'GET /swarm is not supported by dabba' },
+    body: { message: 'POST /swarm/init is not supported by dabba' },
   });
   assert.deepEqual(await call('GET', '/v1.45/nowhere'), { status: 404, body: { message: 'page not found' } });
   assert.deepEqual(await call('GET', '/v1.99/info'), {

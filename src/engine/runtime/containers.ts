@@ -28,6 +28,7 @@ import { HealthMonitor } from './health.ts';
 import { findInit } from './init.ts';
 import { Instance } from './instance.ts';
 import { Lifecycle } from './lifecycle.ts';
+import { linkedTo } from './links.ts';
 import { readLogs } from './logs.ts';
 import { rewriteNames } from './network.ts';
 import { recordMounts } from './mount-places.ts';
@@ -64,6 +65,7 @@ export class ContainerSet implements Containers, StepContainers, ImageUsers {
     this.#lifecycle = new Lifecycle(runtime, this.#health, {
       onRemoved: (instance) => this.#forget(instance),
       find: (idOrName) => this.#get(idOrName),
+      onStarted: (instance) => this.#tellLinked(instance),
     });
   }
 
@@ -159,7 +161,7 @@ export class ContainerSet implements Containers, StepContainers, ImageUsers {
       checkEndpoint(this.#runtime, endpoint);
       if (instance.isRunning) {
         await join(this.#runtime, instance.record, endpoint);
-        await rewriteNames(this.#runtime, instance.record, instance.folder);
+        await rewriteNames(this.#runtime, instance, this.#neighbours);
       }
       await instance.moveTo([...wanted, endpoint]);
     });
@@ -179,8 +181,15 @@ export class ContainerSet implements Containers, StepContainers, ImageUsers {
       await instance.moveTo(kept);
       if (!instance.isRunning) return;
       await leave(this.#runtime, instance.record, network);
-      await rewriteNames(this.#runtime, instance.record, instance.folder);
+      await rewriteNames(this.#runtime, instance, this.#neighbours);
     });
+  }
+
+  readonly #neighbours = { find: (idOrName: string) => this.#get(idOrName) };
+
+  async #tellLinked(started: Instance): Promise<void> {
+    for (const instance of linkedTo(started, this.#instances.values()))
+      await rewriteNames(this.#runtime, instance, this.#neighbours);
   }
 
   #isSameNetwork(one: string, other: string): boolean {
@@ -312,11 +321,15 @@ export class ContainerSet implements Containers, StepContainers, ImageUsers {
   async #make({ image, chainId }: ResolvedImage, request: ContainerCreate): Promise<Container> {
     const { random, clock, limits, volumes, containersDirectory, bundlesDirectory } = this.#runtime;
     const id = random.hex(64);
-    const hostname = request.hostname ?? shortId(id);
+    const { network } = request;
+    const donor = network.mode === 'container' ? this.#get(network.container) : undefined;
+    for (const { container } of request.links ?? []) this.#get(container);
+    const hostname = donor?.record.hostname ?? request.hostname ?? shortId(id);
     const record = {
       id,
       createdAt: clock.now(),
-      create: request,
+      // By its id: whoever has that name later is another one.
+      create: donor ? { ...request, network: { mode: 'container' as const, container: donor.id } } : request,
       imageId: image.id,
       ...(chainId && { chainId }),
       process: joinProcess({ ...request, hostname }, image.config, id),

@@ -24,6 +24,7 @@ export async function join(runtime: NetworkRuntime, record: ContainerRecord, wan
     names: [record.name, shortId(record.id), ...(wanted.aliases ?? []), record.hostname],
     ...(wanted.address === undefined ? {} : { address: wanted.address }),
     ...(wanted.macAddress === undefined ? {} : { macAddress: wanted.macAddress }),
+    ...(record.create.resolution?.nameservers && { nameservers: record.create.resolution.nameservers }),
   });
   if (isNew) announce(events, 'connect', record, network);
 }

@@ -38,7 +38,7 @@ export async function launch(
   await rm(folder.bundle, { recursive: true, force: true });
   await mkdir(folder.bundle, { mode: 0o711 });
   await mountRoot(runtime, instance);
-  const network = await prepareNetwork(runtime, instance.record, folder);
+  const network = await prepareNetwork(runtime, instance, neighbours);
   const mounts = [...sharedMemoryMounts(instance, neighbours), ...initMounts(instance.record)];
   const namespaces = joinNamespaces(instance.record.create, neighbours);
   await writeBundle(runtime, instance, { network, namespaces, mounts });
@@ -125,7 +125,7 @@ async function writeBundle(
     hostname: record.hostname,
     rootPath: folder.merged,
     mounts: [...(await placeMounts(runtime.volumes, record.mounts, folder.merged)), ...mounts],
-    files: folder.files,
+    files: network.files,
     cgroupPath: instance.cgroupPath,
     networkNamespace: network.namespace,
     namespaces,

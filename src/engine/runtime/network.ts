@@ -2,61 +2,88 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { isIPv4 } from 'node:net';
 import type { Container } from '../engine.ts';
 import { join, leaveAll, publishPorts, wantedEndpoints } from './endpoints.ts';
+import type { Instance } from './instance.ts';
+import type { Neighbours } from './lifecycle.ts';
+import { linkedHosts, networkDonor } from './links.ts';
 import { joinResolution, type JoinedResolution } from './resolution.ts';
 import type { ContainerFolder, ContainerRecord } from './record.ts';
 import type { Runtime } from './runtime.ts';
+import type { ContainerFiles } from './spec/mounts.ts';
 import type { SpecInput } from './spec/spec.ts';
+
+type NetworkRuntime = Pick<Runtime, 'networks' | 'events'>;
+type Finding = Pick<Neighbours, 'find'>;
 
 /** A container's place in a network: where runc puts it, and what others see of it. */
 export interface PreparedNetwork {
   readonly namespace: SpecInput['networkNamespace'];
+  /** The files that name its neighbours. */
+  readonly files: ContainerFiles;
   readonly address?: NonNullable<Container['address']>;
 }
 
 /** What a network says of names. */
-type NetworkNames = Omit<JoinedResolution, 'options'> & { readonly gateway?: string };
+type NetworkNames = Omit<JoinedResolution, 'options'> & {
+  readonly gateway?: string;
+  /** Its name servers know its containers, and ask those a container was given for the rest. */
+  readonly resolvesNames?: boolean;
+};
 
 /** Attaches the container to its network and writes the files that name its neighbours. May be repeated. */
 export async function prepareNetwork(
-  runtime: Pick<Runtime, 'networks' | 'events'>,
-  record: ContainerRecord,
-  folder: ContainerFolder,
+  runtime: NetworkRuntime,
+  instance: Instance,
+  neighbours: Finding,
 ): Promise<PreparedNetwork> {
+  const { record, folder } = instance;
+  const { files } = folder;
   const { network } = record.create;
   if (network.mode === 'bridge' && wantedEndpoints(record).length > 0)
-    return await joinBridges(runtime, record, folder);
+    return await joinBridges(runtime, instance, neighbours);
   if (network.mode === 'namespace') {
     await writeFiles(folder, record, network);
-    return { namespace: { path: network.path } };
+    return { namespace: { path: network.path }, files };
   }
+  const donor = networkDonor(instance, neighbours);
+  if (donor) return { namespace: { path: namespaceOf(donor), isOthers: true }, files: filesOf(donor, neighbours) };
   if (network.mode !== 'host') {
     await writeFiles(folder, record, { nameservers: [], searchDomains: [], hosts: [] });
-    return { namespace: 'own' };
+    return { namespace: 'own', files };
   }
   await copyHostFiles(record, folder);
-  return { namespace: 'host' };
+  return { namespace: 'host', files };
+}
+
+const namespaceOf = ({ state }: Instance) => `/proc/${state.process!.pid}/ns/net`; // it runs, as `networkDonor` saw
+
+/** The files of the container whose network it is in the end. */
+function filesOf(instance: Instance, neighbours: Finding): ContainerFiles {
+  const donor = networkDonor(instance, neighbours);
+  return donor ? filesOf(donor, neighbours) : instance.folder.files;
 }
 
 /** Undoes `prepareNetwork`. May be repeated. */
-export async function releaseNetwork(
-  runtime: Pick<Runtime, 'networks' | 'events'>,
-  record: ContainerRecord,
-): Promise<void> {
+export async function releaseNetwork(runtime: NetworkRuntime, record: ContainerRecord): Promise<void> {
   if (record.create.network.mode === 'bridge') await leaveAll(runtime, record);
 }
 
 /** Writes the files that name a container's neighbours anew, for the networks it is in now. */
 export async function rewriteNames(
-  { networks }: Pick<Runtime, 'networks'>,
-  record: ContainerRecord,
-  folder: ContainerFolder,
+  runtime: Pick<Runtime, 'networks'>,
+  instance: Instance,
+  neighbours: Finding,
 ): Promise<void> {
-  const endpoints = networks.endpoints(record.id);
+  const { record, folder, isRunning } = instance;
+  const endpoints = runtime.networks.endpoints(record.id);
+  const own = endpoints.map(({ privateIp }) => ({ address: privateIp, names: namesOf(record) }));
   await writeFiles(folder, record, {
     nameservers: endpoints.flatMap(({ nameservers }) => nameservers),
     searchDomains: endpoints.flatMap(({ searchDomains }) => searchDomains),
-    hosts: endpoints.map(({ privateIp }) => ({ address: privateIp, names: namesOf(record) })),
+    hosts: [...own, ...linkedHosts(runtime, instance, neighbours, { isRunning })],
     ...(endpoints[0] && { gateway: endpoints[0].gateway }),
+    resolvesNames: endpoints.some(({ networkId }) =>
+      runtime.networks.list().some(({ id, resolvesNames }) => id === networkId && resolvesNames),
+    ),
   });
 }
 
@@ -78,21 +105,24 @@ function parseResolvConf(text: string): Pick<JoinedResolution, 'nameservers' | '
   return { nameservers: values('nameserver'), searchDomains: values('search').at(-1)?.split(/\s+/) ?? [] };
 }
 
-async function joinBridges(
-  runtime: Pick<Runtime, 'networks' | 'events'>,
-  record: ContainerRecord,
-  folder: ContainerFolder,
-): Promise<PreparedNetwork> {
+async function joinBridges(runtime: NetworkRuntime, instance: Instance, neighbours: Finding): Promise<PreparedNetwork> {
+  const { record, folder } = instance;
   for (const wanted of wantedEndpoints(record)) await join(runtime, record, wanted);
-  await Promise.all([publishPorts(runtime, record), rewriteNames(runtime, record, folder)]);
+  await Promise.all([publishPorts(runtime, record), rewriteNames(runtime, instance, neighbours)]);
   const endpoints = runtime.networks.endpoints(record.id);
   const { netnsPath, network, privateIp, prefixLength, gateway } =
     endpoints.find(({ isWayOut }) => isWayOut) ?? endpoints[0]!;
-  return { namespace: { path: netnsPath }, address: { network, ip: privateIp, prefixLength, gateway } };
+  return {
+    namespace: { path: netnsPath },
+    files: folder.files,
+    address: { network, ip: privateIp, prefixLength, gateway },
+  };
 }
 
 async function writeFiles(folder: ContainerFolder, record: ContainerRecord, names: NetworkNames): Promise<void> {
-  const joined = joinResolution(record.create.resolution, names, names.gateway);
+  const asked = record.create.resolution;
+  const { nameservers: _, ...others } = asked ?? {};
+  const joined = joinResolution(names.resolvesNames ? others : asked, names, names.gateway);
   await writeTexts(folder, {
     hosts: hostsText(namesOf(record), joined.hosts),
     resolvConf: resolvConfText(joined),

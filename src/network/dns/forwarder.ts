@@ -17,11 +17,11 @@ const MAX_RESPONSE_BYTES = 65_535;
  */
 export function createForwarder(servers: () => readonly string[], signal: AbortSignal, port = DNS_PORT): ForwardQuery {
   let underWay = 0;
-  return async (query, transport) => {
+  return async (query, transport, _asker, instead) => {
     if (underWay >= MAX_QUERIES) return undefined;
     underWay++;
     try {
-      for (const server of servers().slice(0, MAX_SERVERS)) {
+      for (const server of (instead ?? servers()).slice(0, MAX_SERVERS)) {
         const limit = AbortSignal.any([signal, AbortSignal.timeout(SERVER_TIMEOUT_MS)]);
         const response = await ask({ host: server, port }, query, transport, limit);
         if (response) return response;

@@ -85,7 +85,8 @@ test('the forwarder asks under an id of its own and gives up on whom it cannot r
     const ids = [1, 2, 3];
     const answers = await Promise.all(
       ids.map(
-        async (id) => await forward(encode({ type: 'query', id, questions: [{ name: 'a.b', type: 'A' }] }), 'udp'),
+        async (id) =>
+          await forward(encode({ type: 'query', id, questions: [{ name: 'a.b', type: 'A' }] }), 'udp', asker),
       ),
     );
     assert.deepEqual(
@@ -96,7 +97,7 @@ test('the forwarder asks under an id of its own and gives up on whom it cannot r
     assert.notDeepEqual(seen, ids);
     stopped.abort();
     assert.equal(
-      await forward(encode({ type: 'query', id: 1, questions: [{ name: 'a.b', type: 'A' }] }), 'udp'),
+      await forward(encode({ type: 'query', id: 1, questions: [{ name: 'a.b', type: 'A' }] }), 'udp', asker),
       undefined,
     );
   } finally {

@@ -11,8 +11,13 @@ import type { DnsAsker, DnsQuestion, DnsZone } from './zone.ts';
 
 export type DnsTransport = 'udp' | 'tcp';
 
-/** Passes a query on to the machine's own resolvers; undefined when none of them answered in time. */
-export type ForwardQuery = (query: Buffer, transport: DnsTransport) => Promise<Buffer | undefined>;
+/** Passes a query on to the machine's own resolvers, or to `servers` instead; undefined when none of them answered in time. */
+export type ForwardQuery = (
+  query: Buffer,
+  transport: DnsTransport,
+  asker: DnsAsker,
+  servers?: readonly string[],
+) => Promise<Buffer | undefined>;
 
 /** Takes a query as it came from the wire and gives the answer for the wire, or undefined for what deserves none. */
 export type Resolve = (query: Buffer, transport: DnsTransport, asker: DnsAsker) => Promise<Buffer | undefined>;
@@ -46,7 +51,7 @@ export function createResolver(zones: () => readonly DnsZone[], forward: Forward
     if (query.readUInt16BE(2) & OPERATION_MASK) return failure(query, responseCodes.notImplemented);
     const asked = { name: question.name.toLowerCase(), type: question.type };
     const known = fromZones(zones(), asked, asker);
-    if (!known) return (await forward(query, transport)) ?? failure(query, responseCodes.serverFailure);
+    if (!known) return (await forward(query, transport, asker)) ?? failure(query, responseCodes.serverFailure);
     const reply = await withTarget(known, asked, { zones: zones(), asker, forward, transport });
     return encoded(() => fitting(packet, reply, transport)) ?? failure(query, responseCodes.formatError);
   };
@@ -106,7 +111,7 @@ async function withTarget(
     flags: RECURSION_DESIRED,
     questions: [{ name: target.name, type: asked.type as RecordType }], // it came out of the same parser
   });
-  const answer = await via.forward(question, via.transport);
+  const answer = await via.forward(question, via.transport, via.asker);
   const packet = answer && decoded(answer);
   if (!packet) return { ...reply, code: responseCodes.serverFailure };
   return { ...reply, code: answer.readUInt16BE(2) & CODE_MASK, answers: [alias, ...(packet.answers ?? [])] };

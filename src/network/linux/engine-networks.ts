@@ -104,7 +104,7 @@ export class EngineNetworks implements FabricKind, BridgeNetworks {
   }
 
   async attach(request: EndpointRequest): Promise<Endpoint> {
-    const { sandboxId, networkId, names } = request;
+    const { sandboxId, networkId, names, nameservers } = request;
     const network = this.#networks.get(networkKey(networkId));
     if (!network) throw new DabbaError('NotFound', `network ${networkId} not found`);
     await this.#open(network);
@@ -117,7 +117,10 @@ export class EngineNetworks implements FabricKind, BridgeNetworks {
     const device = before?.endpoint?.device ?? freeDevice(siblings);
     const record = { key, fabric: network.key, id: sandboxId, privateIp };
     this.#fabrics().addInterface(
-      { ...record, endpoint: { sandboxId, networkId, device, macAddress, names } },
+      {
+        ...record,
+        endpoint: { sandboxId, networkId, device, macAddress, names, ...(nameservers && { nameservers }) },
+      },
       {
         privateIp,
         prefixLength: parseCidr(network.cidr).prefixLength,
@@ -222,14 +225,17 @@ export class EngineNetworks implements FabricKind, BridgeNetworks {
   listeners({ key, cidr }: FabricRecord): readonly Listener[] {
     const network = this.#networks.get(key);
     const zone = engineNamesZone(({ address }) => this.#neighbours(key, address));
-    const forward: ForwardQuery = async (...query) => (network?.isInternal ? undefined : await this.#forward(...query));
+    const forward: ForwardQuery = async (query, transport, asker) =>
+      network?.isInternal
+        ? undefined
+        : await this.#forward(query, transport, asker, this.#endpointAt(key, asker.address)?.endpoint.nameservers);
     const address = network?.gateway ?? addressAt(cidr, 1);
     return [dnsListener({ address, resolve: createResolver(() => [zone], forward), vpcId: undefined })];
   }
 
   /** What the sandbox with this address in this fabric can name: everybody in each of its networks that resolves names. */
   #neighbours(fabricKey: string, address: Ipv4): readonly Neighbour[] {
-    const asker = this.#interfacesIn(fabricKey).find(({ privateIp }) => privateIp === address);
+    const asker = this.#endpointAt(fabricKey, address);
     if (!asker) return [];
     const networks = this.#interfacesOf(asker.endpoint.sandboxId)
       .map((each) => this.#networkOf(each))
@@ -241,6 +247,10 @@ export class EngineNetworks implements FabricKind, BridgeNetworks {
         names: endpoint.names,
       })),
     );
+  }
+
+  #endpointAt(fabricKey: string, address: Ipv4): EndpointInterface | undefined {
+    return this.#interfacesIn(fabricKey).find(({ privateIp }) => privateIp === address);
   }
 
   /** Makes the network's fabric, if need be, and waits for its rules. */

@@ -46,6 +46,7 @@ export interface EndpointRecord {
   readonly device: string;
   readonly macAddress: string;
   readonly names: readonly string[];
+  readonly nameservers?: readonly string[];
 }
 
 /** A sandbox of the engine, recorded when it has published ports or no endpoint left. */

@@ -24,8 +24,8 @@ export interface SpecInput {
   readonly mounts: readonly PlacedMount[];
   readonly files: ContainerFiles;
   readonly cgroupPath: string;
-  /** `host`, `own` (a new one with loopback alone), or the path of a prepared one. */
-  readonly networkNamespace: 'host' | 'own' | { readonly path: string };
+  /** `host`, `own` (a new one with loopback alone), or the path of a prepared one, or of another container's, whose settings are its own. */
+  readonly networkNamespace: 'host' | 'own' | { readonly path: string; readonly isOthers?: boolean };
   /** Those of processes and of IPC. */
   readonly namespaces: JoinedNamespaces;
   readonly isCgroup2: boolean;
@@ -147,7 +147,9 @@ function buildLinux(input: SpecInput): OciLinux {
     },
     ...(devices.length > 0 && { devices: devices.map(nodeOf) }),
     sysctl: {
-      ...(networkNamespace !== 'host' && networkSysctls),
+      ...(networkNamespace !== 'host' &&
+        !(typeof networkNamespace === 'object' && networkNamespace.isOthers) &&
+        networkSysctls),
       // As a sysctl, for runc knows the member `domainname` from 1.2 on alone.
       ...(create.domainname !== undefined && { 'kernel.domainname': create.domainname }),
       ...create.sysctls,

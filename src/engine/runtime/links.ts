@@ -1,0 +1,51 @@
+import { DabbaError } from '#base';
+import type { Instance } from './instance.ts';
+import type { Neighbours } from './lifecycle.ts';
+import type { JoinedResolution } from './resolution.ts';
+import type { Runtime } from './runtime.ts';
+
+type Hosts = JoinedResolution['hosts'];
+
+/** The container whose network this one has; undefined when it is not another's. Throws `Conflict` unless that one runs. */
+export function networkDonor({ record }: Instance, neighbours: Pick<Neighbours, 'find'>): Instance | undefined {
+  const { network } = record.create;
+  if (network.mode !== 'container') return undefined;
+  const donor = neighbours.find(network.container);
+  if (!donor.isRunning || !donor.state.process)
+    throw new DabbaError('Conflict', `cannot join network of a non running container: ${donor.id}`);
+  return donor;
+}
+
+/**
+ * Host entries for the containers this one is linked to: their addresses in a network of both, by the alias, their name and the short form of their
+ * id. Throws `Conflict` for one that does not run, unless `isRunning`: then it has gone since, and its names go too.
+ */
+export function linkedHosts(
+  { networks }: Pick<Runtime, 'networks'>,
+  { record }: Instance,
+  neighbours: Pick<Neighbours, 'find'>,
+  options: { readonly isRunning: boolean },
+): Hosts {
+  const own = new Set(networks.endpoints(record.id).map(({ networkId }) => networkId));
+  return (record.create.links ?? []).flatMap(({ container, alias }) => {
+    const linked = neighbours.find(container);
+    const endpoint = linked.isRunning
+      ? networks.endpoints(linked.id).find(({ networkId }) => own.has(networkId))
+      : undefined;
+    if (endpoint)
+      return [
+        { address: endpoint.privateIp, names: [...new Set([alias, linked.record.hostname, linked.record.name])] },
+      ];
+    if (options.isRunning) return [];
+    const why = linked.isRunning ? 'a container in another network' : 'a non running container';
+    throw new DabbaError('Conflict', `Cannot link to ${why}: /${linked.record.name} AS /${record.name}/${alias}`);
+  });
+}
+
+/** Those of `instances` that are linked to a container and run, by whatever of its names. */
+export function linkedTo(target: Instance, instances: Iterable<Instance>): readonly Instance[] {
+  const isTarget = (name: string) => name === target.record.name || (name.length >= 12 && target.id.startsWith(name));
+  return [...instances].filter(
+    ({ isRunning, record }) => isRunning && record.create.links?.some(({ container }) => isTarget(container)),
+  );
+}
