@@ -7,6 +7,8 @@ import { type Listener, listen } from './apiserver/http/listener.ts';
 import type { ApiParts } from './apiserver/parts.ts';
 import { followDefinitions } from './apiserver/custom/establish.ts';
 import { merging } from './apiserver/merging.ts';
+import { UsageCollector } from './apiserver/metrics/collector.ts';
+import { metricsRows } from './apiserver/metrics/rows.ts';
 import { builtInRows } from './apiserver/registry/index.ts';
 import { clusterPrefix, registryPrefix } from './apiserver/storage/keys.ts';
 import { RegistryFeed } from './apiserver/storage/registry-feed.ts';
@@ -164,9 +166,12 @@ async function apiParts(
   const schemas = await loadSchemas({ logger });
   const partsOf = () => api;
   const admin = new LocalClient(partsOf, { user: system, fieldManager: 'kube-apiserver' });
+  const dialKubelet: ClusterPorts['dialKubelet'] = (node, signal) => ports.dialKubelet(node, signal);
   const catalog = new Catalog(builtInRows);
   const informers = localInformers({ feed, catalog, logger });
   const authorization = createAuthorization({ informers, authorizers: ports.authorizers });
+  const collector = new UsageCollector({ dialKubelet, informers, clock, logger });
+  for (const row of metricsRows(collector)) catalog.put(row);
   const tokens = createServiceAccountTokens({
     key: settings.serviceAccountKey,
     issuer: settings.issuer,
@@ -202,8 +207,7 @@ async function apiParts(
     }),
     validatorOf: validatorFor,
     counts: new RequestCounts(),
-    dialKubelet: (node, signal) => ports.dialKubelet(node, signal),
-    extensions: [],
+    dialKubelet,
     schemas,
     merge: merging,
   };

@@ -11,7 +11,6 @@ import type { ObjectName, ResourceType } from '../object.ts';
 import type { ObjectSchema, Schema, Schemas } from '../schema/schema.ts';
 import type { ClusterPorts } from '../cluster-settings.ts';
 import type { Catalog } from './catalog.ts';
-import type { Exchange } from './http/exchange.ts';
 import type { RequestCounts } from './http/metrics.ts';
 import type { Target } from './resource.ts';
 import type { RegistryFeed } from './storage/registry-feed.ts';
@@ -40,16 +39,8 @@ export interface ApiParts {
   readonly counts: RequestCounts;
   /** `ClusterPorts.dialKubelet`. */
   readonly dialKubelet: ClusterPorts['dialKubelet'];
-  /** What is served beside the registry, asked first. */
-  readonly extensions: readonly Extension[];
   readonly schemas: Schemas;
   readonly merge: Merge & { readonly apply: Apply; readonly trackManagers: TrackManagers };
-}
-
-/** A part of the API that is not made of stored objects: metrics, aggregated servers. Its requests are authorised already. */
-export interface Extension {
-  serves(exchange: Exchange): boolean;
-  serve(parts: ApiParts, exchange: Exchange): Promise<void>;
 }
 
 /** One call of the API, by whatever way it came. */

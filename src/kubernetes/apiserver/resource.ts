@@ -36,6 +36,8 @@ export interface Resource<T extends KubernetesObject = KubernetesObject> {
   readonly columns: readonly Column<T>[];
   /** What field selectors may name beside `metadata.name` and `metadata.namespace`. */
   readonly selectableFields: { readonly [field: string]: (object: T) => string };
+  /** Makes the objects whenever they are asked for; such a resource is not stored. */
+  readonly virtual?: () => Promise<readonly KubernetesObject[]>;
   /** Fields of objects; the built-in kinds' when undefined. */
   readonly schema?: Schema;
 }

@@ -102,8 +102,6 @@ async function route(parts: ApiParts, exchange: Exchange): Promise<void> {
   const served = parts.catalog.find(info.groupVersion, info.resource);
   const call = served && callOf(exchange, served);
   await parts.authorization.require(call ? attributesOf(call, info.verb) : unknownAttributes(exchange));
-  const extension = parts.extensions.find((extension) => extension.serves(exchange));
-  if (extension) return extension.serve(parts, exchange);
   if (!served || !call) throw notFoundPath();
   if (served.resource.type.isNamespaced && !info.namespace && !['list', 'watch', 'create'].includes(info.verb))
     throw notFoundPath();

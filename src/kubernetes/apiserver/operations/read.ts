@@ -1,12 +1,12 @@
 /** Get, list and watch: everything that is answered from the cache. */
 import { isDabbaError } from '#base';
-import type { KubernetesObject, ObjectName } from '../../object.ts';
+import { keyOf, type KubernetesObject, type ObjectName } from '../../object.ts';
 import { notFound, StatusError } from '../../status.ts';
 import type { ApiParts, Call } from '../parts.ts';
 import type { Resource, ServedVersion } from '../resource.ts';
 import { objectPath } from '../storage/keys.ts';
 import type { ResourceCache } from '../storage/resource-cache.ts';
-import type { StoredObject } from '../storage/stored-object.ts';
+import { StoredCodec, StoredObject } from '../storage/stored-object.ts';
 import { readContinue, writeContinue } from './continue.ts';
 import { type Selection, selectionOf } from './selection.ts';
 
@@ -16,10 +16,21 @@ export async function cacheOf(parts: Pick<ApiParts, 'feed'>, { type }: Resource)
 
 /** The object as stored. Throws `NotFound`. */
 export async function get(parts: ApiParts, call: Call & ObjectName): Promise<StoredObject> {
-  const cache = await cacheOf(parts, call.resource);
-  const found = cache.get(objectPath(call));
+  const path = objectPath(call);
+  const found = call.resource.virtual
+    ? (await virtualObjects(call.resource)).find((stored) => stored.path === path)
+    : (await cacheOf(parts, call.resource)).get(path);
   if (!found) throw notFound({ group: call.version.group, resource: call.resource.type.resource }, call.name);
   return found;
+}
+
+/** What a virtual resource has now, in order. */
+async function virtualObjects({ type, virtual }: Resource): Promise<StoredObject[]> {
+  const codec = new StoredCodec(type);
+  const objects = await virtual!();
+  return objects
+    .map((object) => new StoredObject(keyOf(object), 0, codec.encode(object)))
+    .toSorted((a, b) => (a.path < b.path ? -1 : 1));
 }
 
 /** The object in the version that was asked for. */
@@ -53,6 +64,10 @@ export interface ListAnswer {
 /** Throws `BadRequest` for what makes no sense, `Expired` for a past that is gone, `Timeout` for a future that does not come. */
 export async function list(parts: ApiParts, { resource }: Call, query: ListQuery): Promise<ListAnswer> {
   const selection = selectionOf(resource, query);
+  if (resource.virtual) {
+    const all = (await virtualObjects(resource)).filter(({ path }) => path.startsWith(selection.begin));
+    return page(all, { selection, limit: 0, revision: parts.feed.revision });
+  }
   const at = listPosition(query);
   const cache = await cacheOf(parts, resource);
   if (at.notBefore) await parts.feed.waitFor(at.notBefore);

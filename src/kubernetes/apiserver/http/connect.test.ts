@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { duplexPair } from 'node:stream';
+import { test } from 'node:test';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { nodes, pods, serviceAccounts } from '../../resources.ts';
+import { makeTestCluster, type TestCluster } from '../../test-cluster.ts';
+
+/** A kubelet that tells what it was asked, echoes upgraded connections and has used a second of processor time for each look. */
+function fakeKubelet() {
+  let looks = 0;
+  const server = createServer((request, response) => {
+    if (request.url === '/stats/summary') response.end(JSON.stringify(summary(looks++)));
+    else response.end(`asked ${request.url} as ${request.headers.authorization ?? 'nobody'}`);
+  });
+  server.on('upgrade', (request, socket) => {
+    socket.write(
+      `HTTP/1.1 101 Switching Protocols\r\nUpgrade: ${request.headers.upgrade}\r\nConnection: Upgrade\r\nX-Asked: ${request.url}\r\n\r\n`,
+    );
+    socket.pipe(socket);
+  });
+  return async () => {
+    const [ours, theirs] = duplexPair();
+    server.emit('connection', theirs);
+    return ours;
+  };
+}
+
+function summary(look: number) {
+  const counters = {
+    cpu: { time: new Date(look * 2000).toISOString(), usageCoreNanoSeconds: look * 1e9 },
+    memory: { workingSetBytes: 4096 },
+  };
+  const containers = [{ name: 'c', startTime: '2026-01-01T00:00:00Z', ...counters }];
+  return {
+    node: { nodeName: 'n1', ...counters },
+    pods: [{ podRef: { name: 'p', namespace: 'default', uid: 'u' }, containers }],
+  };
+}
+
+async function clusterWithPod(): Promise<TestCluster> {
+  const cluster = await makeTestCluster({ ports: { dialKubelet: fakeKubelet() } });
+  const { client } = cluster;
+  await client.create(serviceAccounts, { metadata: { namespace: 'default', name: 'default' } });
+  await client.create(nodes, { metadata: { name: 'n1' } });
+  const name = { namespace: 'default', name: 'p' };
+  await client.create(pods, { metadata: name, spec: { containers: [{ name: 'c', image: 'i' }] } });
+  await client.post(pods, name, 'binding', { metadata: name, target: { kind: 'Node', name: 'n1' } } as object);
+  return cluster;
+}
+
+test('logs come from the kubelet, which is not told who asks', { timeout: 20_000 }, async () => {
+  await using cluster = await clusterWithPod();
+  const { code, body } = await cluster.call('GET', '/api/v1/namespaces/default/pods/p/log?follow=true&tailLines=2');
+  assert.deepEqual([code, body], [200, 'asked /containerLogs/default/p/c?follow=true&tailLines=2 as nobody']);
+  const wrong = await cluster.call('GET', '/api/v1/namespaces/default/pods/p/log?container=x');
+  assert.equal(wrong.code, 400);
+  assert.match(wrong.body, /container x is not valid for pod p/);
+});
+
+test('an upgraded connection is piped both ways', { timeout: 20_000 }, async () => {
+  await using cluster = await clusterWithPod();
+  const socket = await dial(cluster);
+  socket.write(
+    'POST /api/v1/namespaces/default/pods/p/exec?command=sh&command=-c&stdin=true HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\r\nhello',
+  );
+  let text = '';
+  while (!text.endsWith('hello')) text += String((await once(socket, 'data'))[0]);
+  assert.match(text, /^HTTP\/1.1 101 /);
+  assert.match(text, /X-Asked: \/exec\/default\/p\/c\?command=sh&command=-c&stdin=true/);
+  socket.destroy();
+});
+
+test('an upgrade that is refused is answered in HTTP', { timeout: 20_000 }, async () => {
+  await using cluster = await clusterWithPod();
+  const socket = await dial(cluster);
+  socket.write(
+    'POST /api/v1/namespaces/default/pods/none/exec?command=sh HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\r\n',
+  );
+  let text = '';
+  for await (const piece of socket) text += String(piece);
+  assert.match(text, /^HTTP\/1.1 404 /);
+  assert.match(text, /pods \\"none\\" not found/);
+});
+
+test('metrics are rates between two looks', { timeout: 20_000 }, async () => {
+  await using cluster = await clusterWithPod();
+  const { body } = await cluster.call('GET', '/apis/metrics.k8s.io/v1beta1/nodes');
+  const { items } = JSON.parse(body) as { items: { usage: object; window: string }[] };
+  assert.deepEqual(
+    items.map(({ usage, window }) => [usage, window]),
+    [[{ cpu: '500000000n', memory: '4Ki' }, '2s']],
+  );
+  const pod = await cluster.call('GET', '/apis/metrics.k8s.io/v1beta1/namespaces/default/pods/p');
+  assert.equal(pod.code, 200, pod.body);
+});
+
+async function dial({ port, settings, credentials }: TestCluster): Promise<TLSSocket> {
+  const socket = connectTls({
+    host: '127.0.0.1',
+    port,
+    ca: settings.ca.certificatePem,
+    cert: credentials.certificatePem,
+    key: credentials.keyPem,
+  });
+  await once(socket, 'secureConnect');
+  return socket;
+}
