@@ -1,0 +1,196 @@
+/** An EKS cluster with two nodes on a daemon of the test's own, for what needs pods that run. */
+import { Dabba } from '../harness/dabba.ts';
+import { Api, type Json, PATIENCE_MS, until } from './api.ts';
+import { makeNamespace } from './lifecycle.ts';
+
+/** The one image of these tests: made from the machine's own packages, in the local public gallery. */
+export const busybox = 'public.ecr.aws/docker/library/busybox:latest';
+
+export interface NodeCluster extends AsyncDisposable {
+  readonly dabba: Dabba;
+  readonly api: Api;
+  readonly kubeconfig: string;
+  /** `kubectl ARGS`, what it prints. */
+  kubectl(...args: readonly string[]): Promise<string>;
+}
+
+export async function startNodeCluster(): Promise<NodeCluster> {
+  await using held = new AsyncDisposableStack();
+  const dabba = held.use(await Dabba.start());
+  const seeded = await dabba.command('images', ['seed', 'busybox']);
+  if (seeded.status !== 0) throw new Error(`images seed: ${seeded.stderr}`);
+  const trust = {
+    Version: '2012-10-17',
+    Statement: [
+      { Effect: 'Allow', Principal: { Service: ['eks.amazonaws.com', 'ec2.amazonaws.com'] }, Action: 'sts:AssumeRole' },
+    ],
+  };
+  await dabba.aws('iam', 'create-role', '--role-name', 'eks', '--assume-role-policy-document', JSON.stringify(trust));
+  const role = 'arn:aws:iam::000000000000:role/eks';
+  const vpc = await dabba.aws(
+    'ec2',
+    'describe-vpcs',
+    '--filters',
+    'Name=isDefault,Values=true',
+    '--query',
+    'Vpcs[0].VpcId',
+  );
+  const subnets = (
+    await dabba.aws(
+      'ec2',
+      'describe-subnets',
+      '--filters',
+      `Name=vpc-id,Values=${vpc}`,
+      '--query',
+      'Subnets[].SubnetId',
+    )
+  ).split(/\s+/);
+  await dabba.aws(
+    'eks',
+    'create-cluster',
+    '--name',
+    'c',
+    '--role-arn',
+    role,
+    '--resources-vpc-config',
+    `subnetIds=${subnets.join(',')}`,
+  );
+  await dabba.aws('eks', 'wait', 'cluster-active', '--name', 'c');
+  await dabba.aws(
+    'eks',
+    'create-nodegroup',
+    '--cluster-name',
+    'c',
+    '--nodegroup-name',
+    'ng',
+    '--node-role',
+    role,
+    '--subnets',
+    ...subnets,
+    '--scaling-config',
+    'minSize=2,maxSize=2,desiredSize=2',
+  );
+  await dabba.aws('eks', 'wait', 'nodegroup-active', '--cluster-name', 'c', '--nodegroup-name', 'ng');
+  const kubeconfig = dabba.file('kubeconfig', '');
+  await dabba.aws('eks', 'update-kubeconfig', '--name', 'c', '--kubeconfig', kubeconfig);
+  const eks = async (...args: readonly string[]): Promise<Json> =>
+    JSON.parse((await dabba.client('aws', ['eks', ...args, '--output', 'json'])).stdout);
+  const described = await eks('describe-cluster', '--name', 'c');
+  const { token } = (await eks('get-token', '--cluster-name', 'c')).status;
+  const access = {
+    server: described.cluster.endpoint as string,
+    ca: Buffer.from(described.cluster.certificateAuthority.data as string, 'base64').toString(),
+  };
+  // The token of get-token lasts a quarter of an hour; the run goes on with an administrator's of the cluster itself.
+  using first = new Api({ ...access, token });
+  await first.post('/api/v1/namespaces/kube-system/serviceaccounts', { metadata: { name: 'e2e' } });
+  await first.post('/apis/rbac.authorization.k8s.io/v1/clusterrolebindings', {
+    metadata: { name: 'e2e' },
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'cluster-admin' },
+    subjects: [{ kind: 'ServiceAccount', name: 'e2e', namespace: 'kube-system' }],
+  });
+  const issued = await first.post('/api/v1/namespaces/kube-system/serviceaccounts/e2e/token', {
+    spec: { expirationSeconds: 7200 },
+  });
+  const api = held.use(new Api({ ...access, token: issued.status.token }));
+  const ending = held.move();
+  return {
+    dabba,
+    api,
+    kubeconfig,
+    async kubectl(...args) {
+      const outcome = await dabba.client('kubectl', ['--kubeconfig', kubeconfig, ...args]);
+      if (outcome.status !== 0) throw new Error(`kubectl ${args.join(' ')}: ${outcome.stderr}`);
+      return outcome.stdout;
+    },
+    async [Symbol.asyncDispose]() {
+      await dabba.client('aws', ['eks', 'delete-nodegroup', '--cluster-name', 'c', '--nodegroup-name', 'ng']);
+      await dabba.client('aws', ['eks', 'wait', 'nodegroup-deleted', '--cluster-name', 'c', '--nodegroup-name', 'ng']);
+      await dabba.client('aws', ['eks', 'delete-cluster', '--name', 'c']);
+      await ending.disposeAsync();
+    },
+  };
+}
+
+export interface PodRun {
+  readonly pod: Json;
+  readonly log: string;
+}
+
+let runs = 0;
+
+/** The tests of one namespace: runs pods to their end and reads what they said. */
+export class Pods {
+  readonly api: Api;
+  readonly namespace: string;
+
+  private constructor(api: Api, namespace: string) {
+    this.api = api;
+    this.namespace = namespace;
+  }
+
+  static async in(api: Api, prefix: string): Promise<Pods> {
+    return new Pods(api, await makeNamespace(api, prefix));
+  }
+
+  path(resource: string, name?: string): string {
+    return `/api/v1/namespaces/${this.namespace}/${resource}${name === undefined ? '' : `/${name}`}`;
+  }
+
+  async create(resource: string, object: Json): Promise<Json> {
+    return await this.api.post(this.path(resource), object);
+  }
+
+  /** A pod of one container that runs `script` in a shell, unless `container` says otherwise; spec fields by `spec`. */
+  pod(script: string, container: Json = {}, spec: Json = {}, metadata: Json = {}): Json {
+    return {
+      metadata: { name: `pod-${++runs}`, ...metadata },
+      spec: {
+        restartPolicy: 'Never',
+        terminationGracePeriodSeconds: 1,
+        containers: [{ name: 'test', image: busybox, command: ['sh', '-c', script], ...container }],
+        ...spec,
+      },
+    };
+  }
+
+  async log(name: string, container = 'test', query = ''): Promise<string> {
+    return await this.api.get(`${this.path('pods', name)}/log?container=${container}${query}`);
+  }
+
+  /** Makes the pod and waits until it ended in `phase`. */
+  async run(pod: Json, phase = 'Succeeded'): Promise<PodRun> {
+    const { metadata } = await this.create('pods', pod);
+    const ended = await until(this.api, this.path('pods', metadata.name), ({ status }) =>
+      ['Succeeded', 'Failed'].includes(status.phase),
+    );
+    const log = await this.log(metadata.name, pod.spec.containers[0].name);
+    if (ended.status.phase !== phase)
+      throw new Error(`${metadata.name} ended ${ended.status.phase}: ${log} ${JSON.stringify(ended.status)}`);
+    await this.api.delete(this.path('pods', metadata.name), { gracePeriodSeconds: 0 });
+    return { pod: ended, log };
+  }
+
+  /** What a script prints in a pod made so. */
+  async output(script: string, container: Json = {}, spec: Json = {}, metadata: Json = {}): Promise<string> {
+    return (await this.run(this.pod(script, container, spec, metadata))).log.trim();
+  }
+
+  /** Makes the pod and waits until it is ready; answers it. */
+  async ready(pod: Json): Promise<Json> {
+    const { metadata } = await this.create('pods', pod);
+    return await until(this.api, this.path('pods', metadata.name), ({ status }) =>
+      status.conditions?.some(({ type, status: is }: Json) => type === 'Ready' && is === 'True'),
+    );
+  }
+
+  /** Waits until a running container's output holds `text`. */
+  async says(name: string, text: string, container = 'test'): Promise<void> {
+    const response = await this.api.follow(
+      `${this.path('pods', name)}/log?container=${container}&follow=true`,
+      AbortSignal.timeout(PATIENCE_MS),
+      (line) => line.includes(text),
+    );
+    if (!response) throw new Error(`${name} never said "${text}": ${await this.log(name, container)}`);
+  }
+}
