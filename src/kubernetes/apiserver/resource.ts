@@ -5,6 +5,7 @@
 import type { Compare, Operation } from '#store';
 import type { UserInfo } from '../auth/user.ts';
 import type { GroupVersionKind, KubernetesObject, ObjectName, ResourceType } from '../object.ts';
+import type { JsonObject } from '../schema/json.ts';
 import type { Schema } from '../schema/schema.ts';
 import type { FieldError } from '../status.ts';
 import type { Draft } from './draft.ts';
@@ -47,6 +48,8 @@ export interface ServedVersion extends GroupVersionKind {
   readonly fromStored?: (object: KubernetesObject) => KubernetesObject;
   readonly toStored?: (object: KubernetesObject) => KubernetesObject;
   readonly schema?: Schema;
+  /** The `openAPIV3Schema` of a custom resource's version, as it is published. */
+  readonly openApiSchema?: JsonObject;
   readonly isDeprecated?: boolean;
   readonly deprecationWarning?: string;
   /** Where the versions print differently. */

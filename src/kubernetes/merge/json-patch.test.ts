@@ -47,7 +47,7 @@ for (const [message, operation] of Object.entries(refused))
       reason: 'Invalid',
       code: 422,
       message: 'the server rejected our request due to an error in our request',
-      details: { causes: [{ reason: 'UnexpectedServerResponse', message }] },
+      details: { causes: [{ reason: 'UnexpectedServerResponse', field: 'patch', message }] },
     }),
   );
 

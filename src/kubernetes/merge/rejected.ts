@@ -3,6 +3,6 @@ import { StatusError } from '../status.ts';
 
 export function rejected(why: string): StatusError {
   return new StatusError('Invalid', 'the server rejected our request due to an error in our request', {
-    details: { causes: [{ reason: 'UnexpectedServerResponse', message: why }] },
+    details: { causes: [{ reason: 'UnexpectedServerResponse', field: 'patch', message: why }] },
   });
 }

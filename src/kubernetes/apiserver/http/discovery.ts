@@ -172,7 +172,8 @@ const connectKinds: { readonly [name: string]: string } = {
   log: 'Pod',
 };
 
-function responseKind(resource: Resource, version: Served['version'], part: Subresource, name: string) {
+/** The kind of what a subresource takes and answers; of a connection, that of its options. */
+export function responseKind(resource: Resource, version: Served['version'], part: Subresource, name: string) {
   if (part.kind === 'scale') return { group: 'autoscaling', version: 'v1', kind: 'Scale' };
   if (part.kind === 'post') return part.bodyType;
   if (part.kind === 'connect') {
@@ -182,7 +183,7 @@ function responseKind(resource: Resource, version: Served['version'], part: Subr
   return version;
 }
 
-function verbsOf(part: Subresource): readonly string[] {
+export function verbsOf(part: Subresource): readonly string[] {
   if (part.kind === 'scale') return ['get', 'patch', 'update'];
   return part.kind === 'post' ? ['create'] : part.verbs;
 }

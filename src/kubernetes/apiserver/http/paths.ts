@@ -6,8 +6,7 @@ import { serveMetrics } from './metrics.ts';
 import { serveOpenApi } from './openapi.ts';
 import { notAllowed, notFoundPath } from './refusals.ts';
 import { sendBytes, sendObject } from './respond.ts';
-
-const gitVersion = 'v1.34.2';
+import { gitVersion } from './version.ts';
 
 const version = {
   major: '1',

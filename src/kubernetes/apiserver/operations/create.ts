@@ -11,18 +11,28 @@ import { admit, commit, contextOf, mutate, noEffects, toStored, uncommitted, val
 /** Attempts at a generated name or a reservation that somebody else was faster to take. */
 const ATTEMPTS = 8;
 
+export interface CreateOptions {
+  /** The body says its owners itself: server-side apply. */
+  readonly isApply?: boolean;
+}
+
 /**
  * Makes a new object of `body`, which is in the version of the call. Throws `AlreadyExists`, `Invalid`, `BadRequest`, and what admission throws.
  * Upstream: `registry.Store.Create`.
  */
-export async function create(parts: ApiParts, call: Call, body: KubernetesObject): Promise<StoredObject> {
+export async function create(
+  parts: ApiParts,
+  call: Call,
+  body: KubernetesObject,
+  options: CreateOptions = {},
+): Promise<StoredObject> {
   const asked = toStored(call, body);
   const meta = metaOf(asked);
   if (meta.resourceVersion && meta.resourceVersion !== '0')
     throw new StatusError('BadRequest', 'resourceVersion should not be set on objects to be created');
   placeInNamespace(asked, call);
   for (let attempt = 1; ; attempt++) {
-    const made = await tryCreate(parts, call, draftOf(asked));
+    const made = await tryCreate(parts, call, draftOf(asked), options);
     if (made) return made;
     if (!meta.generateName && !call.resource.strategy.allocate) throw alreadyExists(typeOf(call), meta.name ?? '');
     if (attempt === ATTEMPTS)
@@ -37,6 +47,7 @@ async function tryCreate(
   parts: ApiParts,
   call: Call,
   asked: Draft<KubernetesObject>,
+  { isApply = false }: CreateOptions,
 ): Promise<StoredObject | undefined> {
   const { strategy } = call.resource;
   const context = contextOf(parts, call);
@@ -60,7 +71,7 @@ async function tryCreate(
   await admit(parts, call, { operation: 'CREATE', name: meta.name, object, oldObject: undefined });
   const path = objectPath({ namespace: meta.namespace, name: meta.name });
   const effects = call.isDryRun ? noEffects : ((await strategy.allocate?.(object, undefined, context)) ?? noEffects);
-  const tracked = tracksManagers(parts, call, object);
+  const tracked = isApply ? object : tracksManagers(parts, call, object);
   if (call.isDryRun) return uncommitted(parts, call, path, tracked, undefined);
   const { prefix } = await cacheOf(parts, call.resource);
   const compare = { key: prefix + path, field: 'modRevision', is: '=', value: 0 } as const;

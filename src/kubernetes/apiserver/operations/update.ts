@@ -57,7 +57,8 @@ async function createInstead(parts: ApiParts, call: NamedCall, change: Change): 
   if (!change.mayCreate || call.subresource) throw notFound(typeOf(call), call.name);
   const body = draftOf(await change.next(undefined));
   metaOf(body).name ??= call.name;
-  return { stored: await create(parts, call, body), isCreated: true };
+  const options = { isApply: change.isApply ?? false };
+  return { stored: await create(parts, call, body, options), isCreated: true };
 }
 
 async function tryUpdate(

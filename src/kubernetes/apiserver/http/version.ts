@@ -1,0 +1,2 @@
+/** The Kubernetes version that clusters say they are. */
+export const gitVersion = 'v1.34.2';
