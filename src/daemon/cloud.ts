@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DabbaError, systemClock, systemRandom, type AccountId, type Clock, type Logger } from '#base';
+import { systemClock, systemRandom, type AccountId, type Clock, type Logger } from '#base';
 import {
   createCloudTrail,
   createCloudWatch,
@@ -12,6 +12,7 @@ import {
   createEcs,
   createEdge,
   createEks,
+  type Eks,
   createLogs,
   createStsService,
   Idempotency,
@@ -26,7 +27,8 @@ import type { RunReconcilersOptions } from '#reconcile';
 import { createRegistry, createRegistryContent, type RegistryContent } from '#registry';
 import { openSqliteStore, type Store } from '#store';
 import { forgetRecords } from './forget.ts';
-import { DEFAULT_REGION, type Layout, type Settings } from './settings.ts';
+import { dialSocket } from './socket-api.ts';
+import { DEFAULT_REGION, kubeletSockets, type Layout, type Settings } from './settings.ts';
 
 export interface Cloud {
   readonly store: Store;
@@ -38,6 +40,8 @@ export interface Cloud {
   registry(request: IncomingMessage, response: ServerResponse): Promise<void>;
   /** Credentials of a task's role, for the agent on its node. */
   taskCredentials(taskArn: string, role: TaskRole): ReturnType<ReturnType<typeof createEcs>['taskCredentials']>;
+  /** What kubelets ask for. */
+  readonly eks: Pick<Eks, 'assignPodAddress' | 'releasePodAddress' | 'nodeCredentials'>;
   /** Forgets an account, or all accounts. */
   forget(account: AccountId | undefined): Promise<void>;
   close(): Promise<void>;
@@ -81,12 +85,11 @@ export async function composeCloud(
     network: ec2.network,
     instances: ec2.instances,
     identities,
-    startCluster: async () => {
-      throw new DabbaError('Unimplemented', 'there is no API server yet');
+    startCluster: async (cluster, ports) => {
+      const { createCluster } = await import('#kubernetes');
+      return await createCluster(cluster, { ...common, store, ports });
     },
-    dialKubelet: async () => {
-      throw new DabbaError('Unimplemented', 'there are no kubelets yet');
-    },
+    dialKubelet: async ({ id }, signal) => await dialSocket(join(kubeletSockets(layout), `${id}.sock`), signal),
   });
   const blobs = await openDiskBlobStore({ directory: join(layout.data, 'registry'), clock: systemClock });
   const content = createRegistryContent({ store, blobs, clock: systemClock });
@@ -134,6 +137,7 @@ export async function composeCloud(
     aws: (request, response) => edge.handle(request, response),
     registry: (request, response) => registry.handle(request, response),
     taskCredentials: (taskArn, role) => ecs.taskCredentials(taskArn, role),
+    eks,
     async forget(account) {
       await forgetRecords(store, account);
       const path = account === undefined ? logsDirectory : join(logsDirectory, account);

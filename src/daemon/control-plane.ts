@@ -10,6 +10,7 @@ import { composeCloud, type Cloud } from './cloud.ts';
 import { gallery } from './gallery.ts';
 import { superviseHost } from './host-process.ts';
 import { listen } from './listener.ts';
+import { nodeRoutes } from './node-routes.ts';
 import { ownRoutes } from './own-routes.ts';
 import { claimProcessFile } from './process-file.ts';
 import { mayAccess } from './rights.ts';
@@ -132,6 +133,7 @@ function controlRoutes({
     'POST /down': askToLeave,
     'GET /credentials': async ({ query }: SocketCall) =>
       await cloud.taskCredentials(query.get('task') ?? '', query.get('role') === 'task' ? 'task' : 'execution'),
+    ...nodeRoutes(cloud.eks),
     'GET /gallery': () => images.list(),
     'POST /gallery': (call: SocketCall) => images.publish(call),
   };

@@ -10,6 +10,7 @@ import { createNodeWorker, type NodeWorker } from '#node/worker';
 import { createEcsAgent, LINK_LOCAL_ADDRESS, LINK_LOCAL_PORT, sandboxLocator } from '#aws/agent';
 import type { Store } from '#store';
 import { publishedBaseImages } from './gallery-client.ts';
+import { createHostKubernetes } from './host-kubernetes.ts';
 import { defaultBridge, machineInfo } from './machine-info.ts';
 import { machineNodes } from './nodes.ts';
 import { localRegistries } from './registries.ts';
@@ -105,6 +106,14 @@ export function composeHost(layout: Layout, settings: Settings, store: Store, lo
       logger,
     });
   let worker: NodeWorker | undefined;
+  const kubernetes = createHostKubernetes({
+    layout,
+    endpoint: `http://127.0.0.1:${settings.port}`,
+    store,
+    engine,
+    plane,
+    logger,
+  });
   const released = new AsyncDisposableStack();
 
   return {
@@ -116,6 +125,7 @@ export function composeHost(layout: Layout, settings: Settings, store: Store, lo
       released.use(await docker.listen(layout.dockerSocket));
       worker = makeWorker();
       await worker.start();
+      await kubernetes.start();
     },
     async status() {
       const containers = await engine.containers.list();
@@ -126,34 +136,39 @@ export function composeHost(layout: Layout, settings: Settings, store: Store, lo
       };
     },
     async reset() {
-      const own = (await engine.containers.list()).filter((container) => !worker?.owns(container));
+      const own = (await engine.containers.list()).filter(
+        (container) => !worker?.owns(container) && !kubernetes.owns(container),
+      );
       await Promise.all(
         own.map(async ({ id }) => await engine.containers.remove(id, { force: true, removeVolumes: true })),
       );
-      if (worker) await sandboxesGone(worker);
+      await nothingLeft(async () => ((await worker?.sandboxes()) ?? 0) + (await kubernetes.nodes()));
       for (const network of await engine.networks.list())
         if (!network.isPredefined) await engine.networks.remove(network.id);
       for (const image of await engine.images.list()) await engine.images.remove(image.id, { force: true });
     },
     async stop() {
       await released.disposeAsync();
+      await kubernetes.stop();
       await worker?.stop();
       await engine.stop();
       await plane.stop();
     },
     async destroy() {
       await released.disposeAsync();
+      await kubernetes.stop();
       await worker?.stop();
       await engine.destroy();
+      await kubernetes.destroy();
       await plane.destroy();
       await rm(layout.runtime, { recursive: true, force: true });
     },
   };
 }
 
-/** Resolves when the worker has taken down what lost its record: its images are in use until then. */
-async function sandboxesGone(worker: NodeWorker): Promise<void> {
+/** Resolves when what lost its record has been taken down: its images are in use until then. */
+async function nothingLeft(count: () => Promise<number>): Promise<void> {
   const signal = AbortSignal.timeout(SANDBOX_END_MS);
-  // The worker announces the end of a sandbox to the store alone, record by record.
-  while ((await worker.sandboxes()) > 0) await systemClock.sleep(20, signal);
+  // The end of a sandbox or node is announced to the store alone, record by record.
+  while ((await count()) > 0) await systemClock.sleep(20, signal);
 }

@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { silentLogger, systemClock } from '#base';
 import { openSqliteStore } from '#store';
+import { createHostKubernetes } from './host-kubernetes.ts';
 import { composeKernelParts } from './host.ts';
 import { rememberedSettings, resolveSettings, type Layout } from './settings.ts';
 
@@ -14,13 +15,12 @@ export async function removeLeftovers(layout: Layout): Promise<boolean> {
   if (!existsSync(layout.runtime)) return false;
   const store = openSqliteStore({ directory: join(layout.data, 'store'), clock: systemClock });
   try {
-    const { engine, plane } = composeKernelParts(
-      layout,
-      resolveSettings({}, rememberedSettings(layout)),
-      store,
-      silentLogger,
-    );
+    const settings = resolveSettings({}, rememberedSettings(layout));
+    const logger = silentLogger;
+    const { engine, plane } = composeKernelParts(layout, settings, store, logger);
     await engine.destroy();
+    const endpoint = `http://127.0.0.1:${settings.port}`;
+    await createHostKubernetes({ layout, endpoint, store, engine, plane, logger }).destroy();
     await plane.destroy();
   } finally {
     await store.close();

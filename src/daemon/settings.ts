@@ -66,6 +66,11 @@ export function layoutOf(data: string = DEFAULT_DATA_DIRECTORY): Layout {
   };
 }
 
+/** Where the kubelets of this machine serve, a socket for each node. */
+export function kubeletSockets({ runtime }: Pick<Layout, 'runtime'>): string {
+  return join(runtime, 'kubelets');
+}
+
 function realPathOf(path: string): string {
   try {
     return realpathSync(path);

@@ -1,5 +1,7 @@
 import { chmodSync, rmSync } from 'node:fs';
+import { once } from 'node:events';
 import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
+import { connect, type Socket } from 'node:net';
 import { DabbaError, isDabbaError, messageOf, systemCode, type ErrorKind } from '#base';
 
 /** JSON over HTTP on a unix socket: how the `dabba` command, the control plane and the host process talk to one another on one machine. */
@@ -80,4 +82,16 @@ async function pump(source: AsyncIterable<Uint8Array>, target: NodeJS.WritableSt
   for await (const chunk of source)
     if (!target.write(chunk)) await new Promise<void>((resolve) => void target.once('drain', () => resolve()));
   target.end();
+}
+
+/** A connection to whatever listens at a unix socket. Throws `Unavailable` when nobody does. */
+export async function dialSocket(path: string, signal: AbortSignal): Promise<Socket> {
+  const socket = connect(path);
+  try {
+    await once(socket, 'connect', { signal });
+    return socket;
+  } catch (error) {
+    socket.destroy();
+    throw new DabbaError('Unavailable', `nobody answers at ${path}`, { cause: error });
+  }
 }

@@ -11,8 +11,18 @@ const inDefault = { namespace: 'default', name: 'kubernetes' };
 /** May be repeated: what is there stays as it is. */
 export async function bootstrapObjects(client: ApiClient, settings: ClusterSettings): Promise<void> {
   await createIfAbsent(client, services, apiService(settings));
-  await createIfAbsent(client, endpointSlices, apiEndpoints(settings));
   for (const priority of systemPriorities) await createIfAbsent(client, priorityClasses, priority);
+}
+
+/** Tells where the API server listens: the endpoint of its own service. May be repeated, with another port too. */
+export async function publishAddress(client: ApiClient, port: number): Promise<void> {
+  const wanted = apiEndpoints(port);
+  try {
+    await client.create(endpointSlices, wanted);
+  } catch (error) {
+    if (!isStatusError(error, 'AlreadyExists')) throw error;
+    await client.update(endpointSlices, wanted);
+  }
 }
 
 async function createIfAbsent<T extends KubernetesObject>(
@@ -39,7 +49,7 @@ function apiService({ serviceCidr }: ClusterSettings): Service {
   };
 }
 
-function apiEndpoints({ port }: ClusterSettings): EndpointSlice {
+function apiEndpoints(port: number): EndpointSlice {
   return {
     metadata: { ...inDefault, labels: { 'kubernetes.io/service-name': 'kubernetes' } },
     addressType: 'IPv4',

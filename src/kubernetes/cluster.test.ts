@@ -4,8 +4,10 @@ import { silentLogger, systemClock, systemRandom } from '#base';
 import { clientContract } from './client/client.contract.ts';
 import { informersContract } from './client/informers.contract.ts';
 import { informersOf } from './client/informers.ts';
-import { configMaps, pods, serviceAccounts, services } from './resources.ts';
+import type { KubernetesObject, ResourceType } from './object.ts';
+import { configMaps, customResourceDefinitions, pods, serviceAccounts, services } from './resources.ts';
 import { makeTestCluster } from './test-cluster.ts';
+import type { CustomResourceDefinition } from './types.ts';
 
 clientContract('a client in process', async () => {
   const cluster = await makeTestCluster();
@@ -85,4 +87,77 @@ test('over HTTPS, objects are made, listed as a table, watched and deleted', asy
   assert.equal((JSON.parse(gone.body) as { status: string }).status, 'Success');
   const { items } = await cluster.client.list(configMaps, { namespace: 'default' });
   assert.equal(items.length, 0);
+});
+
+const widgets: ResourceType<Widget> = {
+  group: 'example.com',
+  version: 'v1',
+  kind: 'Widget',
+  resource: 'widgets',
+  isNamespaced: true,
+};
+
+interface Widget extends KubernetesObject {
+  readonly spec?: { readonly size?: number };
+}
+
+const definition: CustomResourceDefinition = {
+  metadata: { name: 'widgets.example.com' },
+  spec: {
+    group: 'example.com',
+    scope: 'Namespaced',
+    names: { plural: 'widgets', kind: 'Widget', shortNames: ['wd'] },
+    versions: [
+      {
+        name: 'v1',
+        served: true,
+        storage: true,
+        schema: {
+          openAPIV3Schema: {
+            type: 'object',
+            properties: {
+              spec: { type: 'object', properties: { size: { type: 'integer' } } },
+              status: { type: 'object', properties: { size: { type: 'integer' } } },
+            },
+          },
+        },
+        subresources: { status: {}, scale: { specReplicasPath: '.spec.size', statusReplicasPath: '.status.size' } },
+        additionalPrinterColumns: [{ name: 'Size', type: 'integer', jsonPath: '.spec.size' }],
+      },
+    ],
+  },
+};
+
+test('a definition is served until it is deleted, with its objects', { timeout: 20_000 }, async () => {
+  await using cluster = await makeTestCluster();
+  const { client } = cluster;
+  await client.create(customResourceDefinitions, definition);
+  const definitions = cluster.informers.of(customResourceDefinitions);
+  await definitions.synced();
+  const served = Promise.withResolvers<void>();
+  definitions.onChange(({ now }) => {
+    if (now?.status?.conditions?.some(({ type, status }) => type === 'Established' && status === 'True'))
+      served.resolve();
+  });
+  await served.promise;
+
+  const name = { namespace: 'default', name: 'w' };
+  const made = await client.create(widgets, { metadata: name, spec: { size: 2 } });
+  assert.equal(made.kind, 'Widget');
+  const table = await cluster.call('GET', '/apis/example.com/v1/namespaces/default/widgets', {
+    headers: { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io' },
+  });
+  assert.deepEqual((JSON.parse(table.body) as { rows: { cells: unknown[] }[] }).rows[0]!.cells, ['w', 2]);
+  const scaled = await cluster.call('PATCH', '/apis/example.com/v1/namespaces/default/widgets/w/scale', {
+    headers: { 'content-type': 'application/merge-patch+json' },
+    body: { spec: { replicas: 5 } },
+  });
+  assert.equal(scaled.code, 200, scaled.body);
+  assert.equal((await client.get(widgets, name)).spec!.size, 5);
+
+  const gone = Promise.withResolvers<void>();
+  definitions.onChange(({ now }) => now ?? gone.resolve());
+  await client.delete(customResourceDefinitions, { name: 'widgets.example.com' });
+  await gone.promise;
+  assert.equal((await cluster.call('GET', '/apis/example.com/v1/namespaces/default/widgets')).code, 404);
 });

@@ -1,10 +1,11 @@
 /** One Kubernetes cluster's control plane: its API server, what must be in it from the start, and the controllers that keep it going. */
 import { type Clock, type Logger, messageOf, type Random } from '#base';
 import type { Store } from '#store';
-import { Catalog } from './apiserver/catalog.ts';
+import { Catalog, servedResources } from './apiserver/catalog.ts';
 import { RequestCounts } from './apiserver/http/metrics.ts';
 import { type Listener, listen } from './apiserver/http/listener.ts';
 import type { ApiParts } from './apiserver/parts.ts';
+import { followDefinitions } from './apiserver/custom/establish.ts';
 import { merging } from './apiserver/merging.ts';
 import { UsageCollector } from './apiserver/metrics/collector.ts';
 import { metricsRows } from './apiserver/metrics/rows.ts';
@@ -19,14 +20,17 @@ import { bootstrapAccess } from './auth/rbac/bootstrap.ts';
 import { rbacEscalation } from './auth/rbac/escalation.ts';
 import { createServiceAccountTokens } from './auth/service-account-tokens.ts';
 import type { UserInfo } from './auth/user.ts';
-import { bootstrapObjects } from './bootstrap.ts';
+import { bootstrapObjects, publishAddress } from './bootstrap.ts';
 import type { ApiClient } from './client/client.ts';
 import type { Informers } from './client/informer.ts';
+import type { ServedResources } from './client/served-resources.ts';
 import { LocalClient } from './client/local-client.ts';
 import { localInformers } from './client/local-informers.ts';
 import type { ClusterPorts, ClusterSettings } from './cluster-settings.ts';
+import { ensureDnsService } from './dns/service.ts';
 import { eventRecorder } from './events.ts';
 import { loadSchemas } from './schema/load.ts';
+import { validatorFor } from './validation/validators.ts';
 
 export interface ClusterParts {
   readonly store: Store;
@@ -45,6 +49,7 @@ export interface Cluster {
   readonly client: ApiClient;
   /** Copies that hold a change before the write that made it is answered. */
   readonly informers: Informers;
+  readonly resources: ServedResources;
   /** A client of some user's, in process. */
   clientFor(user: UserInfo, fieldManager: string): ApiClient;
   /** The loopback port of the API server. */
@@ -75,15 +80,19 @@ export async function startCluster(settings: ClusterSettings, parts: ClusterPart
   );
   await bootstrapAccess(api.admin, stopping.signal);
   await bootstrapObjects(api.admin, settings);
+  await ensureDnsService(api.admin, settings);
+  await followDefinitions({ ...parts, api, logger, signal: stopping.signal });
   const listener = await listen(api, {
     port: settings.port,
     ...certificate,
     clientAuthorityPem: settings.ca.certificatePem,
   });
-  const running = runComponents(api, parts.components ?? ['controllers', 'scheduler'], stopping.signal);
+  await publishAddress(api.admin, listener.port);
+  const running = runComponents(api, settings, parts.components ?? ['controllers', 'scheduler'], stopping.signal);
   return {
     client: api.admin,
     informers: api.informers,
+    resources: servedResources(api.catalog),
     clientFor: (user, fieldManager) => new LocalClient(() => api, { user, fieldManager }),
     port: listener.port,
     stop: stopOnce(stopping, listener, running),
@@ -91,19 +100,31 @@ export async function startCluster(settings: ClusterSettings, parts: ClusterPart
 }
 
 /** Resolves when all have let go after the signal. */
-async function runComponents(api: ApiParts, components: readonly Component[], signal: AbortSignal): Promise<void> {
+async function runComponents(
+  api: ApiParts,
+  { ca }: ClusterSettings,
+  components: readonly Component[],
+  signal: AbortSignal,
+): Promise<void> {
   const { clock, random, logger, informers } = api;
   const partsOf = (name: string) => {
     const user = { username: `system:${name}`, groups: ['system:masters', 'system:authenticated'] };
     const client = new LocalClient(() => api, { user, fieldManager: name });
     const common = { client, clock, random, logger };
-    return { ...common, informers, events: eventRecorder({ ...common, signal }, name) };
+    return {
+      ...common,
+      informers,
+      resources: servedResources(api.catalog),
+      events: eventRecorder({ ...common, signal }, name),
+    };
   };
   const runs: { readonly [Name in Component]: () => Promise<void> } = {
     async controllers() {
       const { controllersOf, runControllers } = await import('./controllers/index.ts');
+      const { accessControllers } = await import('./auth/controllers/index.ts');
       const parts = partsOf('kube-controller-manager');
-      await runControllers(controllersOf(parts), parts, signal);
+      const access = accessControllers({ ...parts, authority: ca, authorizer: api.authorization });
+      await runControllers([...controllersOf(parts), ...access], parts, signal);
     },
     async scheduler() {
       const { runScheduler } = await import('./scheduler/index.ts');
@@ -184,7 +205,7 @@ async function apiParts(
       first: [rbacEscalation({ authorizer: authorization, rbac: authorization.rbac })],
       external: ports.admissionPlugins,
     }),
-    validatorOf: () => undefined,
+    validatorOf: validatorFor,
     counts: new RequestCounts(),
     dialKubelet,
     schemas,

@@ -8,9 +8,9 @@ export type * from './client/client.ts';
 export { HttpClient, type HttpClientOptions } from './client/http-client.ts';
 export type * from './client/informer.ts';
 export { type InformerParts, informersOf } from './client/informers.ts';
+export type { ServedResources } from './client/served-resources.ts';
 export type { Cluster, ClusterParts } from './cluster.ts';
 export type * from './cluster-settings.ts';
-export { ensureDnsService } from './dns/service.ts';
 export * from './object.ts';
 export * as resources from './resources.ts';
 export * from './status.ts';
@@ -21,5 +21,5 @@ export { MemoryInformers } from './client/memory-informers.ts';
 /** Starts the control plane of a cluster: `startCluster` of `cluster.ts`. Its code is loaded with the first cluster. */
 export async function createCluster(settings: ClusterSettings, parts: ClusterParts): Promise<Cluster> {
   const { startCluster } = await import('./cluster.ts');
-  return startCluster(settings, parts);
+  return await startCluster(settings, parts);
 }

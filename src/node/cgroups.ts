@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemCode } from '#base';
 import { listMounts } from '#kernel';
@@ -9,12 +9,21 @@ export interface SandboxLimits {
   readonly memoryMiB?: number;
 }
 
+export interface CgroupUsage {
+  readonly cpuNs: number;
+  readonly memoryBytes: number;
+  /** Of that, file pages that the kernel could drop at once. */
+  readonly idleBytes: number;
+}
+
 /** The cgroups that hold sandboxes. The engine puts each container in one of its own beneath. */
 export interface SandboxCgroups {
   /** Makes the cgroup with its memory limit and CPU weight. Repeatable. */
   ensure(path: string, limits: SandboxLimits): void;
   /** Caps CPU time. A step of its own, so that setting up the containers does not count against what was bought. */
   capCpu(path: string, limits: SandboxLimits): void;
+  /** What everything in it has used so far, and holds now; undefined when there is no such cgroup. */
+  usage(path: string): CgroupUsage | undefined;
   /** Removes the cgroup and what is beneath; what still holds a process stays. */
   remove(path: string): void;
 }
@@ -51,6 +60,19 @@ function version1(rootOf: (controller: string) => string | undefined): Omit<Sand
       set('cpu', path, 'cpu.cfs_period_us', PERIOD_MICROS);
       set('cpu', path, 'cpu.cfs_quota_us', quotaMicros(cpuUnits));
     },
+    usage(path) {
+      const read = (controller: string, file: string) => {
+        const root = rootOf(controller);
+        return root === undefined ? undefined : readOptional(join(root, path, file));
+      };
+      const memory = read('memory', 'memory.usage_in_bytes');
+      if (memory === undefined) return undefined;
+      return {
+        cpuNs: Number(read('cpuacct', 'cpuacct.usage') ?? 0),
+        memoryBytes: Number(memory),
+        idleBytes: numberIn(read('memory', 'memory.stat'), 'total_inactive_file'),
+      };
+    },
   };
 }
 
@@ -77,11 +99,35 @@ function version2(root: string): Omit<SandboxCgroups, 'remove'> {
       if (cpuUnits !== undefined)
         writeFileSync(join(root, path, 'cpu.max'), `${quotaMicros(cpuUnits)} ${PERIOD_MICROS}`);
     },
+    usage(path) {
+      const read = (file: string) => readOptional(join(root, path, file));
+      const memory = read('memory.current');
+      if (memory === undefined) return undefined;
+      return {
+        cpuNs: numberIn(read('cpu.stat'), 'usage_usec') * 1000,
+        memoryBytes: Number(memory),
+        idleBytes: numberIn(read('memory.stat'), 'inactive_file'),
+      };
+    },
   };
 }
 
 function quotaMicros(cpuUnits: number): number {
   return Math.max(1000, Math.round((cpuUnits * PERIOD_MICROS) / 1024));
+}
+
+/** A number of a flat keyed file, `name value` a line. */
+function numberIn(text: string | undefined, name: string): number {
+  return Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(text ?? '')?.[1] ?? 0);
+}
+
+function readOptional(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
 }
 
 function removeTree(directory: string): void {

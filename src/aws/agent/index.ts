@@ -5,12 +5,13 @@ import { LINK_LOCAL_ADDRESS, credentialsPath, metadataPath } from './addresses.t
 import { openAwsLog } from './awslogs.ts';
 import { JsonClient } from './json-client.ts';
 import { linkLocalServer } from './link-local.ts';
-import { registryCredentials } from './registry-credentials.ts';
+import { taskRegistryCredentials } from './registry-credentials.ts';
 import { RoleCredentials, type CredentialsSource } from './role-credentials.ts';
 import type { SandboxLocator } from './sandboxes.ts';
 
 export { LINK_LOCAL_ADDRESS, LINK_LOCAL_PORT } from './addresses.ts';
 export type { CredentialsSource } from './role-credentials.ts';
+export { createEksAgent, type EksAgent, type EksAgentOptions } from './eks-agent.ts';
 export { sandboxLocator, type FoundSandbox, type SandboxLocator } from './sandboxes.ts';
 export type { Credentials } from './signed-request.ts';
 
@@ -38,7 +39,7 @@ export function createEcsAgent({ endpoint, credentials, sandboxes, clock, logger
   const client = new JsonClient(endpoint, clock);
   const roles = new RoleCredentials(credentials, clock);
   return {
-    pullCredentials: (sandbox, image, signal) => registryCredentials(sandbox, image, { client, roles, signal }),
+    pullCredentials: (sandbox, image, signal) => taskRegistryCredentials(sandbox, image, { client, roles, signal }),
     openLog: (sandbox, container, signal) => openAwsLog(sandbox, container, { client, roles, signal }),
     environment: (sandbox, container) => ({
       AWS_EXECUTION_ENV: 'AWS_ECS_FARGATE',

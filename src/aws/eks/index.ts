@@ -1,6 +1,6 @@
 import type { Clock, Logger, Random } from '#base';
 import type { Store } from '#store';
-import type { Identities } from '../auth/index.ts';
+import type { Identities, SessionCredentials } from '../auth/index.ts';
 import type { Reconciler } from '#reconcile';
 import type { NetworkInterface } from '#network';
 import type { Instances, VpcNetwork } from '../ec2/index.ts';
@@ -15,6 +15,7 @@ import { fargateProfileHandlers } from './fargate-profiles.ts';
 import { identityProviderHandlers } from './identity-providers.ts';
 import { nodegroupReconciler } from './nodegroup-reconciler.ts';
 import { nodegroupHandlers } from './nodegroups.ts';
+import { nodeCredentials } from './nodes/credentials.ts';
 import { assignPodAddress, releasePodAddress, type PodAddressRequest } from './nodes/pod-addresses.ts';
 import { permissions } from './permissions.ts';
 import { podIdentityHandlers } from './pod-identities.ts';
@@ -48,6 +49,8 @@ export interface Eks {
   /** What kubelets of this machine ask for their pods: see `nodes/pod-addresses.ts`. */
   assignPodAddress(request: PodAddressRequest): Promise<NetworkInterface>;
   releasePodAddress(request: Parameters<typeof releasePodAddress>[1]): Promise<void>;
+  /** A session of a node's own role, for what its machine does in its name. */
+  nodeCredentials(node: { readonly machineId: string; readonly nodeId: string }): Promise<SessionCredentials>;
   /** Stops every control plane. What they keep stays, and so do nodes and pods. */
   stop(): Promise<void>;
 }
@@ -90,6 +93,7 @@ export function createEks(options: EksOptions): Eks {
     ],
     assignPodAddress: (request) => assignPodAddress(state, request),
     releasePodAddress: (request) => releasePodAddress(state, request),
+    nodeCredentials: (node) => nodeCredentials(state, node),
     stop: () => clusters.stopAll(),
   };
 }

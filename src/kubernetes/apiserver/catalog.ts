@@ -1,4 +1,5 @@
-import { apiVersionOf, type GroupVersion, type ResourceType } from '../object.ts';
+import type { ServedResources } from '../client/served-resources.ts';
+import { apiVersionOf, type GroupVersion, parseApiVersion, type ResourceType } from '../object.ts';
 import type { Resource, ServedVersion } from './resource.ts';
 
 /** A resource in one of its versions. */
@@ -92,4 +93,19 @@ export class Catalog {
       if (!served.size) this.#served.delete(apiVersion);
     }
   }
+}
+
+/** The catalog as controllers see it. */
+export function servedResources(catalog: Catalog): ServedResources {
+  const isWhole = ({ verbs }: Resource) =>
+    verbs.includes('list') && verbs.includes('watch') && verbs.includes('delete');
+  return {
+    all: () =>
+      catalog
+        .all()
+        .filter(isWhole)
+        .map(({ type }) => type),
+    ofKind: (apiVersion, kind) => catalog.ofKind(parseApiVersion(apiVersion), kind)?.resource.type,
+    onChange: (listener) => catalog.onChange(listener),
+  };
 }

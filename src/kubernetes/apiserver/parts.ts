@@ -35,7 +35,7 @@ export interface ApiParts {
   readonly admin: ApiClient;
   /** In upstream's order. */
   readonly admission: readonly AdmissionPlugin[];
-  readonly validatorOf: (type: Pick<ResourceType, 'group' | 'resource'>) => Validate | undefined;
+  readonly validatorOf: (type: Pick<ResourceType, 'group' | 'resource' | 'isNamespaced'>) => Validate | undefined;
   readonly counts: RequestCounts;
   /** `ClusterPorts.dialKubelet`. */
   readonly dialKubelet: ClusterPorts['dialKubelet'];

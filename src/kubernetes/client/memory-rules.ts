@@ -29,7 +29,8 @@ export const rules = {
   /** What is stored when `next` is asked for over `stored`, by way of a subresource or the object itself. */
   onUpdate(stored: Json, next: Json, subresource: string | undefined): Json {
     const meta = stored['metadata'] as Json;
-    if (subresource === 'status') return { ...stored, ...('status' in next && { status: next['status'] }) };
+    if (subresource === 'status' || subresource === 'approval')
+      return { ...stored, ...('status' in next && { status: next['status'] }) };
     if (subresource === 'finalize') return { ...stored, spec: next['spec'] };
     const draft: Json = { ...next, apiVersion: stored['apiVersion'], kind: stored['kind'] };
     delete draft['status'];

@@ -154,6 +154,22 @@ export class Kubelet {
     return this.#runs.values().find(({ ref }) => ref.namespace === namespace && ref.name === name);
   }
 
+  get nodeName(): string {
+    return this.#node.nodeName;
+  }
+
+  /** What all pods of the node use together. */
+  usage(): {
+    readonly at: number;
+    readonly cpuNs: number;
+    readonly memoryBytes: number;
+    readonly workingSetBytes: number;
+  } {
+    const { cgroups, cgroupParent, clock } = this.#parts;
+    const { cpuNs = 0, memoryBytes = 0, idleBytes = 0 } = cgroups.usage(nodeCgroup(cgroupParent, this.#node)) ?? {};
+    return { at: clock.now(), cpuNs, memoryBytes, workingSetBytes: Math.max(0, memoryBytes - idleBytes) };
+  }
+
   list(): readonly PodRun[] {
     return [...this.#runs.values()];
   }
@@ -245,7 +261,7 @@ export class Kubelet {
       allocatable,
       address: { privateIp: own.privateIp, publicIp: record?.value.publicIp },
       images,
-      pressures: { ...pressures, memory: false },
+      pressures: { ...pressures, memory: this.usage().workingSetBytes > allocatable.memoryBytes },
       now: timestamp(clock.now()),
     };
   }

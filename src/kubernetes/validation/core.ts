@@ -261,6 +261,11 @@ function endpointAddressErrors(
   ];
 }
 
+/** Our API servers listen on loopback; each node's proxy carries the way there. */
+function isApiServer({ metadata }: EndpointSlice): boolean {
+  return metadata?.namespace === 'default' && metadata.name === 'kubernetes';
+}
+
 const addressTypes = ['FQDN', 'IPv4', 'IPv6'];
 const maxEndpoints = 1000;
 const maxAddresses = 100;
@@ -279,7 +284,10 @@ export const validateEndpointSlice = validatorOf<EndpointSlice>((slice, old) => 
     ...each(addresses, `${path}.addresses`, (address, addressPath) =>
       slice.addressType === 'FQDN'
         ? messagesOf(dnsSubdomain(address), addressPath, address)
-        : [...messagesOf(ipAddress(address), addressPath, address), ...specialAddressErrors(address, addressPath)],
+        : [
+            ...messagesOf(ipAddress(address), addressPath, address),
+            ...(isApiServer(slice) ? [] : specialAddressErrors(address, addressPath)),
+          ],
     ),
     ...(hostname ? messagesOf(dnsLabel(hostname), `${path}.hostname`, hostname) : []),
   ]),

@@ -100,8 +100,11 @@ function ownerErrors(owners: ObjectMeta['ownerReferences'], field: string): Erro
   ];
 }
 
+/** Those without a prefix that the system itself sets; the last is of `apiextensions`, which checks no prefix. */
+const standardFinalizers = ['kubernetes', 'orphan', 'foregroundDeletion', 'customresourcecleanup.apiextensions.k8s.io'];
+
 function finalizerErrors(finalizer: string, field: string): Errors {
-  const isStandard = ['kubernetes', 'orphan', 'foregroundDeletion'].includes(finalizer);
+  const isStandard = standardFinalizers.includes(finalizer);
   return [
     ...messagesOf(qualifiedName(finalizer), field, finalizer),
     ...when(!isStandard && !finalizer.includes('/') && qualifiedName(finalizer).length === 0, () =>

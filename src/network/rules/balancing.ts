@@ -34,6 +34,11 @@ export const TO_GROUP = 'ct mark vmap @groups';
 
 /** As many clients as are remembered at once, over all groups. */
 const MAX_REMEMBERED = 65_535;
+/**
+ * A packet under way while rules change may see old chains and new maps. So chains are there before a group grows into them, from one backend to
+ * this many and one beyond, and a choice that is gone becomes the first, which never is.
+ */
+const READY_LENGTHS = 16;
 /** Address and port can be translated together only where there are ports. */
 const WITH_PORTS = 'meta l4proto { tcp, udp, sctp }';
 
@@ -48,11 +53,12 @@ export function compileGroups(groups: readonly BackendGroup[]): Balancing {
   const picks: (readonly [string, string])[] = [];
   const targets: (readonly [string, string])[] = [];
   const alive: (readonly [string, string])[] = [];
-  const chains = new Map<string, Chain>();
+  const chains = new Map(Array.from({ length: READY_LENGTHS }, (_, index) => spread(index + 1)));
   for (const { number, backends: members, affinityS } of groups) {
     if (members.length === 0) continue;
     const [name, chain] = affinityS === undefined ? spread(members.length) : sticky(members.length, affinityS);
     chains.set(name, chain);
+    chains.set(...(affinityS === undefined ? spread(members.length + 1) : sticky(members.length + 1, affinityS)));
     if (affinityS !== undefined) chains.set(...remember(affinityS));
     verdicts.push([String(number), `goto ${name}`]);
     for (const [choice, backend] of members.entries()) {

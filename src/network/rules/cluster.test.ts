@@ -38,16 +38,11 @@ test('a backend that comes is one element and a new length', () => {
   const other = service('other', backends(7, 8, 9));
   const before = compile([service('a', backends(1, 2)), other]);
   const change = lines(renderChange(before, compile([service('a', backends(1, 2, 3)), other])));
-  assert.deepEqual(
-    change,
-    [
-      'delete element ip t groups { 2 }',
-      'add element ip t groups { 2 : goto spread_3 }',
-      'add element ip t backends { 2 . 2 : 10.0.0.3 . 8080 }',
-      'flush chain ip t spread_2',
-      'delete chain ip t spread_2',
-    ].toSorted(byOrderOf(change)),
-  );
+  assert.deepEqual(change, [
+    'delete element ip t groups { 2 }',
+    'add element ip t groups { 2 : goto spread_3 }',
+    'add element ip t backends { 2 . 2 : 10.0.0.3 . 8080 }',
+  ]);
 });
 
 test('a backend in place of another is one element', () => {
@@ -90,8 +85,3 @@ test('a divided service asks for the node, and one list is one group', () => {
   assert.equal(sets.get('node_groups')!.elements.size, 2);
   assert.deepEqual([...sets.get('divided')!.elements.values()], ['goto by_client_node']);
 });
-
-/** Sorts as the commands stand in `actual`; what is not there comes first and fails the comparison. */
-function byOrderOf(actual: readonly string[]) {
-  return (a: string, b: string) => actual.indexOf(a) - actual.indexOf(b);
-}

@@ -178,6 +178,7 @@ export class FakeMachine implements AsyncDisposable {
     return {
       ensure: (path) => void this.cgroups.push(`ensure ${path}`),
       capCpu: (path, { cpuUnits }) => void this.cgroups.push(`cap ${path} ${cpuUnits}`),
+      usage: () => undefined,
       remove: (path) => void this.cgroups.push(`remove ${path}`),
     };
   }

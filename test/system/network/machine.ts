@@ -19,7 +19,13 @@ exec "$0" "$@"`;
 /** Runs the tests of a file beside this one. Namespaces of our own stand for the machine: what else runs on the real one neither disturbs them nor is disturbed. */
 export function onMachineOfItsOwn(name: string, file: string): void {
   test(name, async () => {
-    const node = [process.execPath, '--test', '--test-isolation=none', join(import.meta.dirname, file)];
+    const node = [
+      process.execPath,
+      '--test',
+      '--test-isolation=none',
+      '--test-timeout=60000',
+      join(import.meta.dirname, file),
+    ];
     const { NODE_TEST_CONTEXT: _ours, ...env } = process.env;
     const command = ['--net', '--mount', 'sh', '-c', machine, ...node];
     const result = await promisify(execFile)('unshare', command, { env, maxBuffer: 1 << 24 }).catch(

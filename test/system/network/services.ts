@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
+import { createSocket, type Socket } from 'node:dgram';
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
 import { afterEach, beforeEach, test } from 'node:test';
-import type { ClusterRules, NetworkInterface, ServicePort } from '#network';
+import { bindUdp, openNetworkNamespace } from '#kernel';
+import { createLinuxNetworkPlane } from '#network/linux';
+import type { ClusterRules, DnsZone, NetworkInterface, ServicePort } from '#network';
 import { World, allowAll, allowTcp, ask, eventually, run, traces } from './world.ts';
 
 let before: string;
@@ -155,3 +160,108 @@ test('policies isolate pods', async () => {
   await cluster.apply({ ...nothing, nodes, services });
   assert.equal(await ask(one, '10.0.1.21', 8080), 'foe 10.0.1.11');
 });
+
+test('names and the API server are served at addresses of the cluster', async () => {
+  await using world = await startedWorld();
+  const api = createServer((socket) => socket.resume().end(`api ${socket.remoteAddress}\n`));
+  await new Promise<void>((resolve) => api.listen(0, '127.0.0.1', resolve));
+  const toPort = (api.address() as AddressInfo).port;
+  const zone: DnsZone = {
+    answer({ name, type }) {
+      if (!name.endsWith('.test')) return undefined;
+      if (name !== 'web.test') return 'unknown';
+      return type === 'A' ? [{ type, name, data: '10.100.0.7' }] : [];
+    },
+  };
+  const client = await pod(world, 20);
+  const stranger = await pod(world, 30, { cluster: { id: 'c2', node: 'n9' } });
+  const cluster = await world.plane.clusters.open(key, {
+    dns: { address: '10.100.0.10', zones: [zone], ready: Promise.resolve() },
+    relays: [{ address: '10.100.0.1', port: 443, toPort }],
+  });
+  await cluster.apply(nothing);
+  const lookUp = async (netns: string, name: string) =>
+    await run(netns, 'busybox', 'nslookup', '-type=a', name, '10.100.0.10');
+  assert.match((await lookUp(client, 'web.test')) ?? '', /Address:\s*10\.100\.0\.7/);
+  assert.match((await lookUp(client, 'ip-10-0-1-20.ec2.internal')) ?? '', /10\.0\.1\.20/, "the VPC's names too");
+  assert.equal(await ask(client, '10.100.0.1', 443), 'api 127.0.0.1');
+  assert.equal(await ask(stranger, '10.100.0.1', 443), 'unreachable');
+  await cluster.remove();
+  assert.equal(await ask(client, '10.100.0.1', 443), 'unreachable');
+  await new Promise((resolve) => api.close(resolve));
+});
+
+test('datagrams of an old connection follow the backends', async () => {
+  await using world = await startedWorld();
+  const cluster = await world.plane.clusters.open(key, {});
+  const [one, two, client] = [await pod(world, 11), await pod(world, 12), await pod(world, 20)];
+  using near = udpEcho(one, 8080, 'pod-0');
+  using far = udpEcho(two, 8080, 'pod-1');
+  using socket = udpEcho(client, 9000, 'client');
+  const seen = async () => {
+    const answered = once(socket.socket, 'message', { signal: AbortSignal.timeout(2_000) });
+    socket.socket.send('hello', 80, '10.100.0.7');
+    return String((await answered)[0]);
+  };
+  const udp = (...last: number[]) => ({ ...nothing, services: [service(backends(...last), { protocol: 'udp' })] });
+  await cluster.apply(udp(11));
+  assert.equal(await seen(), 'pod-0');
+  assert.equal(await seen(), 'pod-0');
+  await cluster.apply(udp(12));
+  assert.equal(await seen(), 'pod-1');
+  assert.ok(near && far);
+});
+
+test('nothing is lost while backends come and go', async () => {
+  await using world = await startedWorld();
+  const cluster = await world.plane.clusters.open(key, {});
+  const pods = [await pod(world, 11), await pod(world, 12), await pod(world, 13)];
+  const client = await pod(world, 20);
+  for (const [index, netns] of pods.entries()) world.serve(netns, 8080, `pod-${index}`);
+  await cluster.apply({ ...nothing, services: [service(backends(11))] });
+  const loop = 'for i in $(seq 100); do curl -s --http0.9 -m 2 http://10.100.0.7/ || echo failed $?; done';
+  const traffic = run(client, 'sh', '-c', loop);
+  const over = new AbortController();
+  void traffic.finally(() => over.abort());
+  const turns = [[11, 12], [12], [12, 13], [11, 13], [11, 12, 13], [13]];
+  for (let turn = 0; !over.signal.aborted; turn++)
+    await cluster.apply({ ...nothing, services: [service(backends(...turns[turn % turns.length]!))] });
+  const answers = (await traffic)!.trim().split('\n');
+  assert.equal(answers.length, 100);
+  assert.deepEqual(
+    answers.filter((line) => !line.startsWith('pod-')),
+    [],
+  );
+});
+
+test('rules outlive the process, and the next one keeps or removes them', async () => {
+  await using world = await startedWorld();
+  const cluster = await world.plane.clusters.open(key, {});
+  const other = await world.plane.clusters.open({ ...key, clusterId: 'c2' }, {});
+  const [one, client] = [await pod(world, 11), await pod(world, 20)];
+  const stranger = await pod(world, 30, { cluster: { id: 'c2', node: 'n9' } });
+  world.serve(one, 8080, 'pod-0');
+  const rules = { ...nothing, services: [service(backends(11))] };
+  await Promise.all([cluster.apply(rules), other.apply(rules)]);
+  await world.plane.stop();
+  assert.equal(await ask(client, '10.100.0.7'), 'pod-0 10.0.1.20');
+  const heir = createLinuxNetworkPlane(world.options);
+  await heir.start();
+  assert.equal(await ask(client, '10.100.0.7'), 'pod-0 10.0.1.20', 'before anybody spoke for the cluster');
+  await heir.clusters.retain([key]);
+  assert.equal(await ask(client, '10.100.0.7'), 'pod-0 10.0.1.20');
+  assert.equal(await ask(stranger, '10.100.0.7'), 'unreachable', 'the cluster that is gone');
+  const adopted = await heir.clusters.open(key, {});
+  await adopted.apply(nothing);
+  assert.equal(await ask(client, '10.100.0.7'), 'unreachable');
+  await heir.stop();
+});
+
+/** A UDP socket that answers everything with its name, unless it is the client. */
+function udpEcho(netnsPath: string, port: number, name: string): Disposable & { readonly socket: Socket } {
+  using namespace = openNetworkNamespace(netnsPath)!;
+  const socket = createSocket('udp4');
+  if (name !== 'client') socket.on('message', (_message, peer) => socket.send(name, peer.port, peer.address));
+  socket.bind({ fd: bindUdp(namespace, { address: '0.0.0.0', port }) });
+  return { socket, [Symbol.dispose]: () => socket.close() };
+}

@@ -68,7 +68,9 @@ export function validate(
   old: KubernetesObject | undefined,
 ): void {
   const { strategy, type } = call.resource;
-  const errors = [...(parts.validatorOf(type)?.(object, old) ?? []), ...(strategy.validate?.(object, old) ?? [])];
+  // A status is its controller's word; what else of the object it comes with is not taken over.
+  const validator = call.subresource === 'status' ? undefined : parts.validatorOf(type);
+  const errors = [...(validator?.(object, old) ?? []), ...(strategy.validate?.(object, old) ?? [])];
   if (errors.length) throw invalid(typeOf(call), object.metadata?.name ?? '', errors);
   for (const warning of strategy.warnings?.(object, old) ?? []) call.warn(warning);
 }

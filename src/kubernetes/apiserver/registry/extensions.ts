@@ -2,6 +2,7 @@
 import type { KubernetesObject } from '../../object.ts';
 import type * as types from '../../types.ts';
 import type { Draft } from '../draft.ts';
+import { pathErrors } from '../custom/paths.ts';
 import type { Resource } from '../resource.ts';
 import { age, nameColumn } from './columns.ts';
 import { column, row } from './row.ts';
@@ -123,6 +124,7 @@ export const extensionRows: readonly Resource[] = [
       hasGeneration: true,
       hasStatus: true,
       default: defaultDefinition,
+      validate: pathErrors,
       prepareForCreate(definition) {
         definition.status = {
           storedVersions: definition.spec.versions.filter(({ storage }) => storage).map(({ name }) => name),

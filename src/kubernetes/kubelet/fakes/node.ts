@@ -78,6 +78,7 @@ export class FakeNode implements AsyncDisposable {
       cgroups: {
         ensure: (path) => void this.cgroups.add(path),
         capCpu: () => undefined,
+        usage: () => undefined,
         remove: (path) => this.cgroups.forEach((each) => each.startsWith(path) && this.cgroups.delete(each)),
       },
       memoryFiles: { ensure: () => undefined, removeBeneath: () => undefined },

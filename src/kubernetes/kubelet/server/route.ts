@@ -1,33 +1,28 @@
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 
-/** A request that a route answers. */
-export interface Exchange {
+/** A request by its path. */
+export interface Asked {
   /** What the path's groups matched, decoded. */
   readonly parts: readonly string[];
   readonly query: URLSearchParams;
+}
+
+/** A request that wants an answer. */
+export interface Exchange extends Asked {
   readonly response: ServerResponse;
   /** Aborts when the client has gone. */
   readonly signal: AbortSignal;
 }
 
-export interface Route {
-  readonly method: string;
-  readonly path: RegExp;
-  /** May throw `HttpFailure` before the first byte of the answer. */
-  handle(exchange: Exchange): Promise<void>;
+/** A request for another protocol on the same connection. */
+export interface Upgrade extends Asked {
+  readonly request: IncomingMessage;
+  readonly socket: Duplex;
+  readonly head: Buffer;
 }
 
-/** A refusal with its HTTP status; the message is the body. */
-export class HttpFailure extends Error {
-  readonly statusCode: number;
-
-  constructor(statusCode: number, message: string) {
-    super(message);
-    this.name = 'HttpFailure';
-    this.statusCode = statusCode;
-  }
-}
-
-export function notFound(what: string): HttpFailure {
-  return new HttpFailure(404, what);
-}
+/** May throw `StatusError` before the first byte of an answer. */
+export type Route =
+  | { readonly kind: 'answer'; readonly path: RegExp; readonly handle: (exchange: Exchange) => Promise<void> }
+  | { readonly kind: 'upgrade'; readonly path: RegExp; readonly handle: (upgrade: Upgrade) => Promise<void> };

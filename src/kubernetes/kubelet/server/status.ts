@@ -5,16 +5,16 @@ import type { Route } from './route.ts';
 export function statusRoutes(kubelet: Kubelet): readonly Route[] {
   return [
     {
-      method: 'GET',
+      kind: 'answer',
       path: /^\/healthz$/,
-      async handle({ response }) {
+      handle: async ({ response }) => {
         response.writeHead(200, { 'content-type': 'text/plain; charset=utf-8' }).end('ok');
       },
     },
     {
-      method: 'GET',
+      kind: 'answer',
       path: /^\/pods\/?$/,
-      async handle({ response }) {
+      handle: async ({ response }) => {
         const items = kubelet.list().map(({ pod }) => pod);
         const body = { kind: 'PodList', apiVersion: 'v1', metadata: {}, items };
         response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body));

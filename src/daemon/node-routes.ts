@@ -1,0 +1,40 @@
+import type { Eks } from '#aws';
+import { DabbaError } from '#base';
+import type { SocketCall, SocketRoutes } from './socket-api.ts';
+
+/** What the control plane answers to kubelets: `node-services.ts` asks. */
+export function nodeRoutes(eks: Pick<Eks, 'assignPodAddress' | 'releasePodAddress' | 'nodeCredentials'>): SocketRoutes {
+  const named =
+    ({ query }: SocketCall) =>
+    (name: string) => {
+      const value = query.get(name);
+      if (!value) throw new DabbaError('InvalidArgument', `the query names no ${name}`);
+      return value;
+    };
+  return {
+    'PUT /pod-address': async (call) => {
+      const get = named(call);
+      return await eks.assignPodAddress({
+        machineId: get('machine'),
+        nodeId: get('node'),
+        namespace: get('namespace'),
+        name: get('name'),
+        uid: get('uid'),
+        serviceAccount: get('serviceAccount'),
+      });
+    },
+    'DELETE /pod-address': async (call) => {
+      const get = named(call);
+      await eks.releasePodAddress({
+        nodeId: get('node'),
+        uid: get('uid'),
+        tenant: get('tenant'),
+        region: get('region'),
+      });
+    },
+    'GET /node-credentials': async (call) => {
+      const get = named(call);
+      return await eks.nodeCredentials({ machineId: get('machine'), nodeId: get('node') });
+    },
+  };
+}

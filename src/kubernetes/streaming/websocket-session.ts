@@ -1,0 +1,86 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { WebSocket, WebSocketServer } from 'ws';
+import type { Status } from '../types.ts';
+import { AsyncQueue } from './async-queue.ts';
+import { parseSize, type RemoteSession, type StreamRequest, type TerminalSize } from './remote-command.ts';
+
+/** Subprotocols of `exec` and `attach`, the best first. The fifth can close single channels, so that input has an end ("channel.k8s.io", remotecommand/websocket.go). */
+export const commandProtocols = ['v5.channel.k8s.io', 'v4.channel.k8s.io'] as const;
+const channels = { stdin: 0, stdout: 1, stderr: 2, status: 3, resize: 4, close: 255 } as const;
+
+const longestMessageBytes = 4 * 2 ** 20;
+/** Messages of input that may wait before the client has to. */
+const mostWaiting = 16;
+
+/** The subprotocol of those a client offers that is spoken; undefined when there is none. */
+export function chooseProtocol(request: IncomingMessage, known: readonly string[]): string | undefined {
+  const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((each) => each.trim());
+  return known.find((each) => offered.includes(each));
+}
+
+/** Takes over a connection as a WebSocket of one subprotocol. */
+export function acceptWebSocket(
+  { request, socket, head }: { readonly request: IncomingMessage; readonly socket: Duplex; readonly head: Buffer },
+  protocol: string,
+): Promise<WebSocket> {
+  const server = new WebSocketServer({
+    noServer: true,
+    maxPayload: longestMessageBytes,
+    perMessageDeflate: false,
+    handleProtocols: () => protocol,
+  });
+  return new Promise((resolve, reject) => {
+    socket.once('close', () => reject(new Error('the client left before it was answered')));
+    server.handleUpgrade(request, socket, head, resolve);
+  });
+}
+
+/** A session over a WebSocket: every message begins with the number of its channel. */
+export function webSocketSession(socket: WebSocket, asked: StreamRequest): RemoteSession {
+  const gone = new AbortController();
+  const stdin = new AsyncQueue<Buffer>((left) => {
+    if (left < mostWaiting && socket.isPaused) socket.resume();
+  });
+  const sizes = new AsyncQueue<TerminalSize>();
+  if (!asked.stdin) stdin.end();
+  socket.on('message', (message: Buffer) => {
+    const [channel, payload] = [message[0], message.subarray(1)];
+    if (channel === channels.stdin && payload.length) stdin.push(payload);
+    else if (channel === channels.close && payload[0] === channels.stdin) stdin.end();
+    else if (channel === channels.resize) {
+      const size = parseSize(payload.toString());
+      if (size) sizes.push(size);
+    }
+    if (stdin.length >= mostWaiting) socket.pause();
+  });
+  // `close` follows.
+  socket.on('error', () => undefined);
+  socket.on('close', () => {
+    stdin.end();
+    sizes.end();
+    gone.abort();
+  });
+  const send = (channel: number, data: Buffer) =>
+    new Promise<void>((resolve) => {
+      if (socket.readyState !== WebSocket.OPEN) return resolve();
+      // Whether it arrived is told by `close`.
+      socket.send(Buffer.concat([Buffer.from([channel]), data]), () => resolve());
+    });
+  // Clients of Kubernetes wait for a first message on each stream that they read.
+  if (asked.stdout) void send(channels.stdout, Buffer.alloc(0));
+  if (asked.stderr) void send(channels.stderr, Buffer.alloc(0));
+  return {
+    stdin,
+    sizes,
+    gone: gone.signal,
+    async write(stream, data) {
+      if (asked[stream]) await send(channels[stream], data);
+    },
+    async finish(status: Status) {
+      await send(channels.status, Buffer.from(JSON.stringify(status)));
+      socket.close(1000);
+      stdin.end();
+    },
+  };
+}
