@@ -15,6 +15,7 @@ import { type Clock, type Logger, messageOf, type Random } from '#base';
 import { KeyedQueue } from '#reconcile';
 import type { ApiClient } from '../client/client.ts';
 import type { Informer, Informers } from '../client/informer.ts';
+import type { ServedResources } from '../client/served-resources.ts';
 import type { EventRecorder } from '../events.ts';
 import type { KubernetesObject, ResourceType } from '../object.ts';
 import { isStatusError } from '../status.ts';
@@ -25,6 +26,8 @@ export interface ControllerParts {
   readonly client: ApiClient;
   readonly informers: Informers;
   readonly events: EventRecorder;
+  /** What the cluster serves, for those who look after all of it. */
+  readonly resources: ServedResources;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;

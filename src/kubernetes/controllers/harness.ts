@@ -4,8 +4,8 @@ import { ManualClock, silentLogger, systemRandom } from '#base';
 import { MemoryClient } from '../client/memory-client.ts';
 import { MemoryInformers } from '../client/memory-informers.ts';
 import { type EventRecorder, eventRecorder } from '../events.ts';
-import type { KubernetesObject, ResourceType } from '../object.ts';
-import { events, pods } from '../resources.ts';
+import { apiVersionOf, type KubernetesObject, type ResourceType } from '../object.ts';
+import * as resources from '../resources.ts';
 import type { Pod } from '../types.ts';
 import { type Controller, type ControllerParts, runControllers } from './controller.ts';
 import { timestampAt } from './meta.ts';
@@ -38,7 +38,15 @@ export function harness(make: (parts: ControllerParts) => readonly Controller[])
   const stop = new AbortController();
   const notes: string[] = [];
   const recorder = eventRecorder({ client, clock, random, logger: silentLogger, signal: stop.signal }, 'test');
-  const parts = { client, informers, events: listening(recorder, notes), clock, random, logger: silentLogger };
+  const all = Object.values(resources) as readonly ResourceType[];
+  const served = {
+    all: () => all,
+    ofKind: (apiVersion: string, kind: string) =>
+      all.find((type) => type.kind === kind && apiVersionOf(type) === apiVersion),
+    onChange: () => () => undefined,
+  };
+  const common = { client, informers, resources: served, clock, random, logger: silentLogger };
+  const parts = { ...common, events: listening(recorder, notes) };
   const ended = runControllers(make(parts), parts, stop.signal);
   return {
     client,
@@ -59,11 +67,11 @@ export function harness(make: (parts: ControllerParts) => readonly Controller[])
       await this.settle();
     },
     said: () => notes,
-    pods: () => client.all(pods).filter(({ metadata }) => !metadata?.deletionTimestamp),
+    pods: () => client.all(resources.pods).filter(({ metadata }) => !metadata?.deletionTimestamp),
     async ready(...which) {
       const now = timestampAt(clock.now());
       for (const pod of which)
-        await this.setStatus(pods, pod, {
+        await this.setStatus(resources.pods, pod, {
           phase: 'Running',
           conditions: [{ type: 'Ready', status: 'True', lastTransitionTime: now }],
         });
@@ -96,5 +104,5 @@ function listening(recorder: EventRecorder, notes: string[]): EventRecorder {
 export function eventsOf({
   client,
 }: Harness): readonly (readonly [reason: string | undefined, count: number | undefined])[] {
-  return client.all(events).map(({ reason, count }) => [reason, count] as const);
+  return client.all(resources.events).map(({ reason, count }) => [reason, count] as const);
 }

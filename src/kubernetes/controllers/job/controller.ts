@@ -66,7 +66,7 @@ async function freeOrphans(
 ): Promise<void> {
   if (job && !isDeleting(job)) return;
   const { namespace, name } = nameOfKey(key);
-  for (const pod of podCopy.by('namespace', namespace!)) {
+  for (const pod of podCopy.list(namespace)) {
     const owner = controllerOf(pod);
     if (owner?.kind === 'Job' && owner.name === name && isTracked(pod) && !(job && isControlledBy(pod, job)))
       await removeFinalizer(pod, step);

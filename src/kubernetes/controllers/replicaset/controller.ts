@@ -160,7 +160,7 @@ class Replicas<T extends KubernetesObject> {
     const hashless = { requirements: selector.requirements?.filter(({ key }) => key !== 'pod-template-hash') ?? [] };
     if (!owner || !hashless.requirements.length) return this.#pods.by('controller', metaOf(set).uid).filter(isActive);
     return this.#pods
-      .by('namespace', set.metadata!.namespace!)
+      .list(set.metadata!.namespace)
       .filter((pod) => isActive(pod) && matches(hashless, pod.metadata?.labels));
   }
 
