@@ -101,7 +101,11 @@ async function route(parts: ApiParts, exchange: Exchange): Promise<void> {
   }
   const served = parts.catalog.find(info.groupVersion, info.resource);
   const call = served && callOf(exchange, served);
-  await parts.authorization.require(call ? attributesOf(call, info.verb) : unknownAttributes(exchange));
+  await parts.authorization.require(
+    call
+      ? attributesOf({ ...call, name: call.name || (info.selectedName ?? '') }, info.verb)
+      : unknownAttributes(exchange),
+  );
   if (!served || !call) throw notFoundPath();
   if (served.resource.type.isNamespaced && !info.namespace && !['list', 'watch', 'create'].includes(info.verb))
     throw notFoundPath();

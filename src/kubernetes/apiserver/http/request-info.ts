@@ -10,6 +10,8 @@ export type RequestInfo =
       readonly namespace: string | undefined;
       readonly resource: string;
       readonly name: string | undefined;
+      /** The one object that a list or watch selects by its name: authorisers are asked about it, so that who may see an object may follow it. */
+      readonly selectedName: string | undefined;
       readonly subresource: string | undefined;
       /** What follows a subresource that goes on: `proxy/metrics/resource`. */
       readonly rest: string;
@@ -76,9 +78,14 @@ function resourceInfo(
     namespace: namespace ?? (resource === 'namespaces' ? name : undefined),
     resource,
     name,
+    selectedName: name === undefined ? selectedName(query.get('fieldSelector') ?? '') : undefined,
     subresource,
     rest: rest.map(encodeURIComponent).join('/'),
   };
+}
+
+function selectedName(fieldSelector: string): string | undefined {
+  return /(?:^|,)metadata\.name={1,2}([^,=!]+)/.exec(fieldSelector)?.[1];
 }
 
 function resourceVerb(
