@@ -32,7 +32,7 @@ export interface RouteEntry {
 }
 
 const [RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK] = [16, 17, 18] as const;
-const [RTM_NEWADDR, RTM_GETADDR] = [20, 22] as const;
+const [RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR] = [20, 21, 22] as const;
 const [RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE] = [24, 25, 26] as const;
 const RTM_NEWNEIGH = 28;
 const [IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINKINFO, IFLA_NET_NS_FD] = [1, 3, 4, 18, 28] as const;
@@ -42,7 +42,8 @@ const [RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC, RTA_TABLE] = [1
 const [NDA_DST, NDA_LLADDR, NUD_PERMANENT] = [1, 2, 0x80] as const;
 const AF_INET = 2;
 const IFF_UP = 1;
-const [RT_TABLE_MAIN, RTPROT_BOOT, RT_SCOPE_UNIVERSE, RT_SCOPE_LINK] = [254, 3, 0, 253] as const;
+const [RT_TABLE_MAIN, RTPROT_UNSPEC, RTPROT_BOOT] = [254, 0, 3] as const;
+const [RT_SCOPE_UNIVERSE, RT_SCOPE_LINK, RT_SCOPE_NOWHERE] = [0, 253, 255] as const;
 const routeTypes = { unicast: 1, local: 2, broadcast: 3, blackhole: 6, unreachable: 7 } as const;
 
 /** A veth pair: the near end in the socket's namespace, the far end born in another. Both are down. Fails with EEXIST. */
@@ -81,12 +82,25 @@ export function setLinkUp(index: number): NetlinkRequest {
 
 /** Gives a link an address; one that is there already is left alone. */
 export function addAddress(index: number, address: string, prefixLength: number): NetlinkRequest {
+  const flags = NetlinkFlag.create | NetlinkFlag.replace;
+  return { ...addressRequest(RTM_NEWADDR, index, address, prefixLength), flags };
+}
+
+/** Takes an address from a link; an absent one is no failure. */
+export function removeAddress(socket: NetlinkSocket, index: number, address: string, prefixLength: number): void {
+  try {
+    socket.execute(addressRequest(RTM_DELADDR, index, address, prefixLength));
+  } catch (error) {
+    if (systemCode(error) !== 'EADDRNOTAVAIL') throw error;
+  }
+}
+
+function addressRequest(type: number, index: number, address: string, prefixLength: number): NetlinkRequest {
   const header = Buffer.from([AF_INET, prefixLength, 0, RT_SCOPE_UNIVERSE, 0, 0, 0, 0]);
   header.writeUInt32LE(index, 4);
   const bytes = addressBytes(address);
   const body = Buffer.concat([header, attribute(IFA_LOCAL, bytes), attribute(IFA_ADDRESS, bytes)]);
-  const flags = NetlinkFlag.create | NetlinkFlag.replace;
-  return { type: RTM_NEWADDR, flags, body, subject: `add address ${address}/${prefixLength} to link ${index}` };
+  return { type, flags: 0, body, subject: `address ${address}/${prefixLength} of link ${index}` };
 }
 
 export interface RouteRequest {
@@ -210,9 +224,14 @@ function readRoute({ body }: NetlinkMessage): RouteEntry {
 function routeRequest(type: number, flags: number, route: RouteRequest, verb: string): NetlinkRequest {
   const [network = '', prefix = ''] = route.destination.split('/');
   const kind = routeTypes[route.kind ?? 'unicast'];
-  const scope = route.gateway || route.kind === 'unreachable' ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
+  const isFar = route.gateway || route.kind === 'unreachable';
+  // A deletion matches what it names: whatever the scope, and whoever made it unless that is said.
+  const [scope, maker] =
+    type === RTM_DELROUTE
+      ? [RT_SCOPE_NOWHERE, RTPROT_UNSPEC]
+      : [isFar ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK, RTPROT_BOOT];
   const header = Buffer.alloc(12);
-  header.set([AF_INET, Number(prefix), 0, 0, RT_TABLE_MAIN, route.protocol ?? RTPROT_BOOT, scope, kind]);
+  header.set([AF_INET, Number(prefix), 0, 0, RT_TABLE_MAIN, route.protocol ?? maker, scope, kind]);
   const body = [
     header,
     ...(prefix === '0' ? [] : [attribute(RTA_DST, addressBytes(network))]),

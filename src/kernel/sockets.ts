@@ -51,12 +51,12 @@ export function bindUdp(namespace: NetworkNamespace, at: SocketAddress): number 
 }
 
 /**
- * Connects from inside `namespace`; the descriptor is for `new net.Socket({ fd })`, which then owns it. Throws `KernelError` (`ECONNREFUSED`, …); on abort the reason, and
+ * Connects from inside `namespace`, from its address `from` if one is given; the descriptor is for `new net.Socket({ fd })`, which then owns it. Throws `KernelError` (`ECONNREFUSED`, …); on abort the reason, and
  * nothing is left.
  */
 export async function connectTcp(
   namespace: NetworkNamespace,
-  { address, port }: SocketAddress,
+  { address, port, from }: SocketAddress & { readonly from?: string },
   signal: AbortSignal,
 ): Promise<number> {
   signal.throwIfAborted();
@@ -66,6 +66,7 @@ export async function connectTcp(
     check(socketCall(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), 'socket', name),
   );
   try {
+    if (from !== undefined) check(bindCall(descriptor, socketAddress(from, 0), bytes.length), 'bind', from);
     if (connectCall(descriptor, bytes, bytes.length) < 0) {
       const code = lastErrorCode();
       if (code !== 'EINPROGRESS') throw new KernelError('connect', code, name);

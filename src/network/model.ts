@@ -114,3 +114,71 @@ export interface ElasticIp extends Owned {
   readonly networkInterfaceId?: string;
   readonly associationId?: string;
 }
+
+/** Spreads connections over targets, at an address of its own in each of its zones. */
+export interface LoadBalancer extends Owned {
+  readonly vpcId: string;
+  /** Lower case. */
+  readonly dnsName: string;
+  readonly zones: readonly BalancerZone[];
+  /** Who may reach it; empty: everybody. */
+  readonly securityGroupIds: readonly string[];
+  /** Each address leads to targets in every zone, not in its own alone. */
+  readonly crossesZones: boolean;
+  readonly listeners: readonly BalancerListener[];
+}
+
+export interface BalancerZone {
+  readonly zone: string;
+  readonly subnetId: string;
+  readonly privateIp: Ipv4;
+  readonly publicIp?: Ipv4;
+}
+
+export interface BalancerListener {
+  readonly protocols: readonly ('tcp' | 'udp')[];
+  readonly port: number;
+  readonly targetGroupId: string;
+}
+
+export interface TargetGroup extends Owned {
+  readonly vpcId: string;
+  readonly protocols: readonly ('tcp' | 'udp')[];
+  /** Targets see the client's address; otherwise the load balancer's. */
+  readonly preservesClientIp: boolean;
+  /** A client keeps its target for so long. */
+  readonly affinityS?: number;
+  readonly targets: readonly BalancerTarget[];
+  readonly healthCheck: HealthCheck;
+}
+
+export interface BalancerTarget {
+  readonly address: Ipv4;
+  readonly port: number;
+  /** Absent: it is in no zone of the VPC, and serves them all. */
+  readonly zone?: string;
+}
+
+export interface HealthCheck {
+  readonly protocol: 'tcp' | 'http' | 'https';
+  /** Absent: the target's own. */
+  readonly port?: number;
+  readonly path: string;
+  /** Codes that mean health: `200`, `200,204`, `200-399`. */
+  readonly matcher: string;
+  readonly intervalS: number;
+  readonly timeoutS: number;
+  readonly healthyThreshold: number;
+  readonly unhealthyThreshold: number;
+}
+
+/** What the machine that checks a target group sees, by `address:port`; a target that is not named has not been checked yet. */
+export interface TargetGroupHealth {
+  readonly targets: { readonly [target: string]: TargetHealth };
+}
+
+export interface TargetHealth {
+  readonly state: 'healthy' | 'unhealthy';
+  readonly reason?: 'timeout' | 'failed-checks' | 'response-code-mismatch';
+  readonly description?: string;
+}

@@ -1,5 +1,16 @@
 import { Collection, type Store } from '#store';
-import type { ElasticIp, InternetGateway, NetworkInterface, RouteTable, SecurityGroup, Subnet, Vpc } from './model.ts';
+import type {
+  ElasticIp,
+  InternetGateway,
+  LoadBalancer,
+  NetworkInterface,
+  RouteTable,
+  SecurityGroup,
+  Subnet,
+  TargetGroup,
+  TargetGroupHealth,
+  Vpc,
+} from './model.ts';
 
 /**
  * Where each record lives. Ids are `<tenant>/<region>/<id>`, so that a tenant's records are a prefix; `linux/` watches them all.
@@ -14,6 +25,10 @@ export interface NetworkRecords {
   readonly securityGroups: Collection<SecurityGroup>;
   readonly networkInterfaces: Collection<NetworkInterface>;
   readonly elasticIps: Collection<ElasticIp>;
+  readonly loadBalancers: Collection<LoadBalancer>;
+  readonly targetGroups: Collection<TargetGroup>;
+  /** By the id of the target group's record; written by the machine that checks. */
+  readonly targetHealth: Collection<TargetGroupHealth>;
   readonly privateAddresses: Collection<{ readonly networkInterfaceId: string }>;
   readonly publicAddresses: Collection<{ readonly tenant: string; readonly holder: string }>;
 }
@@ -35,6 +50,9 @@ export function networkRecords(store: Store): NetworkRecords {
     securityGroups: new Collection(store, `${NETWORK_PREFIX}security-groups/`),
     networkInterfaces: new Collection(store, `${NETWORK_PREFIX}network-interfaces/`),
     elasticIps: new Collection(store, `${NETWORK_PREFIX}elastic-ips/`),
+    loadBalancers: new Collection(store, `${NETWORK_PREFIX}load-balancers/`),
+    targetGroups: new Collection(store, `${NETWORK_PREFIX}target-groups/`),
+    targetHealth: new Collection(store, `${NETWORK_PREFIX}target-health/`),
     privateAddresses: new Collection(store, `${NETWORK_PREFIX}private-addresses/`),
     publicAddresses: new Collection(store, `${NETWORK_PREFIX}public-addresses/`),
   };

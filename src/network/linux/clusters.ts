@@ -5,6 +5,7 @@ import type {
   ClusterNetworks,
   ClusterRules,
   ClusterServed,
+  ServiceBackend,
   ServicePort,
 } from '../clusters.ts';
 import type { Resolve } from '../dns/resolver.ts';
@@ -24,6 +25,7 @@ const LISTENER_ADDRESS = '169.254.20.10';
 const FIRST_PORT = 10_000;
 const PORTS_EACH = 16;
 const MAX_CLUSTERS = 1_000;
+const NUMBERS_EACH = 2 ** 20;
 
 interface OpenCluster {
   readonly record: ClusterRecord;
@@ -52,7 +54,7 @@ export class Clusters implements ClusterNetworks {
     if ((served.relays?.length ?? 0) >= PORTS_EACH)
       throw new DabbaError('InvalidArgument', `cluster ${cluster.clusterId} has too many relays`);
     const record = this.#recordOf(cluster);
-    const numbers = this.#open.get(record.key)?.numbers ?? new Numbers();
+    const numbers = this.#open.get(record.key)?.numbers ?? new Numbers(record.slot * NUMBERS_EACH);
     const open: OpenCluster = { record, served, numbers };
     this.#open.set(record.key, open);
     await this.#refresh(cluster.vpcId);
@@ -113,6 +115,23 @@ export class Clusters implements ClusterNetworks {
   /** Addresses whose node ports are led to pods. */
   nodeAddresses(vpcId: string): ReadonlySet<Ipv4> {
     return new Set(this.#ofVpc(vpcId).flatMap(({ rules }) => rules?.nodes.flatMap(({ addresses }) => addresses) ?? []));
+  }
+
+  /** Where connections to a node's port go on to; undefined when it is no node port of a service. */
+  behindNodePort(
+    vpcId: string,
+    at: { readonly protocol: string; readonly address: Ipv4; readonly port: number },
+  ): readonly ServiceBackend[] | undefined {
+    for (const { rules } of this.#ofVpc(vpcId)) {
+      const node = rules?.nodes.find(({ addresses }) => addresses.includes(at.address));
+      const service = rules?.services.find(
+        ({ nodePort, protocol }) => nodePort === at.port && protocol === at.protocol,
+      );
+      if (!node || !service) continue;
+      const { external } = service;
+      return external.kind === 'everywhere' ? external.backends : (external.backends.get(node.name) ?? []);
+    }
+    return undefined;
   }
 
   #ofVpc(vpcId: string): OpenCluster[] {

@@ -1,6 +1,16 @@
 import { DabbaError, type Clock, type Logger } from '#base';
 import { watchCache, type Collection, type Store, type WatchCache } from '#store';
-import type { InternetGateway, NetworkInterface, RouteTable, SecurityGroup, Subnet, Vpc } from '../model.ts';
+import type {
+  InternetGateway,
+  LoadBalancer,
+  NetworkInterface,
+  RouteTable,
+  SecurityGroup,
+  Subnet,
+  TargetGroup,
+  TargetGroupHealth,
+  Vpc,
+} from '../model.ts';
 import { NETWORK_PREFIX, networkRecords, recordId } from '../records.ts';
 
 /** A watch delivers within milliseconds; this long means that the store is out of reach, and the caller's retry is better than our wait. */
@@ -29,6 +39,9 @@ export class DesiredState {
   readonly routeTables: Records<RouteTable>;
   readonly securityGroups: Records<SecurityGroup>;
   readonly networkInterfaces: Records<NetworkInterface>;
+  readonly loadBalancers: Records<LoadBalancer>;
+  readonly targetGroups: Records<TargetGroup>;
+  readonly targetHealth: Records<TargetGroupHealth>;
   readonly #options: DesiredStateOptions;
   #cache: WatchCache<unknown> | undefined;
 
@@ -41,6 +54,9 @@ export class DesiredState {
     this.routeTables = this.#view(records.routeTables);
     this.securityGroups = this.#view(records.securityGroups);
     this.networkInterfaces = this.#view(records.networkInterfaces);
+    this.loadBalancers = this.#view(records.loadBalancers);
+    this.targetGroups = this.#view(records.targetGroups);
+    this.targetHealth = this.#view(records.targetHealth);
   }
 
   /** Reads every record, then follows until the signal. */

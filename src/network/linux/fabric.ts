@@ -6,6 +6,7 @@ import {
   forgetConnections,
   listLinks,
   openNetworkNamespace,
+  removeAddress,
   removeNetworkNamespace,
   removeLink,
   setLinkUp,
@@ -67,6 +68,11 @@ export class Fabric implements Disposable {
   /** Gives the fabric itself an address that every interface can reach. */
   addOwnAddress(address: Ipv4): void {
     this.netlink.execute(addAddress(LOOPBACK, address, 32));
+  }
+
+  /** Takes back what `addOwnAddress` gave. */
+  removeOwnAddress(address: Ipv4): void {
+    removeAddress(this.netlink, LOOPBACK, address, 32);
   }
 
   /** Makes it forget the connections that `answering` answers. */

@@ -66,6 +66,8 @@ export function ensureInterface(fabric: Fabric, plan: InterfacePlan): void {
   // Proxy ARP waits up to 0.8 s by default, for the sake of a broadcast domain that is not there.
   fabric.namespace.run(() => writeSysctl(`ipv4/neigh/${plan.link}/proxy_delay`, 0));
   fabric.addOwnAddress(plan.gateway);
+  // A load balancer that went while nobody was here may have had it.
+  fabric.removeOwnAddress(plan.privateIp);
   fabric.netlink.execute(
     setLinkUp(link),
     setRoute({ destination: `${plan.privateIp}/32`, interfaceIndex: link, preferredSource: plan.gateway }),

@@ -43,6 +43,8 @@ export class OpenListeners implements AsyncDisposable {
     for (const [at, open] of this.#open) {
       if (wanted.has(at)) continue;
       this.#open.delete(at);
+      const address = at.slice(0, at.lastIndexOf(':'));
+      if (!listeners.some((listener) => listener.address === address)) this.#fabric.removeOwnAddress(address);
       void open[Symbol.asyncDispose](); // its port is free at once; only what it carries takes its time
     }
     for (const [at, listener] of wanted) {
@@ -57,6 +59,11 @@ export class OpenListeners implements AsyncDisposable {
     this.#open.clear();
     await Promise.all(closing.map(async (open) => await open[Symbol.asyncDispose]()));
   }
+}
+
+/** Keeps an address the fabric's own though nobody listens there: rules lead on what comes to it. */
+export function heldAddress(address: string): Listener {
+  return { address, port: 0, protocols: [], open: () => ({ async [Symbol.asyncDispose]() {} }) };
 }
 
 /** A resolver, at the usual port unless said otherwise. */

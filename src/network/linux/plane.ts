@@ -6,10 +6,14 @@ import { createForwarder, resolvConfServers } from '../dns/forwarder.ts';
 import type { DnsZone } from '../dns/zone.ts';
 import type { Cidr } from '../model.ts';
 import type { NetworkPlane } from '../network.ts';
+import { networkRecords } from '../records.ts';
+import { Balancers } from './balancers.ts';
+import { balancerNamesZone } from '../dns/balancer-names.ts';
 import { Clusters } from './clusters.ts';
 import { DesiredState } from './desired.ts';
 import { EngineNetworks, type BridgeRecord } from './engine-networks.ts';
 import { Fabrics } from './fabrics.ts';
+import { HealthChecks } from './health-checks.ts';
 import { Machine, type MachineRecord } from './machine.ts';
 import { runNft as spawnNft, type RunNft } from './nft.ts';
 import {
@@ -61,7 +65,22 @@ export function createLinuxNetworkPlane(options: LinuxNetworkPlaneOptions): Netw
   const forward = createForwarder(resolvConfServers(), ending.signal);
   const desired = new DesiredState({ store, clock, logger, signal: ending.signal, onChange: () => changes.wake() });
   const clusters = new Clusters({ records: clusterRecords, fabrics: () => fabrics });
-  const vpcs = new Vpcs({ desired, fabrics: () => fabrics, forward, zones: options.zones ?? [], clusters });
+  const records = networkRecords(store);
+  const balancers = new Balancers({ desired, clusters });
+  const zones = [...(options.zones ?? []), balancerNamesZone((name) => balancers.addressesOf(name))];
+  const vpcs = new Vpcs({ desired, fabrics: () => fabrics, forward, zones, clusters, balancers });
+  const checks = new HealthChecks({
+    balancers,
+    desired,
+    fabrics: () => fabrics,
+    record: async (id, health) =>
+      await store.txn({
+        compare: [records.targetGroups.ifPresent(id)],
+        success: [records.targetHealth.put(id, health)],
+      }),
+    clock,
+    logger,
+  });
   const bridges = new EngineNetworks({
     machine,
     fabrics: () => fabrics,
@@ -79,7 +98,10 @@ export function createLinuxNetworkPlane(options: LinuxNetworkPlaneOptions): Netw
     interfaceRecords,
     kinds: ({ kind }) => (kind === 'vpc' ? vpcs : bridges),
   });
-  const changes = new Coalesced(async () => await vpcs.onChange(), logger);
+  const changes = new Coalesced(async () => {
+    await vpcs.onChange();
+    checks.refresh();
+  }, logger);
   const loadRecords = () => {
     for (const folder of [machineRecords, fabricRecords, interfaceRecords, networks, sandboxRecords, clusterRecords])
       folder.load();
@@ -87,6 +109,7 @@ export function createLinuxNetworkPlane(options: LinuxNetworkPlaneOptions): Netw
   const letGo = async () => {
     ending.abort();
     await changes.idle();
+    await checks.stop();
     await bridges.letGo();
     await fabrics.stop();
   };
@@ -102,8 +125,13 @@ export function createLinuxNetworkPlane(options: LinuxNetworkPlaneOptions): Netw
       fabrics.adopt(sandboxRecords.all().map(({ key }) => key));
       await bridges.mend();
       await vpcs.onChange();
+      checks.refresh();
     },
-    attach: async (eni) => await vpcs.attach(eni),
+    async attach(eni) {
+      const attached = await vpcs.attach(eni);
+      checks.refresh();
+      return attached;
+    },
     detach: async (id) => await vpcs.detach(id),
     attached: () => vpcs.attached(),
     serveLinkLocal: (address, port, onServer) => vpcs.addEndpoint({ address, port, onServer }),

@@ -10,8 +10,16 @@ import { vpcRuleset, type FilteredInterface } from '../rules/vpc.ts';
 import type { DesiredState } from './desired.ts';
 import type { FabricKind, Fabrics } from './fabrics.ts';
 import { checkSource } from './interface.ts';
+import type { Balancers } from './balancers.ts';
 import type { Clusters } from './clusters.ts';
-import { dnsListener, httpListener, servicesOf, type LinkLocalEndpoint, type Listener } from './listeners.ts';
+import {
+  dnsListener,
+  heldAddress,
+  httpListener,
+  servicesOf,
+  type LinkLocalEndpoint,
+  type Listener,
+} from './listeners.ts';
 import { recordKey, type FabricRecord, type InterfaceRecord } from './state.ts';
 
 /** The resolver's address in every VPC, beside the one at the VPC's base plus two. */
@@ -26,6 +34,7 @@ export class Vpcs implements FabricKind {
   readonly #forward: ForwardQuery;
   readonly #zones: readonly DnsZone[];
   readonly #clusters: Clusters;
+  readonly #balancers: Balancers;
   readonly #endpoints: LinkLocalEndpoint[] = [];
   /** Interfaces whose source is not checked, as last told to the kernel. */
   readonly #unchecked = new Set<string>();
@@ -36,12 +45,14 @@ export class Vpcs implements FabricKind {
     readonly forward: ForwardQuery;
     readonly zones: readonly DnsZone[];
     readonly clusters: Clusters;
+    readonly balancers: Balancers;
   }) {
     this.#desired = options.desired;
     this.#fabrics = options.fabrics;
     this.#forward = options.forward;
     this.#zones = options.zones;
     this.#clusters = options.clusters;
+    this.#balancers = options.balancers;
   }
 
   addEndpoint(endpoint: LinkLocalEndpoint): void {
@@ -122,17 +133,19 @@ export class Vpcs implements FabricKind {
         eni.cluster ? [{ ...eni.cluster, link, privateIp, publicIp: internet?.publicIp }] : [],
       ),
     );
+    const balancers = this.#balancers.due(vpcId);
     const own = vpcRuleset({
       interfaces,
       group: (id) => groups.get(id),
       members: (id) =>
         inVpc.filter(({ securityGroupIds }) => securityGroupIds.includes(id)).map(({ privateIp }) => privateIp),
       services: servicesOf(this.listeners(record)),
+      balancers: balancers.filtered,
     });
     return {
-      tables: [own, ...ofClusters.tables],
+      tables: [own, ...ofClusters.tables, ...balancers.tables],
       untouched: ofClusters.untouched,
-      publicIps: interfaces.flatMap(({ internet }) => internet?.publicIp ?? []),
+      publicIps: [...interfaces.flatMap(({ internet }) => internet?.publicIp ?? []), ...balancers.publicIps],
     };
   }
 
@@ -146,6 +159,7 @@ export class Vpcs implements FabricKind {
     return [
       ...[addressAt(cidr, 2), LINK_LOCAL_RESOLVER].map((address) => dnsListener({ address, resolve, vpcId })),
       ...this.#endpoints.map((endpoint) => httpListener(endpoint, vpcId)),
+      ...this.#balancers.due(vpcId).ownAddresses.map(heldAddress),
       ...this.#clusters.listeners(vpcId, (own) => createResolver(() => [...own, ...zones], this.#forward)),
     ];
   }

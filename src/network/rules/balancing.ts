@@ -133,10 +133,17 @@ function ownNumber(target: string): number {
   return (Number.parseInt(hash('sha256', target, 'hex').slice(0, 8), 16) >>> 1) + 1;
 }
 
-/** Gives each name a number that no other has had, and keeps it while the name is in use. */
+/**
+ * Gives each name a number that no other has had, and keeps it while the name is in use. Tables of one fabric count from far apart: a mark that one of them
+ * left means nothing to another.
+ */
 export class Numbers {
-  #numbers = new Map<string, number>();
-  #last = 0;
+  readonly #numbers = new Map<string, number>();
+  #last: number;
+
+  constructor(first = 0) {
+    this.#last = first;
+  }
 
   of(name: string): number {
     const known = this.#numbers.get(name);

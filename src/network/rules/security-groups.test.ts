@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { SecurityGroup, SecurityGroupRule } from '../model.ts';
-import { combinationChain, compileGroup, groupChain, membersSet, type Direction } from './security-groups.ts';
+import {
+  admits,
+  admittedPeers,
+  combinationChain,
+  compileGroup,
+  groupChain,
+  membersSet,
+  type Direction,
+} from './security-groups.ts';
 
 function compile(direction: Direction, rule: Partial<SecurityGroupRule>): string[] {
   const whole: SecurityGroupRule = {
@@ -55,4 +63,24 @@ test('an id never reaches a name with characters of its own', () => {
 
 test('the order of groups does not matter', () => {
   assert.equal(combinationChain('egress', ['sg-1', 'sg-2']), combinationChain('egress', ['sg-2', 'sg-1']));
+});
+
+test('whether a group lets somebody in at a port, and whom it would', () => {
+  const allow = (more: object) => ({ id: 'r', tags: {}, protocol: 'tcp', ...more }) as SecurityGroupRule;
+  const admitting = (...ingress: SecurityGroupRule[]) => ({ ingress }) as unknown as SecurityGroup; // all that is read
+  const cidr = { kind: 'cidr', cidr: '10.0.0.0/16' } as const;
+  const one = admitting(
+    allow({ fromPort: 80, toPort: 90, peer: cidr }),
+    allow({ protocol: '-1', peer: { kind: 'group', groupId: 'sg-1' } }),
+  );
+  const from = (address: string, ...groupIds: string[]) => ({ address, groupIds });
+  assert.equal(admits(one, from('10.0.1.1'), { protocol: 'tcp', port: 85 }), true);
+  assert.equal(admits(one, from('10.0.1.1'), { protocol: 'udp', port: 85 }), false);
+  assert.equal(admits(one, from('10.1.1.1'), { protocol: 'tcp', port: 85 }), false);
+  assert.equal(admits(one, from('10.1.1.1', 'sg-1'), { protocol: 'udp', port: 7 }), true);
+  assert.deepEqual(admittedPeers(one, { protocol: 'tcp', port: 80 }), [
+    'ip saddr 10.0.0.0/16',
+    'ip saddr @members_sg-1',
+  ]);
+  assert.deepEqual(admittedPeers(one, { protocol: 'tcp', port: 91 }), ['ip saddr @members_sg-1']);
 });

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { formatCidr, parseCidr } from '../cidr.ts';
+import { cidrContains, formatCidr, parseCidr } from '../cidr.ts';
 import type { SecurityGroup, SecurityGroupRule } from '../model.ts';
 
 /** Which way a rule looks: `ingress` at who sends, `egress` at who is sent to. */
@@ -45,6 +45,36 @@ function matchPeer({ peer }: SecurityGroupRule, direction: Direction): string {
   if (peer.kind === 'group') return `${field} @${membersSet(peer.groupId)}`;
   const block = parseCidr(peer.cidr);
   return block.prefixLength === 0 ? '' : `${field} ${formatCidr(block)}`;
+}
+
+/** Matches for whom a group lets in at one port of a protocol: `ip saddr …`, or empty for everybody. */
+export function admittedPeers(
+  group: SecurityGroup,
+  at: { readonly protocol: 'tcp' | 'udp'; readonly port: number },
+): string[] {
+  return group.ingress.filter((rule) => coversPort(rule, at)).map((rule) => matchPeer(rule, 'ingress'));
+}
+
+/** Whether a group lets in an address that is a member of the groups given, at one port of a protocol. */
+export function admits(
+  group: SecurityGroup,
+  source: { readonly address: string; readonly groupIds: readonly string[] },
+  at: { readonly protocol: 'tcp' | 'udp'; readonly port: number },
+): boolean {
+  return group.ingress
+    .filter((rule) => coversPort(rule, at))
+    .some(({ peer }) =>
+      peer.kind === 'group' ? source.groupIds.includes(peer.groupId) : cidrContains(peer.cidr, source.address),
+    );
+}
+
+function coversPort(
+  { protocol, fromPort = -1, toPort = -1 }: SecurityGroupRule,
+  at: { readonly protocol: 'tcp' | 'udp'; readonly port: number },
+): boolean {
+  if (protocol === '-1') return true;
+  if ((protocolNames[protocol] ?? protocol) !== at.protocol) return false;
+  return fromPort === -1 || (fromPort <= at.port && at.port <= toPort);
 }
 
 /** Protocol, ports, ICMP type and code; undefined for what IPv4 does not carry or the record garbles, which then allows nothing. */

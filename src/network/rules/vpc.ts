@@ -18,12 +18,21 @@ export interface FilteredInterface {
   readonly internet?: { readonly publicIp: Ipv4; readonly destinations: readonly string[] };
 }
 
+/** Connections to addresses of load balancers, which their tables led on to targets before the rules here see them. */
+export interface FilteredBalancers {
+  /** Who may reach which addresses; those that are not named may everybody. */
+  readonly guarded: readonly { readonly addresses: readonly Ipv4[]; readonly securityGroupIds: readonly string[] }[];
+  /** Rules that let in connections with this mark, in place of the groups of the target's interface. */
+  readonly admitted: readonly { readonly mark: number; readonly rules: readonly string[] }[];
+}
+
 export interface VpcRulesInput {
   readonly interfaces: readonly FilteredInterface[];
   readonly group: (groupId: string) => SecurityGroup | undefined;
   /** Private addresses of every interface of the VPC that has the group, on whatever machine. */
   readonly members: (groupId: string) => readonly Ipv4[];
   readonly services: readonly Service[];
+  readonly balancers?: FilteredBalancers;
 }
 
 /**
@@ -35,11 +44,12 @@ export interface VpcRulesInput {
  * A connection to a node port arrives at another interface than its client named: the groups of the one that was named let it in, by the port
  * that was named (`arriving`). What a service leads back to the interface it came from never left it, for the groups.
  */
-export function vpcRuleset({ interfaces, group, members, services }: VpcRulesInput): Ruleset {
+export function vpcRuleset({ interfaces, group, members, services, balancers = NO_BALANCERS }: VpcRulesInput): Ruleset {
   const combinations = new Map(
     interfaces.map(({ securityGroupIds }) => [securityGroupIds.toSorted().join(' '), securityGroupIds]),
   );
-  const groups = [...new Set(interfaces.flatMap(({ securityGroupIds }) => securityGroupIds))]
+  const holders = [...interfaces, ...balancers.guarded];
+  const groups = [...new Set(holders.flatMap(({ securityGroupIds }) => securityGroupIds))]
     .sort()
     .map((id) => [id, group(id)] as const);
   const referenced = [...new Set(groups.flatMap(([, record]) => (record ? referencedGroups(record) : [])))].sort();
@@ -68,6 +78,22 @@ export function vpcRuleset({ interfaces, group, members, services }: VpcRulesInp
               (address) => [address, `goto ${combinationChain('arriving', securityGroupIds)}`] as const,
             ),
           ),
+        ),
+      ],
+      [
+        'balancer_guards',
+        mapOf(
+          'type ipv4_addr : verdict;',
+          balancers.guarded.flatMap(({ addresses, securityGroupIds }) =>
+            addresses.map((address) => [address, `goto ${guardChain(securityGroupIds)}`] as const),
+          ),
+        ),
+      ],
+      [
+        'admitted',
+        mapOf(
+          'type mark : verdict;',
+          balancers.admitted.map(({ mark }) => [String(mark), `goto admitted_${mark}`]),
         ),
       ],
       ['egress_by_link', dispatch('egress', interfaces)],
@@ -107,7 +133,12 @@ export function vpcRuleset({ interfaces, group, members, services }: VpcRulesInp
     chains: new Map<string, Chain>([
       ...chainsOf('egress'),
       ...chainsOf('ingress'),
-      ...(nodes.length > 0 ? chainsOf('arriving') : []),
+      ...(nodes.length + balancers.guarded.length > 0 ? chainsOf('arriving') : []),
+      ...balancers.guarded.map(({ securityGroupIds: ids }): [string, Chain] => [
+        guardChain(ids),
+        { base: '', rules: [...ids.toSorted().map((id) => `jump ${groupChain('arriving', id)}`), 'drop'] },
+      ]),
+      ...balancers.admitted.map(({ mark, rules }): [string, Chain] => [`admitted_${mark}`, { base: '', rules }]),
       // What a service answers may depend on who asks, so an interface without source check cannot ask for another.
       ['input', inputChain('iifname . ip saddr != @own_addresses drop')],
       ...Object.entries(baseChains),
@@ -116,6 +147,12 @@ export function vpcRuleset({ interfaces, group, members, services }: VpcRulesInp
 }
 
 const ADDRESS_MAP = 'type ipv4_addr : ipv4_addr;';
+
+const NO_BALANCERS: FilteredBalancers = { guarded: [], admitted: [] };
+
+function guardChain(groupIds: readonly string[]): string {
+  return combinationChain('arriving', groupIds).replace('_of_', '_at_');
+}
 
 const BACK_AGAIN = 'iifname . ip daddr @own_addresses accept';
 
@@ -134,6 +171,11 @@ const baseChains: { readonly [name: string]: Chain } = {
       'iifname vmap @egress_by_link',
     ],
   },
+  // What passes here has still to be let in by the target: an accept ends this chain alone.
+  balancers: {
+    base: 'type filter hook forward priority -5; policy accept;',
+    rules: ['ct state established,related accept', 'ct status dnat ct original ip daddr vmap @balancer_guards'],
+  },
   ingress: {
     base: 'type filter hook forward priority 0; policy drop;',
     rules: [
@@ -141,6 +183,7 @@ const baseChains: { readonly [name: string]: Chain } = {
       `oifname "${UPLINK}" iifname . ip saddr . ip daddr @internet accept`,
       BACK_AGAIN,
       'ct status dnat ct original ip daddr vmap @arriving_by_address',
+      'ct status dnat ct mark vmap @admitted',
       'oifname vmap @ingress_by_link',
     ],
   },

@@ -5,7 +5,15 @@ import { createServer, type AddressInfo } from 'node:net';
 import { afterEach, beforeEach, test } from 'node:test';
 import { bindUdp, openNetworkNamespace } from '#kernel';
 import { createLinuxNetworkPlane } from '#network/linux';
-import type { ClusterRules, DnsZone, NetworkInterface, ServicePort } from '#network';
+import {
+  recordId,
+  type ClusterRules,
+  type DnsZone,
+  type LoadBalancer,
+  type NetworkInterface,
+  type ServicePort,
+  type TargetGroup,
+} from '#network';
 import { World, allowAll, allowTcp, ask, eventually, run, traces } from './world.ts';
 
 let before: string;
@@ -255,6 +263,119 @@ test('rules outlive the process, and the next one keeps or removes them', async 
   await adopted.apply(nothing);
   assert.equal(await ask(client, '10.100.0.7'), 'unreachable');
   await heir.stop();
+});
+
+const owned = { tenant: '000000000000', region: 'us-east-1', tags: {}, createdAt: 0 };
+const healthCheck = {
+  protocol: 'tcp',
+  path: '/',
+  matcher: '200-399',
+  intervalS: 0.2,
+  timeoutS: 0.5,
+  healthyThreshold: 2,
+  unhealthyThreshold: 2,
+} as const;
+
+/** A load balancer with one listener, at port 80, before targets at port 8080. */
+async function balance(
+  world: World,
+  targets: TargetGroup['targets'],
+  more: { readonly group?: Partial<TargetGroup>; readonly balancer?: Partial<LoadBalancer> } = {},
+): Promise<LoadBalancer> {
+  const { targetGroups, loadBalancers } = world.records();
+  const group = {
+    ...owned,
+    id: 'tg-1',
+    vpcId: 'vpc-a',
+    protocols: ['tcp'],
+    preservesClientIp: true,
+    targets,
+    healthCheck,
+  } as const;
+  await targetGroups.create(recordId(group), { ...group, ...more.group });
+  const balancer: LoadBalancer = {
+    ...owned,
+    id: 'lb-1',
+    vpcId: 'vpc-a',
+    dnsName: 'web-1.elb.us-east-1.amazonaws.com',
+    zones: [{ zone: 'us-east-1a', subnetId: 'subnet-a-0', privateIp: '10.0.1.200', publicIp: world.publicIp(9) }],
+    securityGroupIds: [],
+    crossesZones: false,
+    listeners: [{ protocols: ['tcp'], port: 80, targetGroupId: 'tg-1' }],
+    ...more.balancer,
+  };
+  await loadBalancers.create(recordId(balancer), balancer);
+  return balancer;
+}
+
+const target = (last: number, port = 8080) => ({ address: `10.0.1.${last}`, port, zone: 'us-east-1a' });
+
+async function healthOf(world: World, last: number, port = 8080): Promise<string | undefined> {
+  const seen = await world.records().targetHealth.get('000000000000/us-east-1/tg-1');
+  return seen?.value.targets[`10.0.1.${last}:${port}`]?.state;
+}
+
+test('a load balancer leads to healthy targets, from the machine and from inside', async () => {
+  await using world = await startedWorld();
+  await world.group('vpc-a', 'sg-open', [allowTcp(8080)]);
+  const open = { securityGroupIds: ['sg-nodes', 'sg-open'] };
+  const [one, two, client] = [await pod(world, 11, open), await pod(world, 12, open), await pod(world, 20)];
+  world.serve(one, 8080, 'pod-0');
+  const balancer = await balance(world, [target(11), target(12)]);
+  const address = balancer.zones[0]!.publicIp!;
+  await eventually(
+    async () => (await healthOf(world, 11)) === 'healthy' && (await healthOf(world, 12)) === 'unhealthy',
+  );
+  assert.deepEqual([...(await spread(undefined, address, 10)).keys()], ['pod-0']);
+  assert.match(await ask(client, '10.0.1.200'), /^pod-0 10\.0\.1\.20$/);
+  const found = await run(client, 'busybox', 'nslookup', '-type=a', balancer.dnsName, '10.0.0.2');
+  assert.match(found ?? '', new RegExp(`Address:\\s*${address}`));
+  world.serve(two, 8080, 'pod-1');
+  await eventually(async () => (await healthOf(world, 12)) === 'healthy');
+  await eventually(async () => (await spread(undefined, address, 20)).size === 2);
+
+  await world.records().loadBalancers.update(recordId(balancer), (seen) => ({ ...seen, listeners: [] }));
+  await eventually(async () => (await ask(undefined, address)) === 'unreachable');
+  await world.store.txn({ success: [world.records().loadBalancers.remove(recordId(balancer))] });
+  await eventually(async () => !(await run(undefined, 'ip', 'route'))?.includes(address));
+});
+
+test('groups guard a load balancer, and targets guard themselves against it', async () => {
+  await using world = await startedWorld();
+  await world.group('vpc-a', 'sg-lb', []);
+  const targetGroup = { kind: 'cidr', cidr: '10.0.1.200/32' } as const;
+  await world.group('vpc-a', 'sg-from-lb', [allowTcp(8080, targetGroup)]);
+  const one = await pod(world, 11, { securityGroupIds: ['sg-from-lb'] });
+  world.serve(one, 8080, 'pod-0');
+  const balancer = await balance(world, [target(11)], {
+    balancer: { securityGroupIds: ['sg-lb'] },
+    group: { preservesClientIp: false },
+  });
+  const address = balancer.zones[0]!.publicIp!;
+  await eventually(async () => (await healthOf(world, 11)) === 'healthy');
+  assert.equal(await ask(undefined, address), 'unreachable', 'the group of the load balancer lets nobody in');
+  await world.setRules('sg-lb', { ingress: [allowTcp(80)] });
+  await eventually(async () => (await ask(undefined, address)) === 'pod-0 10.0.1.200');
+  await world.setRules('sg-from-lb', { ingress: [] });
+  await eventually(async () => (await ask(undefined, address)) === 'unreachable');
+  await eventually(async () => (await healthOf(world, 11)) === 'unhealthy');
+});
+
+test('a load balancer before node ports goes to the pods behind them', async () => {
+  await using world = await startedWorld();
+  await world.group('vpc-a', 'sg-node', [allowTcp(30_080)]);
+  const cluster = await world.plane.clusters.open(key, {});
+  await pod(world, 5, { securityGroupIds: ['sg-nodes', 'sg-node'] });
+  const one = await pod(world, 11);
+  world.serve(one, 8080, 'pod-0');
+  const nodes = [{ name: 'n1', addresses: ['10.0.1.5'] }];
+  await cluster.apply({ ...nothing, nodes, services: [service(backends(11), { nodePort: 30_080 })] });
+  const balancer = await balance(world, [target(5, 30_080)]);
+  const address = balancer.zones[0]!.publicIp!;
+  await eventually(async () => (await healthOf(world, 5, 30_080)) === 'healthy');
+  await eventually(async () => (await ask(undefined, address)).startsWith('pod-0 '));
+  await world.setRules('sg-node', { ingress: [] });
+  await eventually(async () => (await ask(undefined, address)) === 'unreachable');
 });
 
 /** A UDP socket that answers everything with its name, unless it is the client. */
