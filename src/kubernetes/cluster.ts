@@ -122,9 +122,10 @@ async function runComponents(
     async controllers() {
       const { controllersOf, runControllers } = await import('./controllers/index.ts');
       const { accessControllers } = await import('./auth/controllers/index.ts');
+      const { admissionControllers } = await import('./admission/controllers.ts');
       const parts = partsOf('kube-controller-manager');
       const access = accessControllers({ ...parts, authority: ca, authorizer: api.authorization });
-      await runControllers([...controllersOf(parts), ...access], parts, signal);
+      await runControllers([...controllersOf(parts), ...access, ...admissionControllers(parts)], parts, signal);
     },
     async scheduler() {
       const { runScheduler } = await import('./scheduler/index.ts');

@@ -7,7 +7,9 @@ import { limitRanger } from './limit-ranger.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { nodeRestriction } from './node-restriction.ts';
 import type { AdmissionParts } from './plugin.ts';
+import { podSecurity } from './pod-security/plugin.ts';
 import { priority } from './priority.ts';
+import { resourceQuota } from './quota/plugin.ts';
 import { runtimeClass } from './runtime-class.ts';
 import { serviceAccount } from './service-account.ts';
 import { storageObjectInUseProtection } from './storage-protection.ts';
@@ -28,6 +30,7 @@ export function admissionChain({ first, external, ...parts }: ChainParts): reado
     serviceAccount(parts),
     nodeRestriction(parts),
     taintNodesByCondition(),
+    podSecurity(parts),
     priority(parts),
     defaultTolerationSeconds(),
     runtimeClass(parts),
@@ -38,5 +41,7 @@ export function admissionChain({ first, external, ...parts }: ChainParts): reado
     defaultStorageClass(parts),
     storageObjectInUseProtection(),
     ...external,
+    // Last: what comes after a claim on a quota must not refuse.
+    resourceQuota(parts),
   ];
 }
