@@ -1,5 +1,5 @@
 import { DabbaError, isDabbaError, messageOf, type Clock, type Random } from '#base';
-import type { Exec, ExecCreate } from '#engine';
+import type { Container, Exec, ExecCreate } from '#engine';
 import type { Api } from './api.ts';
 import { relay, takeConnection } from './attach.ts';
 import { findContainer, terminalSize } from './containers.ts';
@@ -78,10 +78,7 @@ export async function createExec(api: Api, exchange: Exchange): Promise<void> {
   const body = await readBody(exchange);
   const args = body.texts('Cmd') ?? [];
   if (args.length === 0) throw new DabbaError('InvalidArgument', 'No exec command specified');
-  if (container.state.status === 'paused')
-    throw new DabbaError('Conflict', `Container ${container.name} is paused, unpause the container before exec`);
-  if (container.state.status !== 'running')
-    throw new DabbaError('Conflict', `container ${container.id} is not running`);
+  assertRunning(container, container.id);
   const workingDirectory = body.word('WorkingDir');
   const user = body.word('User');
   const session = api.execs.create(
@@ -108,33 +105,27 @@ export async function startExec(api: Api, exchange: Exchange): Promise<void> {
   const session = api.execs.find(exchange.params['id']!);
   const body = await readBody(exchange);
   if (session.isStarting) throw new DabbaError('Conflict', `exec ${session.id} has already been started`);
+  assertRunning(await api.engine.containers.find(session.containerId), session.containerId);
   session.isStarting = true;
-  const isDetached = body.flag('Detach');
-  let exec: Exec;
-  try {
-    exec = await api.engine.containers.exec(session.containerId, { ...session.request, isDetached });
-  } catch (error) {
-    const exitCode = failedStartCode(error);
-    api.execs.end(session, exitCode ?? 126);
-    if (isDetached || exitCode === undefined) throw error;
-    // An attached client is told in its output, and takes the exit code from the exec.
-    const isTty = session.request.isTty ?? false;
-    const { output } = takeConnection(exchange, isTty);
-    const text = Buffer.from(`${messageOf(error)}\r\n`);
-    output.end(isTty ? text : frame('stderr', text));
-    return;
-  }
-  session.exec = exec;
-  const following = api.execs.follow(session, exec);
-  // Awaited when the output has ended; until then a failure is no unhandled one.
-  following.catch(() => undefined);
-  if (isDetached) {
+  if (body.flag('Detach')) {
+    const { exec, following } = await begin(api, session, true);
     api.keep(followDetached(following, exec));
     return sendStatus(exchange, 200);
   }
   const isTty = session.request.isTty ?? false;
-  await using attachment = exec.attachment;
+  // The answer first, as Docker has it: some clients lose what comes in one piece with it.
   const { input, output } = takeConnection(exchange, isTty);
+  let begun: Begun;
+  try {
+    begun = await begin(api, session, false);
+  } catch (error) {
+    // An attached client is told in its output, and takes the exit code from the exec.
+    const text = Buffer.from(`${messageOf(error)}\r\n`);
+    output.end(isTty ? text : frame('stderr', text));
+    if (isDabbaError(error)) return;
+    throw error;
+  }
+  await using attachment = begun.exec.attachment;
   await relay(
     attachment,
     { input, output },
@@ -142,16 +133,44 @@ export async function startExec(api: Api, exchange: Exchange): Promise<void> {
       isTty,
       hasInput: session.request.stdin,
       detachKeys: session.detachKeys,
-      beforeEnd: following,
+      beforeEnd: begun.following,
       signal: exchange.signal,
     },
   );
 }
 
-/** 127 when there is no such program, 126 when it cannot be executed, as a shell says it; undefined when something else failed. */
-function failedStartCode(error: unknown): number | undefined {
-  if (!isDabbaError(error) || !['InvalidArgument', 'FailedPrecondition'].includes(error.kind)) return undefined;
-  return /executable file not found|no such file or directory/i.test(error.message) ? 127 : 126;
+interface Begun {
+  readonly exec: Exec;
+  /** Resolves when its end is known. */
+  readonly following: Promise<void>;
+}
+
+async function begin(api: Api, session: ExecSession, isDetached: boolean): Promise<Begun> {
+  let exec: Exec;
+  try {
+    exec = await api.engine.containers.exec(session.containerId, { ...session.request, isDetached });
+  } catch (error) {
+    api.execs.end(session, failedStartCode(error));
+    throw error;
+  }
+  session.exec = exec;
+  const following = api.execs.follow(session, exec);
+  // Awaited when the output has ended; until then a failure is no unhandled one.
+  following.catch(() => undefined);
+  return { exec, following };
+}
+
+function assertRunning(container: Container | undefined, id: string): void {
+  if (!container) throw new DabbaError('NotFound', `No such container: ${id}`);
+  if (container.state.status === 'paused')
+    throw new DabbaError('Conflict', `Container ${container.name} is paused, unpause the container before exec`);
+  if (container.state.status !== 'running')
+    throw new DabbaError('Conflict', `container ${container.id} is not running`);
+}
+
+/** 127 when there is no such program, else 126, as a shell says it. */
+function failedStartCode(error: unknown): number {
+  return isDabbaError(error) && /executable file not found|no such file or directory/i.test(error.message) ? 127 : 126;
 }
 
 async function followDetached(following: Promise<void>, { attachment }: Exec): Promise<void> {

@@ -171,6 +171,12 @@ test('an exec ends with its process, whoever holds its pipes, and never blocks o
   for await (const { data } of whole.attachment.output) bytes += data.length;
   assert.equal(bytes, 3_000_000);
 
+  const quick = await engine.containers.exec(id, { args: ['echo', 'late'], stdin: false });
+  assert.deepEqual(await quick.wait(signal), { exitCode: 0 });
+  let late = '';
+  for await (const { data } of quick.attachment.output) late += data.toString();
+  assert.equal(late, 'late\n', 'what it wrote outlasts it');
+
   const killed = await engine.containers.exec(id, { args: ['sh', '-c', 'kill -TERM $$'], stdin: false });
   assert.deepEqual(await killed.wait(signal), { exitCode: 143 });
   await killed.attachment[Symbol.asyncDispose]();

@@ -22,6 +22,8 @@ export class PipeAttachment implements Attachment {
   readonly #waiting: { readonly item: Output; readonly onTaken: () => void }[] = [];
   #arrival = Promise.withResolvers<void>();
   #isDisposed = false;
+  #isFinished = false;
+  /** Everything was read. */
   #hasEnded = false;
 
   constructor({ stdin, stdout, stderr }: ProcessPipes) {
@@ -50,12 +52,14 @@ export class PipeAttachment implements Attachment {
 
   /** The process has ended: what it wrote is the whole output, though what it started may hold the pipes still. */
   finish(): void {
+    this.#isFinished = true;
     for (const reader of this.#readers) reader.finish();
     this.#input?.destroy();
   }
 
-  /** Lets go of the pipes. A process that still writes to them meets a closed pipe. */
+  /** Lets go of the pipes of a process that runs: when it writes to them it meets a closed pipe. What one that has ended wrote is read still. */
   close(): void {
+    if (this.#isFinished) return;
     for (const reader of this.#readers) reader[Symbol.dispose]();
     this.#input?.destroy();
   }
