@@ -86,7 +86,8 @@ function withTokenVolume(spec: PodSpec, account: ServiceAccount, suffix: string)
     container.volumeMounts?.some((other) => other.mountPath === mountPath)
       ? container
       : { ...container, volumeMounts: [...(container.volumeMounts ?? []), mount] };
-  const containers = spec.containers.map(withMount);
+  // Validation, which comes later, refuses a pod without containers.
+  const containers = (spec.containers ?? []).map(withMount);
   const initContainers = spec.initContainers?.map(withMount);
   const isMounted = [...containers, ...(initContainers ?? [])].some((container) =>
     container.volumeMounts?.some(({ name }) => name === volumeName),

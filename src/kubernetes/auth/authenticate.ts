@@ -62,7 +62,7 @@ export function createAuthentication({
     },
 
     async reviewToken(review, signal) {
-      const { token = '', audiences } = review.spec;
+      const { token = '', audiences } = review.spec ?? {};
       if (!token) throw new StatusError('BadRequest', 'token is required for TokenReview in authentication');
       const wanted = audiences?.length ? audiences : serviceAccountTokens.audiences;
       const answer = await ofToken(token, wanted, signal);

@@ -126,9 +126,9 @@ export const extensionRows: readonly Resource[] = [
       default: defaultDefinition,
       validate: pathErrors,
       prepareForCreate(definition) {
-        definition.status = {
-          storedVersions: definition.spec.versions.filter(({ storage }) => storage).map(({ name }) => name),
-        };
+        // Validation refuses a definition without versions.
+        const versions = definition.spec?.versions ?? [];
+        definition.status = { storedVersions: versions.filter(({ storage }) => storage).map(({ name }) => name) };
         const meta = (definition.metadata ??= {});
         meta.finalizers = [...new Set([...(meta.finalizers ?? []), cleanupFinalizer])];
       },
