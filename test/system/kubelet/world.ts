@@ -100,7 +100,7 @@ export class NodeWorld implements AsyncDisposable {
           return known?.value ?? (await this.network.eni(id, 'subnet-a-0', `10.0.0.${this.#addresses++}`, more));
         },
         releaseAddress: async ({ uid }) =>
-          void (await this.network.records().networkInterfaces.delete(`${tenant}/${region}/eni-${uid}`)),
+          await this.network.records().networkInterfaces.delete(`${tenant}/${region}/eni-${uid}`),
         pullCredentials: async () => undefined,
       },
       machineId,
