@@ -15,6 +15,8 @@ export class Conform {
   readonly #path: (string | number)[] = [];
   /** The struct whose field is being read; Go's messages name it. */
   #struct = '';
+  /** We are among the fields of a custom resource. */
+  #isCustom = false;
 
   constructor(problems: FieldProblem[]) {
     this.#problems = problems;
@@ -22,9 +24,10 @@ export class Conform {
 
   object(value: unknown, schema: ObjectSchema): unknown {
     if (!isObject(value)) throw this.#mismatch(value, schema);
-    const outer = this.#struct;
+    const [outer, wasCustom] = [this.#struct, this.#isCustom];
     const result: { [name: string]: unknown } = {};
     this.#struct = lastWord(schema.name);
+    this.#isCustom = schema.isCustom ?? false;
     for (const name in value) {
       const given = value[name];
       const field = schema.fields.get(name);
@@ -32,7 +35,7 @@ export class Conform {
       else if (schema.preservesUnknown) setOwn(result, name, given);
       else this.#unknown(name);
     }
-    this.#struct = outer;
+    [this.#struct, this.#isCustom] = [outer, wasCustom];
     return result;
   }
 
@@ -41,7 +44,10 @@ export class Conform {
     name: string,
     { field, given }: { readonly field: Field; readonly given: unknown },
   ): void {
-    if (given === null) return;
+    if (given === null) {
+      if (this.#isLeft(given, field.schema)) setOwn(result, name, null);
+      return;
+    }
     this.#path.push(name);
     const value = this.#value(given, field.schema);
     this.#path.pop();
@@ -54,7 +60,15 @@ export class Conform {
     this.#problems.push({ kind: 'unknown', path: strictPath([...this.#path, name]) });
   }
 
+  /** What a custom resource holds in the place of something else stays, for validation to refuse. */
+  #isLeft(value: unknown, schema: Schema): boolean {
+    if (!this.#isCustom) return false;
+    if (schema.type === 'object') return schema.isCustom === true && !isObject(value);
+    return schema.type === 'array' ? !Array.isArray(value) : schema.type !== 'map' || !isObject(value);
+  }
+
   #value(value: unknown, schema: Schema): unknown {
+    if (this.#isLeft(value, schema)) return value;
     switch (schema.type) {
       case 'string':
         return this.#string(value, schema);
@@ -130,7 +144,8 @@ export class Conform {
     const result = Array.from<unknown>({ length: value.length });
     for (let index = 0; index < value.length; index += 1) {
       this.#path.push(index);
-      result[index] = value[index] === null ? emptyOf(schema.items) : this.#value(value[index], schema.items);
+      result[index] =
+        value[index] === null && !this.#isCustom ? emptyOf(schema.items) : this.#value(value[index], schema.items);
       this.#path.pop();
     }
     return result;
@@ -143,7 +158,11 @@ export class Conform {
     const isDeep = values.type === 'object' || values.type === 'array' || values.type === 'map';
     for (const name in value) {
       if (isDeep) this.#path.push(name);
-      setOwn(result, name, value[name] === null ? emptyOf(values) : this.#value(value[name], values));
+      setOwn(
+        result,
+        name,
+        value[name] === null && !this.#isCustom ? emptyOf(values) : this.#value(value[name], values),
+      );
       if (isDeep) this.#path.pop();
     }
     return result;

@@ -48,6 +48,8 @@ export interface ObjectSchema {
   readonly isAtomic?: boolean;
   /** Unknown fields are kept. */
   readonly preservesUnknown?: boolean;
+  /** Of a custom resource: its fields may have any type as far as decoding goes, and `null`; validation says what is wrong. */
+  readonly isCustom?: boolean;
 }
 
 export interface Field {
