@@ -8,7 +8,7 @@ export interface ApiCluster extends AsyncDisposable {
 }
 
 export async function startApiCluster(): Promise<ApiCluster> {
-  const cluster = await makeTestCluster();
+  const cluster = await makeTestCluster({ components: ['controllers', 'scheduler'] });
   const api = new Api({
     server: `https://127.0.0.1:${cluster.port}`,
     ca: cluster.settings.ca.certificatePem,
