@@ -28,8 +28,10 @@ export function acceptWebSocket(
     noServer: true,
     maxPayload: longestMessageBytes,
     perMessageDeflate: false,
-    handleProtocols: () => protocol,
   });
+  // The subprotocol of port-forwards has a slash in its name, which RFC 6455 does not allow and the library refuses: it is answered past the library.
+  delete request.headers['sec-websocket-protocol'];
+  server.on('headers', (headers) => headers.push(`Sec-WebSocket-Protocol: ${protocol}`));
   return new Promise((resolve, reject) => {
     socket.once('close', () => reject(new Error('the client left before it was answered')));
     server.handleUpgrade(request, socket, head, resolve);
