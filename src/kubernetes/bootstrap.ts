@@ -1,10 +1,11 @@
 /** What is in every cluster from the start, beside roles and namespaces: the API server's own service, and the classes of priority that the system's pods have. */
 import type { ApiClient } from './client/client.ts';
 import type { ClusterSettings } from './cluster-settings.ts';
+import { localProvisioner } from './controllers/persistentvolume/provisioner.ts';
 import type { KubernetesObject, ResourceType } from './object.ts';
-import { endpointSlices, priorityClasses, services } from './resources.ts';
+import { endpointSlices, priorityClasses, services, storageClasses } from './resources.ts';
 import { isStatusError } from './status.ts';
-import type { EndpointSlice, PriorityClass, Service } from './types.ts';
+import type { EndpointSlice, PriorityClass, Service, StorageClass } from './types.ts';
 
 const inDefault = { namespace: 'default', name: 'kubernetes' };
 
@@ -12,6 +13,7 @@ const inDefault = { namespace: 'default', name: 'kubernetes' };
 export async function bootstrapObjects(client: ApiClient, settings: ClusterSettings): Promise<void> {
   await createIfAbsent(client, services, apiService(settings));
   for (const priority of systemPriorities) await createIfAbsent(client, priorityClasses, priority);
+  await createIfAbsent(client, storageClasses, localClass);
 }
 
 /** Tells where the API server listens: the endpoint of its own service. May be repeated, with another port too. */
@@ -72,3 +74,12 @@ const systemPriorities: readonly PriorityClass[] = [
       'Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.',
   },
 ];
+
+/** Volumes on the machine's own disk, for claims that ask for no other class. */
+const localClass: StorageClass = {
+  metadata: { name: 'local', annotations: { 'storageclass.kubernetes.io/is-default-class': 'true' } },
+  provisioner: localProvisioner.name,
+  reclaimPolicy: 'Delete',
+  volumeBindingMode: 'WaitForFirstConsumer',
+  allowVolumeExpansion: true,
+};

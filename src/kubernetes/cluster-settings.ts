@@ -1,5 +1,7 @@
 /** What one cluster is made of, and what it asks of the room above. */
 import type { Duplex } from 'node:stream';
+import type { LoadBalancers } from './controllers/loadbalancer/ports.ts';
+import type { VolumeProvisioner } from './controllers/persistentvolume/provisioner.ts';
 import type { AdmissionPlugin, Authorizer, TokenAuthenticator } from './auth/user.ts';
 
 export interface ClusterSettings {
@@ -31,6 +33,10 @@ export interface ClusterPorts {
   readonly authorizers: readonly Authorizer[];
   /** Steps of admission of the room above; `mutate` of each runs where upstream calls its mutating webhooks, `validate` where the validating ones. */
   readonly admissionPlugins: readonly AdmissionPlugin[];
+  /** Balancers in front of services; without them, services of type `LoadBalancer` wait. */
+  readonly loadBalancers?: LoadBalancers;
+  /** Makers of volumes beside the cluster's own, e.g. for a cloud's storage classes. */
+  readonly provisioners?: readonly VolumeProvisioner[];
   /** A connection to the HTTP server of a node's kubelet (upstream's port 10250), for logs, exec, attach and port-forward. Throws `Unavailable`. */
   dialKubelet(nodeName: string, signal: AbortSignal): Promise<Duplex>;
 }

@@ -88,7 +88,7 @@ export async function startCluster(settings: ClusterSettings, parts: ClusterPart
     clientAuthorityPem: settings.ca.certificatePem,
   });
   await publishAddress(api.admin, listener.port);
-  const running = runComponents(api, settings, parts.components ?? ['controllers', 'scheduler'], stopping.signal);
+  const running = runComponents(api, { ...parts, authority: settings.ca }, stopping.signal);
   return {
     client: api.admin,
     informers: api.informers,
@@ -102,8 +102,11 @@ export async function startCluster(settings: ClusterSettings, parts: ClusterPart
 /** Resolves when all have let go after the signal. */
 async function runComponents(
   api: ApiParts,
-  { ca }: ClusterSettings,
-  components: readonly Component[],
+  {
+    authority,
+    ports,
+    components = ['controllers', 'scheduler'],
+  }: ClusterParts & { readonly authority: ClusterSettings['ca'] },
   signal: AbortSignal,
 ): Promise<void> {
   const { clock, random, logger, informers } = api;
@@ -124,8 +127,8 @@ async function runComponents(
       const { accessControllers } = await import('./auth/controllers/index.ts');
       const { admissionControllers } = await import('./admission/controllers.ts');
       const parts = partsOf('kube-controller-manager');
-      const access = accessControllers({ ...parts, authority: ca, authorizer: api.authorization });
-      await runControllers([...controllersOf(parts), ...access, ...admissionControllers(parts)], parts, signal);
+      const access = accessControllers({ ...parts, authority, authorizer: api.authorization });
+      await runControllers([...controllersOf(parts, ports), ...access, ...admissionControllers(parts)], parts, signal);
     },
     async scheduler() {
       const { runScheduler } = await import('./scheduler/index.ts');

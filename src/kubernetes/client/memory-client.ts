@@ -1,7 +1,8 @@
 import { type Clock, type Random, systemClock, systemRandom } from '#base';
 import { type KubernetesObject, keyOf, type ObjectName, type ResourceType } from '../object.ts';
 import { alreadyExists, conflict, notFound, StatusError } from '../status.ts';
-import type { DeleteOptions } from '../types.ts';
+import { formatLabelSelector, labelSelectorOf } from '../selector.ts';
+import type { DeleteOptions, LabelSelector } from '../types.ts';
 import type {
   ApiClient,
   ListOptions,
@@ -213,7 +214,7 @@ export class MemoryClient implements ApiClient {
       kind: 'Scale',
       metadata: { name, namespace, resourceVersion },
       spec: { replicas },
-      status: { replicas: status['replicas'] ?? 0 },
+      status: { replicas: status['replicas'] ?? 0, selector: selectorOf(draft) },
     } as KubernetesObject as T;
   }
 
@@ -261,6 +262,11 @@ export class MemoryClient implements ApiClient {
   #timestamp(): string {
     return `${new Date(this.#clock.now()).toISOString().slice(0, 19)}Z`;
   }
+}
+
+/** The selector of a workload, as its scale tells it. */
+function selectorOf({ spec }: Json): string {
+  return formatLabelSelector(labelSelectorOf((spec as { selector?: LabelSelector }).selector));
 }
 
 /** True while something holds the object back: finalizers, or the grace of a running pod. */
