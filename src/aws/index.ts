@@ -8,6 +8,7 @@ export * from './ecr-public/index.ts';
 export * from './ecs/index.ts';
 export * from './edge/index.ts';
 export * from './eks/index.ts';
+export * from './elbv2/index.ts';
 export * from './errors.ts';
 export * from './iam/index.ts';
 export * from './idempotency.ts';

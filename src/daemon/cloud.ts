@@ -12,6 +12,7 @@ import {
   createEcs,
   createEdge,
   createEks,
+  createElbv2,
   type Eks,
   createLogs,
   createStsService,
@@ -91,6 +92,7 @@ export async function composeCloud(
     },
     dialKubelet: async ({ id }, signal) => await dialSocket(join(kubeletSockets(layout), `${id}.sock`), signal),
   });
+  const elbv2 = createElbv2({ ...common, store, network: ec2.network, instances: ec2.instances });
   const blobs = await openDiskBlobStore({ directory: join(layout.data, 'registry'), clock: systemClock });
   const content = createRegistryContent({ store, blobs, clock: systemClock });
   const ecr = createEcr({
@@ -112,6 +114,7 @@ export async function composeCloud(
     logs.definition,
     ecs.definition,
     eks.definition,
+    elbv2.definition,
     ecr.definition,
     createEcrPublic({ issueToken: ecr.issueToken }),
     trail.definition,

@@ -148,6 +148,8 @@ export interface TargetGroup extends Owned {
   readonly preservesClientIp: boolean;
   /** A client keeps its target for so long. */
   readonly affinityS?: number;
+  /** Absent: as the load balancer says. */
+  readonly crossesZones?: boolean;
   readonly targets: readonly BalancerTarget[];
   readonly healthCheck: HealthCheck;
 }

@@ -13,6 +13,8 @@ import type { Uses } from './uses.ts';
 export interface InterfaceRequest extends Scope {
   readonly subnetId: string;
   readonly securityGroupIds?: readonly string[] | undefined;
+  /** No group at all, where that is possible: a load balancer's. */
+  readonly isUngrouped?: boolean;
   readonly assignPublicIp?: boolean;
   readonly description: string;
   readonly managedBy?: string;
@@ -156,6 +158,7 @@ export class Interfaces {
 
   async #groups(request: InterfaceRequest, subnet: Subnet): Promise<readonly SecurityGroup[]> {
     const { records } = this.#state;
+    if (request.isUngrouped) return [];
     if (!request.securityGroupIds?.length) {
       const all = await records.securityGroups.list(allIn(request));
       return all.map(({ value }) => value).filter(({ vpcId, name }) => vpcId === subnet.vpcId && name === 'default');

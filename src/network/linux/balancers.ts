@@ -102,7 +102,7 @@ export class Balancers {
 
   /** Targets that an address of the zone leads to: the healthy ones, or all when none is. */
   #targetsFor(balancer: LoadBalancer, zone: BalancerZone, group: TargetGroup): readonly BalancerTarget[] {
-    const near = group.targets.filter((target) => balancer.crossesZones || !target.zone || target.zone === zone.zone);
+    const near = group.targets.filter((target) => isNear(target, zone, group, balancer));
     const health = this.#desired.targetHealth.get(recordId(group))?.targets ?? {};
     const healthy = near.filter((target) => health[targetKey(target)]?.state === 'healthy');
     return healthy.length > 0 ? healthy : near;
@@ -157,9 +157,7 @@ export class Balancers {
       const group = this.targetGroup(balancer, targetGroupId);
       const health = group && this.#desired.targetHealth.get(recordId(group))?.targets;
       return group?.targets.some(
-        (target) =>
-          health?.[targetKey(target)]?.state === 'healthy' &&
-          (balancer.crossesZones || !target.zone || target.zone === zone.zone),
+        (target) => health?.[targetKey(target)]?.state === 'healthy' && isNear(target, zone, group, balancer),
       );
     });
   }
@@ -176,6 +174,10 @@ export class Balancers {
 /** How health records name a target. */
 export function targetKey({ address, port }: Pick<BalancerTarget, 'address' | 'port'>): string {
   return `${address}:${port}`;
+}
+
+function isNear(target: BalancerTarget, { zone }: BalancerZone, group: TargetGroup, balancer: LoadBalancer): boolean {
+  return (group.crossesZones ?? balancer.crossesZones) || target.zone === undefined || target.zone === zone;
 }
 
 function addressesOf({ privateIp, publicIp }: BalancerZone): readonly Ipv4[] {

@@ -1,0 +1,270 @@
+import assert from 'node:assert/strict';
+import { beforeEach, describe, test } from 'node:test';
+import { parseAccountId, silentLogger, systemClock, systemRandom, type Arn } from '#base';
+import { networkRecords, type Subnet } from '#network';
+import { memoryStore, type Store } from '#store';
+import { createEc2 } from '../ec2/index.ts';
+import { AwsError } from '../errors.ts';
+import type { CallContext } from '../service.ts';
+import { createElbv2 } from './index.ts';
+
+const account = parseAccountId('000000000000');
+const region = 'us-east-1';
+const scope = { account, region };
+
+// Outputs are walked by the tests, which fail on what is not there.
+// eslint-disable-next-line typescript/no-explicit-any
+type Answer = any;
+
+const refused = (code: string, status?: number) => (error: unknown) =>
+  error instanceof AwsError && error.code === code && (status === undefined || error.status === status);
+
+describe('network load balancers', () => {
+  let store: Store;
+  let elbv2: ReturnType<typeof createElbv2>;
+  let subnets: readonly Subnet[];
+  let vpcId: string;
+
+  const context = (): CallContext => ({
+    ...scope,
+    principal: {
+      kind: 'root',
+      account,
+      arn: `arn:aws:iam::${account}:root` as Arn,
+      principalId: account,
+      accessKeyId: 'test',
+    },
+    requestId: 'r',
+    sourceIp: '127.0.0.1',
+    userAgent: 'test',
+    now: Date.now(),
+    endpoint: 'http://127.0.0.1:4566',
+    authorize: async () => undefined,
+  });
+  const call = async (operation: string, input: object = {}): Promise<Answer> =>
+    await (elbv2.definition.handlers[operation] as (input: object, context: CallContext) => Promise<Answer>)(
+      input,
+      context(),
+    );
+  const createBalancer = async (more: object = {}) =>
+    (await call('CreateLoadBalancer', { Name: 'web', Type: 'network', Subnets: [subnets[0]!.id], ...more }))
+      .LoadBalancers[0];
+  const createGroup = async (more: object = {}) =>
+    (
+      await call('CreateTargetGroup', {
+        Name: 'pods',
+        Protocol: 'TCP',
+        Port: 80,
+        VpcId: vpcId,
+        TargetType: 'ip',
+        ...more,
+      })
+    ).TargetGroups[0];
+  const addressIn = (subnet: Subnet) => subnet.cidr.replace(/\d+\/\d+$/, '77');
+  const listen = async (balancer: Answer, group: Answer, more: object = {}) =>
+    (
+      await call('CreateListener', {
+        LoadBalancerArn: balancer.LoadBalancerArn,
+        Protocol: 'TCP',
+        Port: 80,
+        DefaultActions: [{ Type: 'forward', TargetGroupArn: group.TargetGroupArn }],
+        ...more,
+      })
+    ).Listeners[0];
+  const published = async () => {
+    const records = networkRecords(store);
+    const values = async <T>(collection: { list(): Promise<readonly { readonly value: T }[]> }) =>
+      (await collection.list()).map(({ value }) => value);
+    return { balancers: await values(records.loadBalancers), groups: await values(records.targetGroups) };
+  };
+
+  beforeEach(async () => {
+    store = memoryStore();
+    const common = { store, clock: systemClock, random: systemRandom, logger: silentLogger };
+    const ec2 = createEc2({ ...common, publicCidr: '198.18.0.0/24' });
+    elbv2 = createElbv2({ ...common, network: ec2.network, instances: ec2.instances });
+    await ec2.network.ensureDefaultVpc(scope);
+    vpcId = (await ec2.network.defaultVpc(scope))!.id;
+    subnets = (await ec2.network.subnets(scope)).filter((subnet) => subnet.vpcId === vpcId);
+  });
+
+  test('a load balancer has an address in each subnet, and gives them back', async () => {
+    const made = await createBalancer({ Subnets: subnets.slice(0, 2).map(({ id }) => id) });
+    assert.match(
+      made.LoadBalancerArn,
+      /^arn:aws:elasticloadbalancing:us-east-1:000000000000:loadbalancer\/net\/web\/[0-9a-f]{16}$/,
+    );
+    assert.match(made.DNSName, /^web-[0-9a-f]{16}\.elb\.us-east-1\.amazonaws\.com$/);
+    assert.equal(made.State.Code, 'active');
+    const { balancers } = await published();
+    assert.equal(balancers[0]!.dnsName, made.DNSName);
+    assert.deepEqual(
+      balancers[0]!.zones.map(({ zone }) => zone),
+      subnets.slice(0, 2).map(({ zone }) => zone),
+    );
+    assert.match(balancers[0]!.zones[0]!.publicIp!, /^198\.18\.0\./);
+    const interfaces = networkRecords(store).networkInterfaces;
+    assert.equal((await interfaces.list()).length, 2);
+    assert.deepEqual((await interfaces.list())[0]!.value.securityGroupIds, []);
+    await call('DeleteLoadBalancer', { LoadBalancerArn: made.LoadBalancerArn });
+    await call('DeleteLoadBalancer', { LoadBalancerArn: made.LoadBalancerArn });
+    assert.equal((await interfaces.list()).length, 0);
+    assert.deepEqual((await published()).balancers, []);
+    await assert.rejects(
+      call('DescribeLoadBalancers', { LoadBalancerArns: [made.LoadBalancerArn] }),
+      refused('LoadBalancerNotFoundException'),
+    );
+  });
+
+  test('the same again is the same, and with other settings a duplicate', async () => {
+    const made = await createBalancer();
+    assert.equal((await createBalancer()).LoadBalancerArn, made.LoadBalancerArn);
+    await assert.rejects(createBalancer({ Scheme: 'internal' }), refused('DuplicateLoadBalancerNameException'));
+    const group = await createGroup();
+    assert.equal((await createGroup()).TargetGroupArn, group.TargetGroupArn);
+    await assert.rejects(createGroup({ Port: 81 }), refused('DuplicateTargetGroupNameException'));
+  });
+
+  test('what is not built says so', async () => {
+    await assert.rejects(createBalancer({ Type: undefined }), refused('UnsupportedOperation', 501));
+    await assert.rejects(createGroup({ Protocol: 'HTTP' }), refused('UnsupportedOperation', 501));
+    const [balancer, group] = [await createBalancer(), await createGroup()];
+    await assert.rejects(listen(balancer, group, { Protocol: 'TLS' }), refused('UnsupportedOperation', 501));
+    const Attributes = [{ Key: 'access_logs.s3.enabled', Value: 'true' }];
+    const modify = call('ModifyLoadBalancerAttributes', { LoadBalancerArn: balancer.LoadBalancerArn, Attributes });
+    await assert.rejects(modify, refused('UnsupportedOperation', 501));
+  });
+
+  test('names and settings are checked', async () => {
+    for (const Name of ['', 'a'.repeat(33), 'a_b', '-a', 'internal-a'])
+      await assert.rejects(createBalancer({ Name }), refused('ValidationError', 400), Name);
+    await assert.rejects(createBalancer({ Subnets: ['subnet-none'] }), refused('SubnetNotFoundException'));
+    await assert.rejects(createBalancer({ SecurityGroups: ['sg-none'] }), refused('InvalidSecurityGroupException'));
+    await assert.rejects(createGroup({ VpcId: 'vpc-none' }), refused('ValidationError'));
+    await assert.rejects(createGroup({ HealthCheckIntervalSeconds: 1 }), refused('ValidationError'));
+    await assert.rejects(createGroup({ HealthCheckPath: '/x' }), refused('ValidationError'));
+    await assert.rejects(
+      createGroup({ HealthCheckProtocol: 'HTTP', Matcher: { HttpCode: 'x' } }),
+      refused('ValidationError'),
+    );
+  });
+
+  test('a listener forwards to a group of its protocol, one at a port', async () => {
+    const [balancer, group] = [await createBalancer(), await createGroup()];
+    const listener = await listen(balancer, group);
+    assert.deepEqual((await published()).balancers[0]!.listeners, [
+      { protocols: ['tcp'], port: 80, targetGroupId: (await published()).groups[0]!.id },
+    ]);
+    await assert.rejects(listen(balancer, group), refused('DuplicateListenerException'));
+    const datagrams = await createGroup({ Name: 'udp', Protocol: 'UDP' });
+    await assert.rejects(listen(balancer, datagrams, { Port: 53 }), refused('IncompatibleProtocolsException'));
+    const shown = await call('DescribeListeners', { LoadBalancerArn: balancer.LoadBalancerArn });
+    assert.equal(shown.Listeners[0].DefaultActions[0].TargetGroupArn, group.TargetGroupArn);
+    await call('ModifyListener', { ListenerArn: listener.ListenerArn, Port: 81 });
+    assert.equal((await published()).balancers[0]!.listeners[0]!.port, 81);
+    const groups = await call('DescribeTargetGroups', { LoadBalancerArn: balancer.LoadBalancerArn });
+    assert.deepEqual(
+      groups.TargetGroups.map((each: Answer) => each.TargetGroupName),
+      ['pods'],
+    );
+    await assert.rejects(
+      call('DeleteTargetGroup', { TargetGroupArn: group.TargetGroupArn }),
+      refused('ResourceInUseException'),
+    );
+    await call('DeleteListener', { ListenerArn: listener.ListenerArn });
+    await call('DeleteTargetGroup', { TargetGroupArn: group.TargetGroupArn });
+    await assert.rejects(
+      call('DeleteListener', { ListenerArn: listener.ListenerArn }),
+      refused('ListenerNotFoundException'),
+    );
+  });
+
+  test('targets are registered once, checked, and drain when they go', async () => {
+    const [balancer, group] = [await createBalancer(), await createGroup()];
+    const TargetGroupArn = group.TargetGroupArn;
+    const target = { Id: addressIn(subnets[0]!), Port: 8080 };
+    const health = async () =>
+      (await call('DescribeTargetHealth', { TargetGroupArn })).TargetHealthDescriptions.map(
+        (each: Answer) => each.TargetHealth.Reason ?? each.TargetHealth.State,
+      );
+    await call('RegisterTargets', { TargetGroupArn, Targets: [target, target] });
+    await call('RegisterTargets', { TargetGroupArn, Targets: [target] });
+    assert.deepEqual((await published()).groups[0]!.targets, [
+      { address: target.Id, port: 8080, zone: subnets[0]!.zone },
+    ]);
+    assert.deepEqual(await health(), ['Target.NotInUse']);
+    await listen(balancer, group);
+    assert.deepEqual(await health(), ['Elb.InitialHealthChecking']);
+    const { targetHealth } = networkRecords(store);
+    await targetHealth.create(`${account}/${region}/${(await published()).groups[0]!.id}`, {
+      targets: { [`${target.Id}:8080`]: { state: 'healthy' } },
+    });
+    assert.deepEqual(await health(), ['healthy']);
+    await call('DeregisterTargets', { TargetGroupArn, Targets: [{ Id: target.Id }] });
+    assert.deepEqual(await health(), ['Target.DeregistrationInProgress']);
+    assert.deepEqual((await published()).groups[0]!.targets, []);
+    for (const Id of ['8.8.8.8', 'i-1', '10.9.9.9'])
+      await assert.rejects(
+        call('RegisterTargets', { TargetGroupArn, Targets: [{ Id }] }),
+        refused('ValidationError'),
+        Id,
+      );
+    await call('RegisterTargets', { TargetGroupArn, Targets: [{ Id: '10.9.9.9', AvailabilityZone: 'all' }] });
+    const byInstance = await createGroup({ Name: 'nodes', TargetType: 'instance' });
+    await assert.rejects(
+      call('RegisterTargets', { TargetGroupArn: byInstance.TargetGroupArn, Targets: [{ Id: 'i-none' }] }),
+      refused('InvalidTargetException'),
+    );
+  });
+
+  test('attributes and tags', async () => {
+    const { LoadBalancerArn } = await createBalancer({ Tags: [{ Key: 'a', Value: '1' }] });
+    const set = async (Key: string, Value: string) =>
+      await call('ModifyLoadBalancerAttributes', { LoadBalancerArn, Attributes: [{ Key, Value }] });
+    await set('load_balancing.cross_zone.enabled', 'true');
+    assert.equal((await published()).balancers[0]!.crossesZones, true);
+    await assert.rejects(set('nothing', 'x'), refused('ValidationError'));
+    await set('deletion_protection.enabled', 'true');
+    await assert.rejects(call('DeleteLoadBalancer', { LoadBalancerArn }), refused('OperationNotPermittedException'));
+    await call('AddTags', { ResourceArns: [LoadBalancerArn], Tags: [{ Key: 'b', Value: '2' }] });
+    await call('RemoveTags', { ResourceArns: [LoadBalancerArn], TagKeys: ['a'] });
+    const { TagDescriptions } = await call('DescribeTags', { ResourceArns: [LoadBalancerArn] });
+    assert.deepEqual(TagDescriptions[0].Tags, [{ Key: 'b', Value: '2' }]);
+  });
+
+  test('lists come in pages', async () => {
+    for (const Name of ['a', 'b', 'c']) await createBalancer({ Name });
+    const first = await call('DescribeLoadBalancers', { PageSize: 2 });
+    const second = await call('DescribeLoadBalancers', { PageSize: 2, Marker: first.NextMarker });
+    const names = [...first.LoadBalancers, ...second.LoadBalancers].map((each: Answer) => each.LoadBalancerName);
+    assert.deepEqual(names, ['a', 'b', 'c']);
+    assert.equal(second.NextMarker, undefined);
+  });
+
+  test('a service of a cluster gets what it wants, again and again, and nothing stays', async () => {
+    const wanted = {
+      ...scope,
+      name: 'k8s0123456789abcdef',
+      scheme: 'internet-facing' as const,
+      subnetIds: [subnets[0]!.id],
+      securityGroupIds: [],
+      tags: { 'kubernetes.io/service-name': 'default/web' },
+      ports: [{ protocol: 'TCP' as const, port: 80, targets: [{ address: addressIn(subnets[0]!), port: 8080 }] }],
+    };
+    const { hostname, addresses } = await elbv2.balancers.ensure(wanted);
+    assert.match(hostname, /^k8s0123456789abcdef-/);
+    assert.equal(addresses.length, 1);
+    assert.deepEqual(await elbv2.balancers.ensure(wanted), { hostname, addresses });
+    const other = { protocol: 'TCP' as const, port: 443, targets: [] };
+    await elbv2.balancers.ensure({ ...wanted, ports: [...wanted.ports, other] });
+    assert.deepEqual(
+      (await published()).balancers[0]!.listeners.map(({ port }) => port),
+      [80, 443],
+    );
+    await elbv2.balancers.ensure({ ...wanted, ports: [other] });
+    assert.equal((await published()).groups.length, 1);
+    await elbv2.balancers.delete(scope, wanted.name);
+    await elbv2.balancers.delete(scope, wanted.name);
+    assert.deepEqual(await published(), { balancers: [], groups: [] });
+  });
+});
