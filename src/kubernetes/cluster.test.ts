@@ -6,7 +6,7 @@ import { informersContract } from './client/informers.contract.ts';
 import { informersOf } from './client/informers.ts';
 import type { KubernetesObject, ResourceType } from './object.ts';
 import { configMaps, customResourceDefinitions, pods, serviceAccounts, services } from './resources.ts';
-import { makeTestCluster } from './test-cluster.ts';
+import { makeTestCluster, type TestCluster } from './test-cluster.ts';
 import type { CustomResourceDefinition } from './types.ts';
 
 clientContract('a client in process', async () => {
@@ -161,3 +161,62 @@ test('a definition is served until it is deleted, with its objects', { timeout: 
   await gone.promise;
   assert.equal((await cluster.call('GET', '/apis/example.com/v1/namespaces/default/widgets')).code, 404);
 });
+
+test('a custom resource is pruned, defaulted and held to its schema and its rules', { timeout: 20_000 }, async () => {
+  await using cluster = await makeTestCluster();
+  const spec = {
+    type: 'object',
+    required: ['size'],
+    properties: { size: { type: 'integer', maximum: 3 }, mode: { type: 'string', default: 'plain' } },
+    'x-kubernetes-validations': [{ rule: 'self.mode == oldSelf.mode', message: 'mode is immutable' }],
+  };
+  const definition = {
+    metadata: { name: 'boxes.test.example.com' },
+    spec: {
+      group: 'test.example.com',
+      scope: 'Namespaced',
+      names: { plural: 'boxes', kind: 'Box' },
+      versions: [
+        {
+          name: 'v1',
+          served: true,
+          storage: true,
+          schema: { openAPIV3Schema: { type: 'object', properties: { spec } } },
+        },
+      ],
+    },
+  };
+  const made = await cluster.call('POST', '/apis/apiextensions.k8s.io/v1/customresourcedefinitions', {
+    body: definition,
+  });
+  assert.equal(made.code, 201, made.body);
+  await established(cluster, 'boxes.test.example.com');
+
+  const boxes = '/apis/test.example.com/v1/namespaces/default/boxes';
+  const create = (name: string, box: object, query = '') =>
+    cluster.call('POST', boxes + query, { body: { metadata: { name }, spec: box } });
+  const first = await create('a', { size: 1, extra: true });
+  assert.deepEqual((JSON.parse(first.body) as { spec: unknown }).spec, { size: 1, mode: 'plain' });
+  assert.equal((await create('b', { size: 1, extra: true }, '?fieldValidation=Strict')).code, 400);
+  const tooLarge = await create('c', { size: 4 });
+  assert.equal(tooLarge.code, 422);
+  assert.match(tooLarge.body, /spec\.size in body should be less than or equal to 3/);
+  const patched = await cluster.call('PATCH', `${boxes}/a`, {
+    body: { spec: { mode: 'other' } },
+    headers: { 'content-type': 'application/merge-patch+json' },
+  });
+  assert.match(patched.body, /mode is immutable/);
+  const document = await cluster.call('GET', '/openapi/v3/apis/test.example.com/v1');
+  assert.match(document.body, /"com\.example\.test\.v1\.Box"/);
+});
+
+/** Resolves when a definition is served. */
+async function established({ informers }: TestCluster, name: string): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const stop = informers.of(customResourceDefinitions).onChange(({ now }) => {
+    const isServed = now?.status?.conditions?.some(({ type, status }) => type === 'Established' && status === 'True');
+    if (now?.metadata?.name === name && isServed) resolve();
+  });
+  await promise;
+  stop();
+}

@@ -52,8 +52,8 @@ function isEstablished({ status }: Definition): boolean {
   return status?.conditions?.some(({ type, status }) => type === 'Established' && status === 'True') ?? false;
 }
 
-function serve({ catalog }: ApiParts, definition: Definition): void {
-  if (isEstablished(definition)) catalog.put(customRow(definition));
+function serve({ catalog, schemas }: ApiParts, definition: Definition): void {
+  if (isEstablished(definition)) catalog.put(customRow(definition, schemas));
 }
 
 function unserve({ catalog, feed }: ApiParts, { spec }: Definition): void {

@@ -1,5 +1,6 @@
 /** A custom resource as a row like any other, made from its definition. Source: `apiextensions-apiserver/pkg/apiserver/customresource_handler.go`. */
 import { apiVersionOf, type KubernetesObject } from '../../object.ts';
+import type { Schemas } from '../../schema/schema.ts';
 import type { CustomResourceDefinition } from '../../types.ts';
 import type { Draft } from '../draft.ts';
 import { age, nameColumn, since } from '../registry/columns.ts';
@@ -13,16 +14,16 @@ import {
   type Subresource,
 } from '../resource.ts';
 import { parseJsonPath } from './json-path.ts';
-import { type CustomSchema, customSchemaOf } from './schema.ts';
+import { type CustomSchema, customSchemaOf, publishedSchema } from './schema.ts';
 
 type Definition = CustomResourceDefinition;
 type Version = Definition['spec']['versions'][number];
 
 /** The row of an established definition. */
-export function customRow({ spec, status }: Definition): Resource {
+export function customRow({ spec, status }: Definition, builtIn: Pick<Schemas, 'named'>): Resource {
   const names = status?.acceptedNames ?? spec.names;
   const storage = spec.versions.find(({ storage }) => storage) ?? spec.versions[0]!;
-  const schemas = new Map(spec.versions.map((version) => [version.name, customSchemaOf(spec, version)]));
+  const schemas = new Map(spec.versions.map((version) => [version.name, customSchemaOf(spec, version, builtIn)]));
   const served = spec.versions.filter(({ served }) => served);
   return {
     type: {
@@ -59,12 +60,14 @@ function servedVersion(
   const groupVersion = { group, version: version.name };
   const to = (apiVersion: string) => (object: KubernetesObject) => ({ ...object, apiVersion });
   const isStored = version.name === storage.name;
+  const openApiSchema = publishedSchema(version);
   const read = (object: KubernetesObject) =>
     schema.withDefaults(isStored ? object : to(apiVersionOf(groupVersion))(object));
   return {
     ...groupVersion,
     kind: names.kind,
     ...(schema.fields && { schema: schema.fields }),
+    ...(openApiSchema && { openApiSchema }),
     // Defaults that came into the definition later are seen in what was stored before.
     ...((!isStored || schema.hasDefaults) && { fromStored: read }),
     ...(!isStored && { toStored: to(apiVersionOf({ group, version: storage.name })) }),

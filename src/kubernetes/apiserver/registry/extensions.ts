@@ -3,6 +3,7 @@ import type { KubernetesObject } from '../../object.ts';
 import type * as types from '../../types.ts';
 import type { Draft } from '../draft.ts';
 import { pathErrors } from '../custom/paths.ts';
+import { schemaErrors } from '../custom/schema.ts';
 import type { Resource } from '../resource.ts';
 import { age, nameColumn } from './columns.ts';
 import { column, row } from './row.ts';
@@ -124,7 +125,7 @@ export const extensionRows: readonly Resource[] = [
       hasGeneration: true,
       hasStatus: true,
       default: defaultDefinition,
-      validate: pathErrors,
+      validate: (definition, old) => [...pathErrors(definition), ...schemaErrors(definition, old)],
       prepareForCreate(definition) {
         // Validation refuses a definition without versions.
         const versions = definition.spec?.versions ?? [];
