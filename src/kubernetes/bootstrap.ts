@@ -3,9 +3,9 @@ import type { ApiClient } from './client/client.ts';
 import type { ClusterSettings } from './cluster-settings.ts';
 import { localProvisioner } from './controllers/persistentvolume/provisioner.ts';
 import type { KubernetesObject, ResourceType } from './object.ts';
-import { endpointSlices, priorityClasses, services, storageClasses } from './resources.ts';
+import { endpoints, endpointSlices, priorityClasses, services, storageClasses } from './resources.ts';
 import { isStatusError } from './status.ts';
-import type { EndpointSlice, PriorityClass, Service, StorageClass } from './types.ts';
+import type { Endpoints, EndpointSlice, PriorityClass, Service, StorageClass } from './types.ts';
 
 const inDefault = { namespace: 'default', name: 'kubernetes' };
 
@@ -16,14 +16,22 @@ export async function bootstrapObjects(client: ApiClient, settings: ClusterSetti
   await createIfAbsent(client, storageClasses, localClass);
 }
 
-/** Tells where the API server listens: the endpoint of its own service. May be repeated, with another port too. */
+/** Tells where the API server listens: the endpoint of its own service, in both forms. May be repeated, with another port too. */
 export async function publishAddress(client: ApiClient, port: number): Promise<void> {
-  const wanted = apiEndpoints(port);
+  await createOrReplace(client, endpointSlices, apiEndpointSlice(port));
+  await createOrReplace(client, endpoints, apiEndpoints(port));
+}
+
+async function createOrReplace<T extends KubernetesObject>(
+  client: ApiClient,
+  type: ResourceType<T>,
+  object: T,
+): Promise<void> {
   try {
-    await client.create(endpointSlices, wanted);
+    await client.create(type, object);
   } catch (error) {
     if (!isStatusError(error, 'AlreadyExists')) throw error;
-    await client.update(endpointSlices, wanted);
+    await client.update(type, object);
   }
 }
 
@@ -51,7 +59,15 @@ function apiService({ serviceCidr }: ClusterSettings): Service {
   };
 }
 
-function apiEndpoints(port: number): EndpointSlice {
+/** The slice stands beside it, so nobody needs to mirror this. */
+function apiEndpoints(port: number): Endpoints {
+  return {
+    metadata: { ...inDefault, labels: { 'endpointslice.kubernetes.io/skip-mirror': 'true' } },
+    subsets: [{ addresses: [{ ip: '127.0.0.1' }], ports: [{ name: 'https', port, protocol: 'TCP' }] }],
+  };
+}
+
+function apiEndpointSlice(port: number): EndpointSlice {
   return {
     metadata: { ...inDefault, labels: { 'kubernetes.io/service-name': 'kubernetes' } },
     addressType: 'IPv4',

@@ -232,13 +232,14 @@ const protocols = ['SCTP', 'TCP', 'UDP'];
 export const validateEndpoints = validatorOf<Endpoints>((endpoints, old) => [
   ...metadataErrors(endpoints, old, namespaced),
   ...each(endpoints.subsets, 'subsets', (subset, path) => {
+    const addressErrors = (address: EndpointAddress, field: string) => endpointAddressErrors(address, field, endpoints);
     const { addresses, notReadyAddresses, ports } = subset;
     return [
       ...when(!addresses?.length && !notReadyAddresses?.length, () =>
         required(path, 'must specify `addresses` or `notReadyAddresses`'),
       ),
-      ...each(addresses, `${path}.addresses`, endpointAddressErrors),
-      ...each(notReadyAddresses, `${path}.notReadyAddresses`, endpointAddressErrors),
+      ...each(addresses, `${path}.addresses`, addressErrors),
+      ...each(notReadyAddresses, `${path}.notReadyAddresses`, addressErrors),
       ...each(ports, `${path}.ports`, ({ name, port, protocol = 'TCP' }, portPath) => [
         ...(name
           ? messagesOf(dnsLabel(name), `${portPath}.name`, name)
@@ -250,19 +251,18 @@ export const validateEndpoints = validatorOf<Endpoints>((endpoints, old) => [
   }),
 ]);
 
-function endpointAddressErrors(
-  { ip, hostname }: { readonly ip: string; readonly hostname?: string },
-  path: string,
-): Errors {
+type EndpointAddress = { readonly ip: string; readonly hostname?: string };
+
+function endpointAddressErrors({ ip, hostname }: EndpointAddress, path: string, endpoints: Endpoints): Errors {
   return [
     ...messagesOf(ipAddress(ip ?? ''), `${path}.ip`, ip),
-    ...specialAddressErrors(ip ?? '', `${path}.ip`),
+    ...(isApiServer(endpoints) ? [] : specialAddressErrors(ip ?? '', `${path}.ip`)),
     ...(hostname ? messagesOf(dnsLabel(hostname), `${path}.hostname`, hostname) : []),
   ];
 }
 
 /** Our API servers listen on loopback; each node's proxy carries the way there. */
-function isApiServer({ metadata }: EndpointSlice): boolean {
+function isApiServer({ metadata }: Endpoints | EndpointSlice): boolean {
   return metadata?.namespace === 'default' && metadata.name === 'kubernetes';
 }
 

@@ -1,6 +1,7 @@
 /** The validation of every built-in kind that has one, by group and resource; all others have their metadata checked. */
 import type { Validate } from '../auth/user.ts';
 import type { ResourceType } from '../object.ts';
+import { validateIPAddress, validateServiceCIDR } from './addresses.ts';
 import { validateCronJob, validateJob } from './batch.ts';
 import { validatePersistentVolume, validatePersistentVolumeClaim } from './claim.ts';
 import { validateConfigMap, validateSecret } from './config.ts';
@@ -34,6 +35,13 @@ import {
 } from './policies.ts';
 import { validateClusterRole, validateClusterRoleBinding, validateRole, validateRoleBinding } from './rbac.ts';
 import { validateService } from './service.ts';
+import {
+  validateCSIDriver,
+  validateCSINode,
+  validateCSIStorageCapacity,
+  validateVolumeAttachment,
+  validateVolumeAttributesClass,
+} from './storage.ts';
 import {
   validateControllerRevision,
   validateDaemonSet,
@@ -75,7 +83,9 @@ export const validators: ReadonlyMap<string, Validate> = new Map([
   ['discovery.k8s.io/endpointslices', validateEndpointSlice],
   ['networking.k8s.io/ingressclasses', validateIngressClass],
   ['networking.k8s.io/ingresses', validateIngress],
+  ['networking.k8s.io/ipaddresses', validateIPAddress],
   ['networking.k8s.io/networkpolicies', validateNetworkPolicy],
+  ['networking.k8s.io/servicecidrs', validateServiceCIDR],
   ['node.k8s.io/runtimeclasses', validateRuntimeClass],
   ['policy/poddisruptionbudgets', validatePodDisruptionBudget],
   ['rbac.authorization.k8s.io/clusterrolebindings', validateClusterRoleBinding],
@@ -83,7 +93,12 @@ export const validators: ReadonlyMap<string, Validate> = new Map([
   ['rbac.authorization.k8s.io/rolebindings', validateRoleBinding],
   ['rbac.authorization.k8s.io/roles', validateRole],
   ['scheduling.k8s.io/priorityclasses', validatePriorityClass],
+  ['storage.k8s.io/csidrivers', validateCSIDriver],
+  ['storage.k8s.io/csinodes', validateCSINode],
+  ['storage.k8s.io/csistoragecapacities', validateCSIStorageCapacity],
   ['storage.k8s.io/storageclasses', validateStorageClass],
+  ['storage.k8s.io/volumeattachments', validateVolumeAttachment],
+  ['storage.k8s.io/volumeattributesclasses', validateVolumeAttributesClass],
 ]);
 
 /** The validation of a resource. Kinds without rules of their own, custom ones among them, have their metadata checked. */
