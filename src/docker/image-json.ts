@@ -41,7 +41,9 @@ export function imageJson(image: Image): object {
     Size: image.sizeBytes,
     GraphDriver: { Name: 'overlay', Data: null },
     RootFS: { Type: 'layers', Layers: image.diffIds },
-    Metadata: { LastTagTime: '0001-01-01T00:00:00Z' },
+    Metadata: {
+      LastTagTime: image.taggedAt === undefined ? '0001-01-01T00:00:00Z' : new Date(image.taggedAt).toISOString(),
+    },
   };
 }
 

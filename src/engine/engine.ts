@@ -152,6 +152,8 @@ export interface Image {
   }[];
   /** Unpacked size of all layers. */
   readonly sizeBytes: number;
+  /** When it was last pulled, made, loaded or tagged here. */
+  readonly taggedAt?: number;
 }
 
 /** What a container is made from. Durations in ms, sizes in bytes. Absent members take the image's value or Docker's default. */

@@ -21,6 +21,7 @@ import type { OverlaySnapshots } from '../snapshot/snapshots.ts';
 import { decodeConfig, type DescribedImage, encodeConfig } from './config.ts';
 import { collectGarbage } from './garbage.ts';
 import type { CommitUpper, CreateImage, ImageInternals, ImageUsers, Layer, ResolvedImage } from './internals.ts';
+import { defaultImageLimits, ImageKeeping, type ImageLimits } from './keeping.ts';
 import { ImageLayers } from './layers.ts';
 import { loadImages } from './load.ts';
 import { loginTo } from './login.ts';
@@ -44,6 +45,7 @@ export interface ImagesOptions {
   readonly users: ImageUsers;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly limits?: ImageLimits;
 }
 
 /** Opens the images below a directory. Disposing lets go of connections; everything is on disk. */
@@ -59,6 +61,7 @@ class LocalImages implements Images, ImageInternals, AsyncDisposable {
   readonly #options: ImagesOptions;
   readonly #store: ImageStore;
   readonly #layers: ImageLayers;
+  readonly #keeping: ImageKeeping;
   readonly #http = new RegistryHttp();
   /** What the configs of recorded images say. */
   readonly #described = new Map<Digest, DescribedImage>();
@@ -71,6 +74,14 @@ class LocalImages implements Images, ImageInternals, AsyncDisposable {
     this.#options = options;
     this.#store = new ImageStore(join(options.directory, 'images.json'));
     this.#layers = new ImageLayers({ ...options, store: this.#store });
+    this.#keeping = new ImageKeeping({
+      ...options,
+      limits: options.limits ?? defaultImageLimits,
+      list: () => this.#ids().map((id) => ({ id, taggedAt: this.#store.index.images[id]?.taggedAt ?? 0 })),
+      remove: (id) => this.remove(id, { force: true }),
+      isHeld: () => this.#holds > 0,
+      emptyTrash: () => this.snapshots.emptyTrash(),
+    });
   }
 
   async start(): Promise<void> {
@@ -94,6 +105,7 @@ class LocalImages implements Images, ImageInternals, AsyncDisposable {
     using _ = this.hold();
     await this.#collecting;
     const id = await pullImage(this.#parts(), reference, options);
+    void this.#keeping.enforce();
     return this.#imageOf(await this.#describe(id));
   }
 
@@ -128,7 +140,9 @@ class LocalImages implements Images, ImageInternals, AsyncDisposable {
     if (reference.digest !== undefined)
       throw new DabbaError('InvalidArgument', 'refusing to create a tag with a digest reference');
     const { image } = await this.resolveForRun(nameOrId);
-    await this.#store.update((index) => withImage(index, image.id, { references: [formatReference(reference)] }));
+    await this.#store.update((index) =>
+      withImage(index, image.id, { references: [formatReference(reference)], taggedAt: this.#options.clock.now() }),
+    );
   }
 
   async remove(nameOrId: string, options?: { readonly force?: boolean }): Promise<readonly RemovedImage[]> {
@@ -178,6 +192,7 @@ class LocalImages implements Images, ImageInternals, AsyncDisposable {
     await this.#collecting;
     const loaded = await loadImages(this.#parts(), archive, options);
     for (const { id } of loaded) await this.#describe(id);
+    void this.#keeping.enforce();
     return loaded;
   }
 
@@ -216,6 +231,7 @@ class LocalImages implements Images, ImageInternals, AsyncDisposable {
   async resolveForRun(nameOrId: string): Promise<ResolvedImage> {
     const image = await this.find(nameOrId);
     if (!image) throw new DabbaError('NotFound', `No such image: ${nameWithTag(nameOrId)}`);
+    this.#keeping.use(image.id);
     return { image, chainId: this.chainIdsOf(image).at(-1) };
   }
 
@@ -240,7 +256,8 @@ class LocalImages implements Images, ImageInternals, AsyncDisposable {
     const references = request.references.map((text) => formatReference(parseReference(text)));
     const config = encodeConfig(request, request.createdAt ?? this.#options.clock.now());
     const { digest } = await this.#options.blobs.write(only(config));
-    await this.#store.update((index) => withImage(index, digest, { references }));
+    await this.#store.update((index) => withImage(index, digest, { references, taggedAt: this.#options.clock.now() }));
+    void this.#keeping.enforce();
     return this.#imageOf(await this.#describe(digest));
   }
 
@@ -305,8 +322,9 @@ class LocalImages implements Images, ImageInternals, AsyncDisposable {
     const { id, diffIds } = described;
     let sizeBytes = 0;
     for (const chainId of chainIdsOf(diffIds)) sizeBytes += this.snapshots.layers.find(chainId)?.sizeBytes ?? 0;
-    const repoDigests = this.#store.index.images[id]?.repoDigests ?? [];
-    return { ...described, references: this.#store.referencesOf(id), repoDigests, sizeBytes };
+    const { repoDigests = [], taggedAt } = this.#store.index.images[id] ?? {};
+    const references = this.#store.referencesOf(id);
+    return { ...described, references, repoDigests, sizeBytes, ...(taggedAt !== undefined && { taggedAt }) };
   }
 
   #forget(id: Digest): Promise<void> {
@@ -322,6 +340,7 @@ class LocalImages implements Images, ImageInternals, AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#keeping.idle();
     await this.#collecting;
     this.#http[Symbol.dispose]();
   }

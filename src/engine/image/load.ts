@@ -73,7 +73,11 @@ async function loadImage(
   if (isKept) await blobs.write(one(image.manifest.bytes), { expected: image.manifest.descriptor.digest });
   const { references } = image;
   await store.update((index) =>
-    withImage(index, id, { references, ...(isKept && { manifest: image.manifest.descriptor }) }),
+    withImage(index, id, {
+      references,
+      taggedAt: parts.clock.now(),
+      ...(isKept && { manifest: image.manifest.descriptor }),
+    }),
   );
   return { id, references };
 }

@@ -87,6 +87,7 @@ export async function pullImage(
       references: reference.digest === undefined ? [formatReference(reference)] : [],
       repoDigests: [`${repositoryOf(reference)}@${found.digest}`],
       manifest: kept,
+      taggedAt: parts.clock.now(),
     }),
   );
   return manifest.config.digest;

@@ -11,6 +11,8 @@ export interface ImageRecord {
   readonly repoDigests: readonly string[];
   /** The manifest it came with, kept so that it is pushed under the same digest. */
   readonly manifest?: Descriptor;
+  /** When it was last pulled, made, loaded or tagged. */
+  readonly taggedAt?: number;
 }
 
 /** Everything we remember of images. Never changed in place. */
@@ -102,13 +104,16 @@ export function withImage(
     readonly references: readonly string[];
     readonly repoDigests?: readonly string[];
     readonly manifest?: Descriptor;
+    readonly taggedAt?: number;
   },
 ): ImageIndex {
   const known = index.images[id];
   const manifest = image.manifest ?? known?.manifest;
+  const taggedAt = image.taggedAt ?? known?.taggedAt;
   const record: ImageRecord = {
     repoDigests: [...new Set([...(known?.repoDigests ?? []), ...(image.repoDigests ?? [])])],
     ...(manifest && { manifest }),
+    ...(taggedAt !== undefined && { taggedAt }),
   };
   const references = Object.fromEntries(image.references.map((reference) => [reference, id]));
   return { ...index, images: { ...index.images, [id]: record }, references: { ...index.references, ...references } };
