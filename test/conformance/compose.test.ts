@@ -106,7 +106,12 @@ function containerBody(service: string, of: { readonly host?: object; readonly m
   return {
     ...empty,
     ...absent,
-    ...{ AttachStdin: false, AttachStdout: true, AttachStderr: true, Tty: false, OpenStdin: false, StdinOnce: false },
+    AttachStdin: false,
+    AttachStdout: true,
+    AttachStderr: true,
+    Tty: false,
+    OpenStdin: false,
+    StdinOnce: false,
     Image: image,
     Env: [],
     Labels: labels({
@@ -205,7 +210,9 @@ test('the calls of `compose up`, `ps` and `down`, as the plugin makes them', asy
 });
 
 const plugin = ['docker', join(project, '.cache/clients/bin/docker')].find(
-  (program) => spawnSync(program, ['compose', 'version']).status === 0,
+  // Installed for everybody, that is: the tests' clients have a configuration of their own.
+  (program) =>
+    spawnSync(program, ['compose', 'version'], { env: { ...process.env, DOCKER_CONFIG: '/nowhere' } }).status === 0,
 );
 
 test(
