@@ -1,8 +1,10 @@
 /** Serves the published description of what a cluster serves: `/openapi/v3`, a document for each group version below it, and `/openapi/v2`. */
 import { apiVersionOf, parseApiVersion } from '../../object.ts';
+import type { JsonObject } from '../../schema/json.ts';
 import { isObject } from '../../schema/json.ts';
 import { loadDescriptions } from '../../schema/load.ts';
 import { openApiHash, openApiPath, openApiV2, openApiV3, openApiV3Index } from '../../schema/openapi/document.ts';
+import { encodeOpenApiV2 } from '../../schema/openapi/protobuf-v2.ts';
 import type { OpenApiResource } from '../../schema/openapi/resource.ts';
 import { StatusError } from '../../status.ts';
 import type { Catalog, Served } from '../catalog.ts';
@@ -14,26 +16,44 @@ import { notFoundPath } from './refusals.ts';
 import { sendBytes, sendObject } from './respond.ts';
 import { gitVersion } from './version.ts';
 
-/** Throws `NotFound` for documents there are none of, `NotAcceptable` for those who take protobuf alone. */
+/** Throws `NotFound` for documents there are none of, `NotAcceptable` for forms there are none of: v3 is JSON alone. */
 export async function serveOpenApi(parts: ApiParts, exchange: Exchange): Promise<void> {
   const [, version, ...rest] = exchange.url.pathname.split('/').filter(Boolean);
-  refuseProtobuf(exchange);
   const published = publishedBy(parts);
   if (version === 'v3' && rest.length === 0) return sendObject(exchange, openApiV3Index(published.hashes));
   const path = rest.join('/');
   const isKnown = version === 'v3' ? published.hashes.has(path) : version === 'v2' && rest.length === 0;
   if (!isKnown) throw notFoundPath();
   if (version === 'v3' && isStale(exchange, published.hashes.get(path)!)) return;
-  const bytes = await published.document(`${version}/${path}`, () =>
-    describe(parts, version === 'v3' ? path : undefined),
-  );
-  sendBytes(exchange, bytes);
+  if (version === 'v3') {
+    formOf(exchange, ['json']);
+    return sendBytes(exchange, await published.document(path, async () => jsonBytes(await describe(parts, path))));
+  }
+  const form = formOf(exchange, ['json', 'protobuf']);
+  const bytes = await published.document(form, async () => {
+    const document = await describe(parts, undefined);
+    return form === 'json' ? jsonBytes(document) : Buffer.from(encodeOpenApiV2(document));
+  });
+  sendBytes(exchange, bytes, { contentType: form === 'json' ? 'application/json' : protobufType });
 }
 
-/** Clients that take protobuf and nothing else do without: kubectl goes by v3, which it reads as JSON. */
-function refuseProtobuf({ request }: Exchange): void {
-  const ranges = readAccept(request.headers.accept);
-  if (ranges.some(({ type }) => ['application/json', '*/*', 'application/*'].includes(type))) return;
+function jsonBytes(document: JsonObject): Buffer {
+  return Buffer.from(JSON.stringify(document));
+}
+
+/** v2 as Go clients want it. They ask with an `@`, which no media type may hold, and are answered without. */
+const protobufType = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
+
+type Form = 'json' | 'protobuf';
+
+/** The first form that the client takes and there is. */
+function formOf({ request }: Exchange, forms: readonly Form[]): Form {
+  const wanted = readAccept(request.headers.accept).map(({ type }): Form | undefined => {
+    if (['application/json', '*/*', 'application/*'].includes(type)) return 'json';
+    return type.replace('@', '.') === protobufType ? 'protobuf' : undefined;
+  });
+  const found = wanted.find((form) => form !== undefined && forms.includes(form));
+  if (found) return found;
   throw new StatusError('NotAcceptable', 'only the following media types are accepted: application/json');
 }
 
@@ -69,10 +89,10 @@ class Published {
   }
 
   /** A failure is not kept. */
-  document(key: string, make: () => Promise<object>): Promise<Buffer> {
+  document(key: string, make: () => Promise<Buffer>): Promise<Buffer> {
     const known = this.#documents.get(key);
     if (known) return known;
-    const made = make().then((document) => Buffer.from(JSON.stringify(document)));
+    const made = make();
     this.#documents.set(key, made);
     made.catch(() => this.#documents.delete(key));
     return made;
@@ -90,7 +110,7 @@ function publishedBy({ catalog }: ApiParts): Published {
 }
 
 /** One group version for v3, everything for v2. */
-async function describe({ catalog, schemas, logger }: ApiParts, path: string | undefined): Promise<object> {
+async function describe({ catalog, schemas, logger }: ApiParts, path: string | undefined): Promise<JsonObject> {
   const descriptions = await loadDescriptions({ logger });
   const options = { schemas, descriptions, serverVersion: gitVersion };
   const groupVersions = catalog.groupVersions();

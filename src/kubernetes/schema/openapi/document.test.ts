@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { loadDescriptions, loadSchemas } from '../load.ts';
 import { openApiHash, openApiV2, openApiV3, openApiV3Index } from './document.ts';
+import { ProtobufReader } from '../protobuf-reader.ts';
+import { encodeOpenApiV2 } from './protobuf-v2.ts';
 import type { OpenApiResource } from './resource.ts';
 
 const options = {
@@ -114,3 +116,42 @@ test('the index tells where a document is, by a hash that changes with it', () =
   });
   assert.notEqual(openApiHash([{ ...tabs, verbs: [] }], options), hash);
 });
+
+test('v2 in protobuf says what v2 in JSON says', () => {
+  const document = openApiV2([deployments, tabs], options);
+  const top = messageIn(encodeOpenApiV2(document));
+  assert.equal(text(top.get(1)?.[0]), '2.0');
+  const named = (bytes: Uint8Array | undefined, list: number) =>
+    new Map(
+      (messageIn(bytes).get(list) ?? []).map((entry) => {
+        const parts = messageIn(entry);
+        return [text(parts.get(1)?.[0]), parts.get(2)?.[0]] as const;
+      }),
+    );
+  const definitions = named(top.get(9)?.[0], 1);
+  assert.deepEqual([...definitions.keys()], Object.keys(at(document, 'definitions')));
+  assert.deepEqual([...named(top.get(8)?.[0], 2).keys()], Object.keys(at(document, 'paths')));
+  const container = messageIn(definitions.get('io.k8s.api.core.v1.Container'));
+  const properties = named(container.get(25)?.[0], 1);
+  const extensions = new Map(
+    (messageIn(properties.get('ports')).get(31) ?? []).map((entry) => {
+      const parts = messageIn(entry);
+      return [text(parts.get(1)?.[0]), text(messageIn(parts.get(2)?.[0]).get(2)?.[0]).trim()] as const;
+    }),
+  );
+  assert.equal(extensions.get('x-kubernetes-patch-merge-key'), 'containerPort');
+});
+
+/** The parts of a message that have a length, by field number. */
+function messageIn(bytes: Uint8Array = new Uint8Array()): ReadonlyMap<number, readonly Uint8Array[]> {
+  const reader = new ProtobufReader(bytes);
+  const parts = new Map<number, Uint8Array[]>();
+  for (let field = reader.next(); field; field = reader.next())
+    if (reader.isPacked) parts.set(field.number, [...(parts.get(field.number) ?? []), reader.bytes()]);
+    else reader.skip();
+  return parts;
+}
+
+function text(bytes: Uint8Array | undefined): string {
+  return Buffer.from(bytes ?? []).toString();
+}
