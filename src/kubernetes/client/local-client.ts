@@ -8,7 +8,7 @@ import { bodySchema, changeOf } from '../apiserver/operations/patch.ts';
 import { post } from '../apiserver/operations/post.ts';
 import { get, list, objectIn } from '../apiserver/operations/read.ts';
 import { scaleOf } from '../apiserver/operations/scale.ts';
-import { update } from '../apiserver/operations/update.ts';
+import { namesVersion, update } from '../apiserver/operations/update.ts';
 import { watchObjects } from '../apiserver/operations/watch-objects.ts';
 import type { KubernetesObject, ObjectName, ResourceType } from '../object.ts';
 import { decodeParsed } from '../schema/decode.ts';
@@ -77,7 +77,11 @@ export class LocalClient implements ApiClient {
     const call = await this.#allowed(type, 'update', { ...nameOf(object), ...options });
     const { strategy } = call.resource;
     const body = call.subresource === 'scale' ? object : withType(object, type);
-    const { stored } = await update(this.#parts, call, { next: () => body, mayCreate: strategy.isCreatedOnUpdate });
+    const { stored } = await update(this.#parts, call, {
+      next: () => body,
+      isPinned: namesVersion(body),
+      mayCreate: strategy.isCreatedOnUpdate,
+    });
     return this.#shown(call, objectIn(call.version, stored)) as T;
   }
 

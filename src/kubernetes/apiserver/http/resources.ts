@@ -7,7 +7,7 @@ import { deletedStatus, remove, removeCollection } from '../operations/delete.ts
 import { isPosted, post, postedKind } from '../operations/post.ts';
 import { get, list, objectIn } from '../operations/read.ts';
 import { scaleOf } from '../operations/scale.ts';
-import { update } from '../operations/update.ts';
+import { namesVersion, update } from '../operations/update.ts';
 import type { ApiParts, Call, NamedCall } from '../parts.ts';
 import type { StoredObject } from '../storage/stored-object.ts';
 import { decodeBody, readBody } from './body.ts';
@@ -98,6 +98,7 @@ async function replaceOne(parts: ApiParts, exchange: Exchange, call: NamedCall):
   const body = decodeBody(parts, exchange, await readBody(exchange), expectedOf(parts, call));
   const { stored, isCreated } = await update(parts, call, {
     next: () => withVersion(body),
+    isPinned: namesVersion(body),
     mayCreate: call.resource.strategy.isCreatedOnUpdate,
   });
   answer(parts, exchange, call, stored, isCreated ? 201 : 200);

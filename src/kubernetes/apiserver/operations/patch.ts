@@ -2,7 +2,7 @@ import type { Patch } from '../../client/client.ts';
 import type { KubernetesObject } from '../../object.ts';
 import { StatusError } from '../../status.ts';
 import { type ApiParts, type NamedCall, schemaOf, timestamp } from '../parts.ts';
-import type { Change } from './update.ts';
+import { type Change, namesVersion } from './update.ts';
 
 /** What decoding a patched object found wrong is told, or refused, as the client wishes. */
 export interface PatchOptions {
@@ -16,8 +16,14 @@ export function changeOf(parts: ApiParts, call: NamedCall, patch: Patch, { isFor
   if (patch.kind === 'apply') return applied(parts, call, patch.body, { isForced, check });
   return {
     mayCreate: false,
+    isPinned: patch.kind === 'json' ? patch.body.some(namesVersionPath) : namesVersion(patch.body),
     next: (live) => check(patched(parts, call, live!, patch)),
   };
+}
+
+/** An operation of a JSON patch on the version itself. */
+function namesVersionPath(operation: object): boolean {
+  return 'path' in operation && operation.path === '/metadata/resourceVersion';
 }
 
 function patched(
@@ -68,6 +74,7 @@ function applied(parts: ApiParts, call: NamedCall, body: object, { isForced, che
   const asked = check(body);
   return {
     mayCreate: true,
+    isPinned: namesVersion(body),
     isApply: true,
     next: (live) =>
       parts.merge.apply({

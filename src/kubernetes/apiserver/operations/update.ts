@@ -22,6 +22,8 @@ export interface Change {
   readonly next: (live: KubernetesObject | undefined) => KubernetesObject | Promise<KubernetesObject>;
   /** An object that does not exist is made. */
   readonly mayCreate: boolean;
+  /** The client named the version it wants to change; another one is a conflict, and losing a race is too. */
+  readonly isPinned: boolean;
   /** `next` has set `managedFields` itself: server-side apply. */
   readonly isApply?: boolean;
   readonly precondition?: { readonly uid?: string | undefined; readonly resourceVersion?: string | undefined };
@@ -39,9 +41,9 @@ export async function update(parts: ApiParts, call: NamedCall, change: Change): 
   for (let attempt = 1; ; attempt++) {
     const live = cache.get(path);
     if (!live) return createInstead(parts, call, change);
-    const { stored, hadVersion } = await tryUpdate(parts, call, change, live);
+    const stored = await tryUpdate(parts, call, change, live);
     if (stored) return { stored, isCreated: false };
-    if (hadVersion || attempt === ATTEMPTS) throw changedMeanwhile(call);
+    if (change.isPinned || attempt === ATTEMPTS) throw changedMeanwhile(call);
   }
 }
 
@@ -66,7 +68,7 @@ async function tryUpdate(
   call: NamedCall,
   change: Change,
   live: StoredObject,
-): Promise<{ readonly stored: StoredObject | undefined; readonly hadVersion: boolean }> {
+): Promise<StoredObject | undefined> {
   const old = live.object;
   const context = contextOf(parts, call);
   const part = call.subresource === undefined ? undefined : call.resource.subresources.get(call.subresource);
@@ -77,12 +79,12 @@ async function tryUpdate(
   const asked = part?.kind === 'scale' ? withScale(call, part, old, body) : toStored(call, body);
   keepMetadata(asked, old, call);
   const next = await prepare(parts, call, { asked, old, part, context });
-  if (isSameJson(next, old)) return { stored: live, hadVersion: false };
+  if (isSameJson(next, old)) return live;
   const { strategy } = call.resource;
   const effects = call.isDryRun || part ? noEffects : ((await strategy.allocate?.(next, old, context)) ?? noEffects);
   const tracked = change.isApply ? next : tracksManagers(parts, call, next, old);
   const path = objectPath(call);
-  if (call.isDryRun) return { stored: await uncommitted(parts, call, path, tracked, live.revision), hadVersion: false };
+  if (call.isDryRun) return uncommitted(parts, call, path, tracked, live.revision);
   const { prefix } = await cacheOf(parts, call.resource);
   const isGone = isFinallyDeleted(call, tracked);
   const stored = await commit(parts, call, {
@@ -92,8 +94,7 @@ async function tryUpdate(
     effects: isGone ? (strategy.release?.(old, context) ?? noEffects) : effects,
   });
   // A write that let go of the last finalizer answers the object as it last was.
-  const answer = stored && isGone ? await uncommitted(parts, call, path, tracked, live.revision) : stored;
-  return { stored: answer, hadVersion: Boolean(version) };
+  return stored && isGone ? uncommitted(parts, call, path, tracked, live.revision) : stored;
 }
 
 function checkVersion(
@@ -161,6 +162,14 @@ function isNewGeneration(next: KubernetesObject, old: KubernetesObject): boolean
     ...rest
   }: KubernetesObject & { readonly status?: unknown }) => rest;
   return !isSameJson(content(next), content(old));
+}
+
+/** True if what a client sent names a version. */
+export function namesVersion(body: unknown): boolean {
+  if (typeof body !== 'object' || body === null) return false;
+  const { metadata } = body as { readonly metadata?: unknown };
+  if (typeof metadata !== 'object' || metadata === null) return false;
+  return Boolean((metadata as { readonly resourceVersion?: unknown }).resourceVersion);
 }
 
 /** True if the object waits for nothing any more. */
