@@ -1,9 +1,23 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Informer } from '../client/informer.ts';
-import type { KubernetesObject } from '../object.ts';
-import { deployments, endpointSlices, namespaces, nodes, pods, serviceAccounts, services } from '../resources.ts';
+import type { KubernetesObject, ResourceType } from '../object.ts';
+import {
+  daemonSets,
+  deployments,
+  endpointSlices,
+  jobs,
+  namespaces,
+  nodes,
+  persistentVolumeClaims,
+  persistentVolumes,
+  pods,
+  serviceAccounts,
+  services,
+  statefulSets,
+} from '../resources.ts';
 import { makeTestCluster, type TestCluster } from '../test-cluster.ts';
+import { isTrue } from './conditions.ts';
 import { timestampAt } from './meta.ts';
 
 /** Resolves when the copy satisfies `holds`. */
@@ -14,7 +28,7 @@ function until<T extends KubernetesObject>(copy: Informer<T>, holds: () => boole
   return promise.finally(stop);
 }
 
-/** What a kubelet says of every pod that is bound: it runs, and has an address; one that is being deleted is gone. */
+/** What a kubelet says of every pod that is bound: it runs, and has an address, or has ended, if it is a job's; one that is being deleted is gone. */
 function fakeKubelet({ client, informers }: TestCluster): () => void {
   let last = 0;
   return informers.of(pods).onChange(({ now }) => {
@@ -23,7 +37,7 @@ function fakeKubelet({ client, informers }: TestCluster): () => void {
     const named = { name: name!, namespace };
     const work = deletionTimestamp
       ? client.delete(pods, named, { gracePeriodSeconds: 0 })
-      : now.status?.phase === 'Running'
+      : now.status?.phase !== 'Pending'
         ? Promise.resolve()
         : client.patch(
             pods,
@@ -32,7 +46,7 @@ function fakeKubelet({ client, informers }: TestCluster): () => void {
               kind: 'merge',
               body: {
                 status: {
-                  phase: 'Running',
+                  phase: now.metadata!.labels?.['job-name'] ? 'Succeeded' : 'Running',
                   podIP: `10.0.0.${++last}`,
                   conditions: [{ type: 'Ready', status: 'True', lastTransitionTime: timestampAt(Date.now()) }],
                 },
@@ -42,6 +56,17 @@ function fakeKubelet({ client, informers }: TestCluster): () => void {
           );
     work.catch(() => undefined);
   });
+}
+
+async function addNode({ client }: TestCluster): Promise<void> {
+  const node = await client.create(nodes, { metadata: { name: 'n1' } });
+  const allocatable = { cpu: '4', memory: '4Gi', pods: '100' };
+  const conditions = [{ type: 'Ready', status: 'True' }];
+  await client.update(
+    nodes,
+    { ...node, status: { allocatable, capacity: allocatable, conditions } },
+    { subresource: 'status' },
+  );
 }
 
 test(
@@ -54,14 +79,7 @@ test(
     const namespace = 'shop';
     await client.create(namespaces, { metadata: { name: namespace } });
     await client.create(serviceAccounts, { metadata: { namespace, name: 'default' } });
-    const node = await client.create(nodes, { metadata: { name: 'n1' } });
-    const allocatable = { cpu: '4', memory: '4Gi', pods: '100' };
-    const conditions = [{ type: 'Ready', status: 'True' }];
-    await client.update(
-      nodes,
-      { ...node, status: { allocatable, capacity: allocatable, conditions } },
-      { subresource: 'status' },
-    );
+    await addNode(cluster);
     const labels = { app: 'web' };
     await client.create(services, {
       metadata: { namespace, name: 'web' },
@@ -103,6 +121,53 @@ test(
     const spaces = informers.of(namespaces);
     await until(spaces, () => spaces.get(namespace) === undefined);
     assert.equal((await client.list(pods, { namespace })).items.length, 0);
+    stop();
+  },
+);
+
+test(
+  'over the real API server every workload comes up, and goes with all that is its own',
+  { timeout: 30_000 },
+  async () => {
+    await using cluster = await makeTestCluster({ components: ['controllers', 'scheduler'] });
+    const { client, informers } = cluster;
+    const stop = fakeKubelet(cluster);
+    await addNode(cluster);
+    const accounts = informers.of(serviceAccounts);
+    await until(accounts, () => accounts.get('default/default') !== undefined);
+    const named = (name: string) => ({ namespace: 'default', name });
+    const template = (app: string, restartPolicy: string) => ({
+      metadata: { labels: { app } },
+      spec: { restartPolicy, containers: [{ name: 'c', image: 'i' }] },
+    });
+    const selecting = (app: string) => ({ selector: { matchLabels: { app } }, template: template(app, 'Always') });
+    const claim = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '8Mi' } } };
+    await client.create(statefulSets, {
+      metadata: named('db'),
+      spec: {
+        ...selecting('db'),
+        replicas: 2,
+        serviceName: 'db',
+        persistentVolumeClaimRetentionPolicy: { whenDeleted: 'Delete', whenScaled: 'Delete' },
+        volumeClaimTemplates: [{ metadata: { name: 'd' }, spec: claim }],
+      },
+    });
+    await client.create(daemonSets, { metadata: named('ds'), spec: selecting('ds') });
+    const job = { completions: 3, completionMode: 'Indexed', template: template('j', 'Never') };
+    await client.create(jobs, { metadata: named('j'), spec: job });
+    const [sets, daemons, ended] = [informers.of(statefulSets), informers.of(daemonSets), informers.of(jobs)];
+    await until(sets, () => sets.get('default/db')?.status?.availableReplicas === 2);
+    await until(daemons, () => daemons.get('default/ds')?.status?.numberAvailable === 1);
+    await until(ended, () => isTrue(ended.get('default/j')?.status?.conditions, 'Complete'));
+    const leave = <T extends KubernetesObject>(type: ResourceType<T>, name: string) =>
+      client.delete(type, named(name), { propagationPolicy: 'Foreground' });
+    await Promise.all([leave(statefulSets, 'db'), leave(daemonSets, 'ds'), leave(jobs, 'j')]);
+    const gone = <T extends KubernetesObject>(type: ResourceType<T>) => {
+      const copy = informers.of(type);
+      return until(copy, () => copy.list().length === 0);
+    };
+    await Promise.all([gone(statefulSets), gone(daemonSets), gone(jobs), gone(pods)]);
+    await Promise.all([gone(persistentVolumeClaims), gone(persistentVolumes)]);
     stop();
   },
 );

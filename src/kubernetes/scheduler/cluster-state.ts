@@ -1,6 +1,6 @@
 import type { Node, Pod } from '../types.ts';
 import { NodeInfo } from './node-info.ts';
-import { podInfoOf, type PodInfo } from './pod-info.ts';
+import { type PodAffinity, podInfoOf, type PodInfo } from './pod-info.ts';
 import type { NamespaceLabels } from './selection.ts';
 
 /** Pods that look the same to every selector, and how many of them each node has. */
@@ -8,6 +8,12 @@ export interface PodGroup {
   readonly namespace: string;
   readonly labels: Readonly<Record<string, string>> | undefined;
   readonly isTerminating: boolean;
+  readonly nodes: Map<NodeInfo, number>;
+}
+
+/** Pods with the same labels and the same affinity, and how many of them each node has. */
+export interface AffinityGroup {
+  readonly affinity: PodAffinity;
   readonly nodes: Map<NodeInfo, number>;
 }
 
@@ -22,8 +28,7 @@ export class ClusterState {
   readonly #pods = new Map<string, { readonly info: PodInfo; readonly node: NodeInfo }>();
   readonly #assumed = new Set<string>();
   readonly #groups = new Map<string, PodGroup>();
-  /** Pods whose own affinity terms others must heed. */
-  readonly withAffinity = new Map<string, { readonly info: PodInfo; readonly node: NodeInfo }>();
+  readonly #affinityGroups = new Map<string, AffinityGroup>();
   /** How many nodes have each image. */
   readonly imageNodes = new Map<string, number>();
   readonly #labelsOf: NamespaceLabels;
@@ -38,6 +43,11 @@ export class ClusterState {
 
   get groups(): Iterable<PodGroup> {
     return this.#groups.values();
+  }
+
+  /** Pods whose own affinity terms others must heed. */
+  get affinityGroups(): ReadonlyMap<string, AffinityGroup> {
+    return this.#affinityGroups;
   }
 
   get podCount(): number {
@@ -110,7 +120,7 @@ export class ClusterState {
   #put(info: PodInfo, node: NodeInfo): void {
     node.add(info);
     this.#pods.set(info.uid, { info, node });
-    if (info.affinity) this.withAffinity.set(info.uid, { info, node });
+    this.#countAffinity(info, node, 1);
     let group = this.#groups.get(info.group);
     if (!group) {
       const { namespace, isTerminating, pod } = info;
@@ -123,11 +133,19 @@ export class ClusterState {
   #take(info: PodInfo, node: NodeInfo): void {
     node.remove(info);
     this.#pods.delete(info.uid);
-    this.withAffinity.delete(info.uid);
+    this.#countAffinity(info, node, -1);
     const group = this.#groups.get(info.group)!;
     count(group.nodes, node, -1);
     if (group.nodes.size === 0) this.#groups.delete(info.group);
     if (!node.node && node.pods.size === 0) this.#nodes.delete(node.name);
+  }
+
+  #countAffinity({ affinity, affinityGroup }: PodInfo, node: NodeInfo, by: 1 | -1): void {
+    if (!affinity || affinityGroup === undefined) return;
+    let group = this.#affinityGroups.get(affinityGroup);
+    if (!group) this.#affinityGroups.set(affinityGroup, (group = { affinity, nodes: new Map() }));
+    count(group.nodes, node, by);
+    if (group.nodes.size === 0) this.#affinityGroups.delete(affinityGroup);
   }
 }
 

@@ -99,16 +99,11 @@ export class Passes {
       const { weight = 1 } = plugin;
       for (let index = 0; index < scores.length; index++) totals[index]! += weight * scores[index]!;
     }
+    let highest = Number.NEGATIVE_INFINITY;
+    for (const total of totals) if (total > highest) highest = total;
+    const best = nodes.filter((_, index) => totals[index] === highest);
     // Of equally good ones each is as likely.
-    let best = 0;
-    let equals = 1;
-    for (let index = 1; index < totals.length; index++) {
-      if (totals[index]! > totals[best]!) {
-        best = index;
-        equals = 1;
-      } else if (totals[index] === totals[best] && fraction() * ++equals < 1) best = index;
-    }
-    return nodes[best]!;
+    return best[Math.floor(fraction() * best.length)]!;
   }
 }
 

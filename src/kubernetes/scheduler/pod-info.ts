@@ -33,12 +33,16 @@ export interface PodInfo {
   readonly affinity: PodAffinity | undefined;
   /** Pods with the same namespace, labels and liveness are counted together. */
   readonly group: string;
+  /** Pods of the same group with the same affinity look the same to those who must heed it; undefined without affinity. */
+  readonly affinityGroup: string | undefined;
   readonly isTerminating: boolean;
 }
 
 export function podInfoOf(pod: Pod, labelsOf: NamespaceLabels): PodInfo {
   const { namespace = '', uid = '', labels = {}, deletionTimestamp } = pod.metadata ?? {};
   const requests = requestsOf(pod);
+  const affinity = affinityOf(pod, labelsOf);
+  const group = groupOf(namespace, labels, deletionTimestamp !== undefined);
   return {
     pod,
     key: keyOf(pod),
@@ -49,8 +53,9 @@ export function podInfoOf(pod: Pod, labelsOf: NamespaceLabels): PodInfo {
     presumedCpuMillis: requests.get('cpu') || PRESUMED_CPU_MILLIS,
     presumedMemoryBytes: requests.get('memory') || PRESUMED_MEMORY_BYTES,
     hostPorts: hostPortsOf(pod),
-    affinity: affinityOf(pod, labelsOf),
-    group: groupOf(namespace, labels, deletionTimestamp !== undefined),
+    affinity,
+    group,
+    affinityGroup: affinity && `${group}\n${JSON.stringify(pod.spec!.affinity)}`,
     isTerminating: deletionTimestamp !== undefined,
   };
 }

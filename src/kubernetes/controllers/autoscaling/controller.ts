@@ -92,7 +92,7 @@ class Autoscale {
       return this.#write({ current, desired: 0 });
     }
     const demand = await this.#demand(scale, current);
-    if (!demand) return this.#write({ current, desired: autoscaler.status?.desiredReplicas ?? current });
+    if (!demand) return this.#write({ current, desired: autoscaler.status?.desiredReplicas || current });
     const nowMs = parts.clock.now();
     const { replicas, reason, message, stabilized } = limited({
       spec,

@@ -61,9 +61,10 @@ export const interPodAffinity: Plugin = {
 /** Places that running pods keep others like this one away from. */
 function existingAntiAffinity({ namespace, pod }: PodInfo, state: ClusterState): Map<string, Places> {
   const places = new Map<string, Places>();
-  for (const { info, node } of state.withAffinity.values())
-    for (const { topologyKey, takes } of info.affinity!.requiredAnti)
-      if (takes(namespace, pod.metadata?.labels)) placesOf(places, topologyKey).add(node, 1);
+  for (const { affinity, nodes } of state.affinityGroups.values())
+    for (const { topologyKey, takes } of affinity.requiredAnti)
+      if (takes(namespace, pod.metadata?.labels))
+        for (const [node, count] of nodes) placesOf(places, topologyKey).add(node, count);
   return places;
 }
 
@@ -131,22 +132,22 @@ function scorerOf(
 ): ReturnType<NonNullable<Plugin['score']>> {
   const preferred = affinity?.preferred ?? [];
   const avoided = affinity?.preferredAnti ?? [];
-  if (!preferred.length && !avoided.length && !state.withAffinity.size) return undefined;
+  if (!preferred.length && !avoided.length && !state.affinityGroups.size) return undefined;
   const terms: { places: Places; weight: number }[] = [
     ...countPods(preferred, state).map((places, index) => ({ places, weight: preferred[index]!.weight })),
     ...countPods(avoided, state).map((places, index) => ({ places, weight: -avoided[index]!.weight })),
   ];
   const theirs = new Map<string, Places>();
-  for (const { info, node } of state.withAffinity.values()) {
-    const { required, preferred: liked, preferredAnti } = info.affinity!;
+  for (const { affinity: other, nodes } of state.affinityGroups.values()) {
     const count = (selections: readonly PodSelection[], weightOf: (selection: PodSelection) => number) => {
       for (const selection of selections)
         if (selection.takes(namespace, pod.metadata?.labels))
-          placesOf(theirs, selection.topologyKey).add(node, weightOf(selection));
+          for (const [node, pods] of nodes)
+            placesOf(theirs, selection.topologyKey).add(node, pods * weightOf(selection));
     };
-    count(required, () => HARD_WEIGHT);
-    count(liked, ({ weight }) => weight);
-    count(preferredAnti, ({ weight }) => -weight);
+    count(other.required, () => HARD_WEIGHT);
+    count(other.preferred, ({ weight }) => weight);
+    count(other.preferredAnti, ({ weight }) => -weight);
   }
   for (const places of theirs.values()) terms.push({ places, weight: 1 });
   if (!terms.length) return undefined;

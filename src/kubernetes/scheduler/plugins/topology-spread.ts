@@ -67,13 +67,17 @@ interface Spread {
   readonly counts: Map<string, number>;
 }
 
+interface CountRequest {
+  readonly constraints: readonly Constraint[];
+  readonly state: ClusterState;
+  /** Those whose places count. */
+  readonly nodes: readonly NodeInfo[];
+  /** In the place of the constraints' own; then nodes need not have every key. */
+  readonly given?: LabelSelector | undefined;
+}
+
 /** Counts alike pods; only nodes that have every key of the pod's constraints take part. */
-function countSpread(
-  info: PodInfo,
-  constraints: readonly Constraint[],
-  state: ClusterState,
-  given?: LabelSelector,
-): readonly Spread[] {
+function countSpread(info: PodInfo, { constraints, state, nodes, given }: CountRequest): readonly Spread[] {
   const labels = info.pod.metadata?.labels;
   const spreads = constraints.map((constraint): Spread => {
     const selector = given ?? withLabelKeys(info.pod, labelSelectorOf(constraint.labelSelector), constraint);
@@ -87,7 +91,7 @@ function countSpread(
     spread.isEligible(node);
   for (const spread of spreads) {
     const { counts, selector, constraint } = spread;
-    for (const node of state.nodes) if (takesPart(spread, node)) counts.set(node.labels[constraint.topologyKey]!, 0);
+    for (const node of nodes) if (takesPart(spread, node)) counts.set(node.labels[constraint.topologyKey]!, 0);
     for (const group of state.groups) {
       if (group.isTerminating || group.namespace !== info.namespace || !matches(selector, group.labels)) continue;
       for (const [node, count] of group.nodes) {
@@ -103,24 +107,35 @@ function countSpread(
 class SpreadFilter implements Filter {
   readonly #info: PodInfo;
   readonly #spreads: readonly Spread[];
+  /** The lowest count of each constraint, until something moves. */
+  readonly #lowestOf = new Map<Constraint, number>();
 
   constructor(info: PodInfo, constraints: readonly Constraint[], state: ClusterState) {
     this.#info = info;
-    this.#spreads = countSpread(info, constraints, state);
+    this.#spreads = countSpread(info, { constraints, state, nodes: state.nodes });
   }
 
   check({ labels }: NodeInfo): Refusal | undefined {
     for (const { constraint, counts, isSelfIn } of this.#spreads) {
       const place = labels[constraint.topologyKey];
       if (place === undefined) return unlabelled;
-      const isScarce = counts.size < (constraint.minDomains ?? 1);
-      const lowest = isScarce ? 0 : Math.min(...counts.values());
-      if ((counts.get(place) ?? 0) + Number(isSelfIn) - lowest > constraint.maxSkew) return refusal;
+      if ((counts.get(place) ?? 0) + Number(isSelfIn) - this.#lowest(constraint, counts) > constraint.maxSkew)
+        return refusal;
     }
     return undefined;
   }
 
+  #lowest(constraint: Constraint, counts: ReadonlyMap<string, number>): number {
+    let lowest = this.#lowestOf.get(constraint);
+    if (lowest === undefined) {
+      lowest = counts.size < (constraint.minDomains ?? 1) ? 0 : Math.min(...counts.values());
+      this.#lowestOf.set(constraint, lowest);
+    }
+    return lowest;
+  }
+
   move({ namespace, pod, isTerminating }: PodInfo, node: NodeInfo, by: 1 | -1): void {
+    this.#lowestOf.clear();
     if (namespace !== this.#info.namespace || isTerminating) return;
     for (const { constraint, counts, selector, isEligible } of this.#spreads) {
       const place = node.labels[constraint.topologyKey];
@@ -140,7 +155,7 @@ interface ScoreRequest {
 }
 
 function scorerOf(info: PodInfo, { soft, state, nodes, isDefault, selector }: ScoreRequest): Scorer {
-  const spreads = countSpread(info, soft, state, selector);
+  const spreads = countSpread(info, { constraints: soft, state, nodes, given: selector });
   const weights = spreads.map(({ counts }) => Math.log(counts.size + 2));
   const isIgnored = (node: NodeInfo) =>
     !isDefault && soft.some(({ topologyKey }) => node.labels[topologyKey] === undefined);
