@@ -6,7 +6,7 @@ import type { AdmissionPlugin } from '../auth/user.ts';
 import { limitRanges, persistentVolumeClaims, pods } from '../resources.ts';
 import type { LimitRange, PersistentVolumeClaim, Pod } from '../types.ts';
 import { violationsOfClaim, violationsOfPod } from './limit-ranges.ts';
-import { aggregate, creates, isOf, reader, refusal, type AdmissionParts } from './plugin.ts';
+import { aggregate, creates, isOf, present, reader, refusal, type AdmissionParts } from './plugin.ts';
 import { requirementsIn, type Amounts, type ResourceContainer } from './pod-resources.ts';
 
 type LimitItem = NonNullable<LimitRange['spec']>['limits'][number];
@@ -61,8 +61,8 @@ function withDefaults(pod: Pod, items: readonly LimitItem[]): Pod {
       },
     };
   };
-  const containers = pod.spec!.containers.map((container) => fill(container, 'container'));
-  const initContainers = pod.spec!.initContainers?.map((container) => fill(container, 'init container'));
+  const containers = (present(pod.spec?.containers) ?? []).map((container) => fill(container, 'container'));
+  const initContainers = pod.spec?.initContainers?.map((container) => fill(container, 'init container'));
   if (notes.length === 0) return pod;
   const note = `LimitRanger plugin set: ${notes.join('; ')}`;
   return {

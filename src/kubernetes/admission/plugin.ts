@@ -42,3 +42,8 @@ export function reader<T extends KubernetesObject>(informer: Informer<T>): () =>
   let synced: Promise<Informer<T>> | undefined;
   return () => (synced ??= informer.synced().then(() => informer));
 }
+
+/** A field that the published shape calls required, and that admission may find missing: it comes before validation. */
+export function present<T>(value: T): T | undefined {
+  return value ?? undefined;
+}

@@ -7,7 +7,7 @@ import type { AdmissionPlugin, AdmissionRequest } from '../auth/user.ts';
 import type { Informer } from '../client/informer.ts';
 import { pods, serviceAccounts } from '../resources.ts';
 import type { Container, Pod, PodSpec, ServiceAccount, Volume } from '../types.ts';
-import { creates, reader, refusal, type AdmissionParts } from './plugin.ts';
+import { creates, present, reader, refusal, type AdmissionParts } from './plugin.ts';
 
 const mountPath = '/var/run/secrets/kubernetes.io/serviceaccount';
 /** An hour and seven seconds: upstream's number, by which a bound token is told from others. */
@@ -79,7 +79,7 @@ function withPullSecrets(spec: PodSpec, { imagePullSecrets }: ServiceAccount): P
 function withTokenVolume(spec: PodSpec, account: ServiceAccount, suffix: string): PodSpec {
   const wantsToken = spec.automountServiceAccountToken ?? account.automountServiceAccountToken ?? true;
   if (!wantsToken) return spec;
-  const existing = spec.volumes?.find(({ name }) => name.startsWith('kube-api-access-'));
+  const existing = spec.volumes?.find(({ name }) => present(name)?.startsWith('kube-api-access-'));
   const volumeName = existing?.name ?? `kube-api-access-${suffix}`;
   const mount = { name: volumeName, readOnly: true, mountPath };
   const withMount = (container: Container): Container =>

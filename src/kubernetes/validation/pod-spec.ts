@@ -15,6 +15,7 @@ import {
   messagesOf,
   notSupported,
   oneOf,
+  present,
   required,
   unique,
   when,
@@ -95,11 +96,15 @@ function allContainerErrors(spec: PodSpec, field: string): Errors {
     ...of('ephemeralContainers'),
     ...duplicateNames(spec, field),
     ...each(spec.ephemeralContainers, `${field}.ephemeralContainers`, ({ targetContainerName: target }, path) =>
-      when(target && ![...spec.containers, ...(spec.initContainers ?? [])].some(({ name }) => name === target), () => ({
-        type: 'Not found' as const,
-        field: `${path}.targetContainerName`,
-        message: `Not found: ${JSON.stringify(target)}`,
-      })),
+      when(
+        target &&
+          ![...(present(spec.containers) ?? []), ...(spec.initContainers ?? [])].some(({ name }) => name === target),
+        () => ({
+          type: 'Not found' as const,
+          field: `${path}.targetContainerName`,
+          message: `Not found: ${JSON.stringify(target)}`,
+        }),
+      ),
     ),
   ];
 }

@@ -1,7 +1,7 @@
 /** Pods, and what of one may change: `pkg/apis/core/validation`, "ValidatePodCreate", "ValidatePodUpdate", "ValidatePodEphemeralContainersUpdate". */
 import type { Pod, PodSpec } from '../types.ts';
 import type { AnyContainer } from './container.ts';
-import { each, forbiddenField, invalidValue, same, validatorOf, when, type Errors } from './field.ts';
+import { each, forbiddenField, invalidValue, present, same, validatorOf, when, type Errors } from './field.ts';
 import { metadataErrors } from './metadata.ts';
 import { dnsSubdomain } from './names.ts';
 import { podSpecErrors } from './pod-spec.ts';
@@ -9,7 +9,7 @@ import { podSpecErrors } from './pod-spec.ts';
 export const validatePod = validatorOf<Pod>((pod, old) => [
   ...metadataErrors(pod, old, { isNamespaced: true, name: dnsSubdomain }),
   ...podSpecErrors(pod.spec, 'spec'),
-  ...(old?.spec && pod.spec ? updateErrors(pod, old.spec) : []),
+  ...(old?.spec?.containers && pod.spec ? updateErrors(pod, old.spec) : []),
 ]);
 
 const updatable = [
@@ -21,7 +21,8 @@ const updatable = [
 ].join(',');
 
 function updateErrors(pod: Pod, old: PodSpec): Errors {
-  const spec = pod.spec!;
+  // A spec without containers has been refused for that.
+  const spec = { ...pod.spec!, containers: present(pod.spec!.containers) ?? [] };
   const added = [
     ...when(spec.containers.length !== old.containers.length, () =>
       forbiddenField('spec.containers', 'pod updates may not add or remove containers'),
