@@ -32,6 +32,11 @@ function describe(status: DaemonStatus): string {
     ...status.sandboxes.map(
       (sandbox) => ['', `${sandbox.id}  ${sandbox.phase.padEnd(9)} ${sandbox.identity}`] as const,
     ),
+    ...(status.clusters.length ? [['clusters', `${status.clusters.length} of Kubernetes`] as const] : []),
+    ...status.clusters.map(
+      ({ name, status: state, endpoint = '', nodes, readyNodes, pods }) =>
+        ['', `${name}  ${state}  ${endpoint}  ${readyNodes}/${nodes} nodes ready, ${pods} pods running`] as const,
+    ),
     ['containers', `${status.containers ?? 0} running`],
   ];
   return `${rows.map(([name, value]) => `${name.padEnd(14)} ${value}`).join('\n')}\n`;

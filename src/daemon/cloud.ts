@@ -41,8 +41,8 @@ export interface Cloud {
   registry(request: IncomingMessage, response: ServerResponse): Promise<void>;
   /** Credentials of a task's role, for the agent on its node. */
   taskCredentials(taskArn: string, role: TaskRole): ReturnType<ReturnType<typeof createEcs>['taskCredentials']>;
-  /** What kubelets ask for. */
-  readonly eks: Pick<Eks, 'assignPodAddress' | 'releasePodAddress' | 'nodeCredentials'>;
+  /** What kubelets and `dabba status` ask for. */
+  readonly eks: Pick<Eks, 'assignPodAddress' | 'releasePodAddress' | 'nodeCredentials' | 'summary'>;
   /** Forgets an account, or all accounts. */
   forget(account: AccountId | undefined): Promise<void>;
   close(): Promise<void>;
@@ -80,9 +80,11 @@ export async function composeCloud(
   const logsDirectory = join(layout.data, 'logs');
   const logs = createLogs({ ...common, store, directory: logsDirectory });
   const ecs = createEcs({ ...common, store, network: ec2.network, identities, nodes: nodeRecords(store) });
+  const elbv2 = createElbv2({ ...common, store, network: ec2.network, instances: ec2.instances });
   const eks = createEks({
     ...common,
     store,
+    balancers: elbv2.balancers,
     network: ec2.network,
     instances: ec2.instances,
     identities,
@@ -92,7 +94,6 @@ export async function composeCloud(
     },
     dialKubelet: async ({ id }, signal) => await dialSocket(join(kubeletSockets(layout), `${id}.sock`), signal),
   });
-  const elbv2 = createElbv2({ ...common, store, network: ec2.network, instances: ec2.instances });
   const blobs = await openDiskBlobStore({ directory: join(layout.data, 'registry'), clock: systemClock });
   const content = createRegistryContent({ store, blobs, clock: systemClock });
   const ecr = createEcr({

@@ -129,7 +129,11 @@ function controlRoutes({
 }) {
   const images = gallery(cloud);
   return {
-    'GET /status': async (): Promise<ControlStatus> => ({ startedAt, sandboxes: await sandboxesOf(cloud.store) }),
+    'GET /status': async (): Promise<ControlStatus> => ({
+      startedAt,
+      sandboxes: await sandboxesOf(cloud.store),
+      clusters: await cloud.eks.summary(),
+    }),
     'POST /down': askToLeave,
     'GET /credentials': async ({ query }: SocketCall) =>
       await cloud.taskCredentials(query.get('task') ?? '', query.get('role') === 'task' ? 'task' : 'execution'),

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import type { ClusterSummary } from '#aws';
 import { isDabbaError, systemCode } from '#base';
 import { livingProcess } from './process-file.ts';
 import { rememberedSettings, resolveSettings, type Layout } from './settings.ts';
@@ -17,6 +18,7 @@ export interface DaemonStatus {
   readonly hostRssBytes?: number;
   readonly startedAt: number;
   readonly sandboxes: readonly { readonly id: string; readonly phase: string; readonly identity: string }[];
+  readonly clusters: ControlStatus['clusters'];
   readonly containers?: number;
 }
 
@@ -32,6 +34,7 @@ export interface HostStatus {
 export interface ControlStatus {
   readonly startedAt: number;
   readonly sandboxes: DaemonStatus['sandboxes'];
+  readonly clusters: readonly ClusterSummary[];
 }
 
 /** Asks both processes; works while either is dead. */
@@ -55,6 +58,7 @@ export async function statusOf(layout: Layout): Promise<DaemonStatus> {
     rssBytes: control ? residentBytes(control.pid) : 0,
     startedAt: controlWord?.startedAt ?? hostWord?.startedAt ?? 0,
     sandboxes: controlWord?.sandboxes ?? [],
+    clusters: controlWord?.clusters ?? [],
     ...(hostWord && { containers: hostWord.containers }),
   };
 }

@@ -5,7 +5,13 @@ import type { Operation, Store } from '#store';
 import { defineService, type ServiceDefinition } from '../service.ts';
 import { addressHandlers } from './addresses.ts';
 import { ensureDefaultVpc, findDefaultVpc } from './default-vpc.ts';
-import { planServiceGroup, type PlannedGroup, type ServiceGroupRequest } from './group-plans.ts';
+import {
+  ensureServiceGroup,
+  findServiceGroup,
+  planServiceGroup,
+  type PlannedGroup,
+  type ServiceGroupRequest,
+} from './group-plans.ts';
 import { guarded, permissions } from './guard.ts';
 import { Interfaces, type InterfaceRequest, type PlannedInterface } from './interfaces.ts';
 import { imageHandlers } from './images.ts';
@@ -52,6 +58,12 @@ export interface VpcNetwork {
   defaultSecurityGroup(scope: Scope, vpcId: string): Promise<SecurityGroup>;
   /** A group that a service makes for its own members: they reach one another and everything outside. */
   planSecurityGroup(request: ServiceGroupRequest): PlannedGroup;
+  /** Makes a service's group so, found by its name; a repeated call changes nothing. */
+  ensureSecurityGroup(request: ServiceGroupRequest): Promise<SecurityGroup>;
+  /** A service's group by its name. */
+  findSecurityGroup(
+    scope: Scope & { readonly vpcId: string; readonly name: string },
+  ): Promise<SecurityGroup | undefined>;
   /** Deleting an absent group succeeds; that nothing uses it any more is the service's own knowledge. */
   planDeleteSecurityGroup(scope: Scope, id: string): readonly Operation[];
   /** The interface, or undefined. */
@@ -131,6 +143,8 @@ function vpcNetwork(state: Ec2State, interfaces: Interfaces, uses: Uses): VpcNet
       return group.value;
     },
     planSecurityGroup: (request) => planServiceGroup(state, uses, request),
+    ensureSecurityGroup: (request) => ensureServiceGroup(state, uses, request),
+    findSecurityGroup: async (named) => (await findServiceGroup(state, named))?.value,
     planDeleteSecurityGroup: (scope, id) => [records.securityGroups.remove(keyIn(scope, id))],
     findInterface: async (scope, id) => (await records.networkInterfaces.get(keyIn(scope, id)))?.value,
     createInterface: (request) => interfaces.create(request),

@@ -5,6 +5,9 @@ import { clusterId, idIn } from './names.ts';
 import type { ClusterRecord } from './records.ts';
 import { finishUpdates } from './updates.ts';
 
+/** How long the removal of a cluster's load balancers may take before it is tried again. */
+const REMOVE_MS = 30_000;
+
 /** Where `#kubernetes` keeps what a cluster stores: `cluster-settings.ts` there. */
 function objectsPrefix({ account, id }: Pick<ClusterRecord, 'account' | 'id'>): string {
   return `kubernetes/${account}/${id}/`;
@@ -64,21 +67,40 @@ async function settle({ state }: BringUpParts, key: string, id: string): Promise
 }
 
 /** Stops the control plane and removes everything that was the cluster's. Its nodes are gone by then: the API saw to that. */
-async function remove({ state, clusters }: BringUpParts, seen: Versioned<ClusterRecord>): Promise<void> {
+async function remove(parts: BringUpParts, seen: Versioned<ClusterRecord>): Promise<void> {
+  const { state, clusters } = parts;
   const { value } = seen;
+  await removeBalancers(parts, seen);
   await clusters.stop(seen.id);
   const scope = { ...value, cluster: value.name };
   const below = idIn(scope, '');
-  const parts = [state.accessEntries, state.podIdentities, state.addons, state.updates, state.nodes];
+  const collections = [state.accessEntries, state.podIdentities, state.addons, state.updates, state.nodes];
   await state.store.txn({
     compare: [state.clusters.ifPresent(seen.id)],
     success: [
       { kind: 'deletePrefix', prefix: objectsPrefix(value) },
-      ...parts.map(({ prefix }) => ({ kind: 'deletePrefix' as const, prefix: prefix + below })),
+      ...collections.map(({ prefix }) => ({ kind: 'deletePrefix' as const, prefix: prefix + below })),
       ...state.network.planDeleteSecurityGroup(value, value.securityGroupId),
       state.clusterKeys.remove(clusterId(value, value.name)),
       state.clusters.remove(seen.id),
     ],
   });
   state.logger.info('a cluster was deleted', { account: value.account, cluster: value.name });
+}
+
+/** Load balancers of services go with their cluster: nobody would look after them. */
+async function removeBalancers(
+  { state, clusters, balancers }: BringUpParts,
+  seen: Versioned<ClusterRecord>,
+): Promise<void> {
+  const running = clusters.get(seen.id, seen.value.id);
+  if (!running || !balancers) return;
+  const [{ resources }, { loadBalancersOf }] = await Promise.all([
+    import('#kubernetes'),
+    import('./cluster/load-balancers.ts'),
+  ]);
+  const ours = loadBalancersOf({ state, balancers }, seen.value);
+  const { items } = await running.client.list(resources.services);
+  const balanced = items.filter((service) => service.spec?.type === 'LoadBalancer' && ours.isFor(service));
+  await Promise.all(balanced.map((service) => ours.remove(service, AbortSignal.timeout(REMOVE_MS))));
 }

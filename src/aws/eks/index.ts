@@ -4,6 +4,7 @@ import type { Identities, SessionCredentials } from '../auth/index.ts';
 import type { Reconciler } from '#reconcile';
 import type { NetworkInterface } from '#network';
 import type { Instances, VpcNetwork } from '../ec2/index.ts';
+import type { ServiceBalancers } from '../elbv2/index.ts';
 import { defineService, type ServiceDefinition } from '../service.ts';
 import { accessEntryHandlers } from './access-entries.ts';
 import { addonHandlers } from './addons.ts';
@@ -21,6 +22,7 @@ import { permissions } from './permissions.ts';
 import { podIdentityHandlers } from './pod-identities.ts';
 import { RunningClusters, type ClusterStarter } from './running-clusters.ts';
 import { eksCollections, type EksState } from './state.ts';
+import { summarize, type ClusterSummary } from './summary.ts';
 import { taggingHandlers } from './tagging.ts';
 import { updateHandlers } from './updates.ts';
 import { versionHandlers } from './versions.ts';
@@ -28,6 +30,7 @@ import { versionHandlers } from './versions.ts';
 export type { KubeletDialer } from './cluster/ports.ts';
 export type { PodAddressRequest } from './nodes/pod-addresses.ts';
 export type { ClusterStarter, RunningCluster } from './running-clusters.ts';
+export type { ClusterSummary } from './summary.ts';
 
 export interface EksOptions {
   readonly store: Store;
@@ -40,6 +43,8 @@ export interface EksOptions {
   /** Brings a control plane up: `#kubernetes`, put together by the composition root. */
   readonly startCluster: ClusterStarter;
   readonly dialKubelet: KubeletDialer;
+  /** Load balancers in front of services; without them, services that ask for one wait. */
+  readonly balancers?: ServiceBalancers;
 }
 
 export interface Eks {
@@ -51,13 +56,15 @@ export interface Eks {
   releasePodAddress(request: Parameters<typeof releasePodAddress>[1]): Promise<void>;
   /** A session of a node's own role, for what its machine does in its name. */
   nodeCredentials(node: { readonly machineId: string; readonly nodeId: string }): Promise<SessionCredentials>;
+  /** Every cluster in a line. */
+  summary(): Promise<readonly ClusterSummary[]>;
   /** Stops every control plane. What they keep stays, and so do nodes and pods. */
   stop(): Promise<void>;
 }
 
 /** Amazon EKS: clusters of `#kubernetes`, and nodes for them. */
 export function createEks(options: EksOptions): Eks {
-  const { startCluster, dialKubelet, ...rest } = options;
+  const { startCluster, dialKubelet, balancers, ...rest } = options;
   const state: EksState = { ...rest, ...eksCollections(options.store) };
   const clusters = new RunningClusters();
   const callers = createCallerTokens(state);
@@ -88,12 +95,13 @@ export function createEks(options: EksOptions): Eks {
   return {
     definition,
     reconcilers: [
-      clusterReconciler({ state, clusters, callers, startCluster, dialKubelet }),
+      clusterReconciler({ state, clusters, callers, startCluster, dialKubelet, balancers }),
       nodegroupReconciler({ state, clusters }),
     ],
     assignPodAddress: (request) => assignPodAddress(state, request),
     releasePodAddress: (request) => releasePodAddress(state, request),
     nodeCredentials: (node) => nodeCredentials(state, node),
+    summary: () => summarize(state, clusters),
     stop: () => clusters.stopAll(),
   };
 }

@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import { DabbaError } from '#base';
 import { isStatusError, resources, type ApiClient, type ClusterPorts, type TokenAuthenticator } from '#kubernetes';
 import { privateDnsName } from '../../ec2/index.ts';
+import type { ServiceBalancers } from '../../elbv2/index.ts';
 import { clusterId, idIn } from '../names.ts';
 import type { ClusterRecord } from '../records.ts';
 import type { RunningClusters } from '../running-clusters.ts';
@@ -11,6 +12,7 @@ import { accessAuthorizer } from './access-authorizer.ts';
 import { readAuthMap, type AuthMap } from './auth-map.ts';
 import type { CallerTokens } from './caller-token.ts';
 import { clusterUser } from './cluster-users.ts';
+import { loadBalancersOf } from './load-balancers.ts';
 import { podCredentials } from './pod-credentials.ts';
 
 /** A connection to a kubelet's server on its machine. Throws `Unavailable`. */
@@ -24,6 +26,8 @@ export interface PortParts {
   readonly clusters: RunningClusters;
   readonly callers: CallerTokens;
   readonly dialKubelet: KubeletDialer;
+  /** Load balancers of the account; without them, services that ask for one wait. */
+  readonly balancers?: ServiceBalancers | undefined;
 }
 
 export function portsOf(parts: PortParts, record: ClusterRecord): ClusterPorts {
@@ -44,6 +48,7 @@ export function portsOf(parts: PortParts, record: ClusterRecord): ClusterPorts {
         serviceAccount: async (name) => await client().get(resources.serviceAccounts, name),
       }),
     ],
+    ...(parts.balancers && { loadBalancers: loadBalancersOf({ state, balancers: parts.balancers }, record) }),
     async dialKubelet(nodeName, signal) {
       const nodes = await state.nodes.list(idIn({ ...record, cluster: record.name }, ''));
       const node = nodes.find(({ value }) => value.nodeName === nodeName);
