@@ -314,3 +314,30 @@ test('applying is idempotent, and an applier gets what it applied', () => {
     }),
   );
 });
+
+test('another order of the same items is a change', () => {
+  const withNames = (...names: readonly string[]) => ({
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: 'm', finalizers: names },
+  });
+  const created = applyAs('a', undefined, withNames('x/1', 'x/2'));
+  const turned = applyAs('a', created, withNames('x/2', 'x/1'));
+  assert.deepEqual(turned.metadata?.finalizers, ['x/2', 'x/1']);
+});
+
+test('what others put into a map entry goes with the entry, unless they own the entry too', () => {
+  const schema = { type: 'any', isGranular: true } as const;
+  const options = { schema: { ...configMap, fields: new Map([['tree', { schema, isRequired: false }]]) } };
+  const tree = (tree: unknown) => ({ apiVersion: 'v1', kind: 'ConfigMap', tree });
+  const created = applyAs('a', undefined, tree({ a: { b: null } }), options);
+  const grown = trackManagers({
+    schema: options.schema,
+    live: created,
+    next: { ...created, ...tree({ a: { b: { c: 1 } } }) },
+    manager: 'u',
+    now: later,
+  });
+  assert.equal(applyAs('a', grown, tree({ x: 1 }), options)['tree'] !== undefined, true);
+  assert.deepEqual(applyAs('a', grown, tree({ x: 1 }), options)['tree'], { x: 1 });
+});

@@ -3,11 +3,11 @@
  * `merge/update.go`, "Apply", and apimachinery `util/managedfields`.
  */
 import type { KubernetesObject } from '../object.ts';
-import { isObject } from '../schema/json.ts';
+import { isEqual, isObject } from '../schema/json.ts';
 import type { Schema } from '../schema/schema.ts';
 import { StatusError } from '../status.ts';
 import type { Comparison } from './compare.ts';
-import { compare, isSame } from './compare.ts';
+import { compare } from './compare.ts';
 import { checkItems } from './check-items.ts';
 import type { Conflict } from './conflict.ts';
 import { applyConflict } from './conflict.ts';
@@ -27,7 +27,7 @@ import {
 } from './managed-fields.ts';
 import { mergeTyped } from './merge-typed.ts';
 import type { ApplyRequest } from './merge.ts';
-import { removeFields } from './remove-fields.ts';
+import { removeFields, withoutEmptied } from './remove-fields.ts';
 import { disown, resetsOf } from './track.ts';
 
 /** Who owns what an object had before anybody applied to it. */
@@ -50,7 +50,8 @@ export function apply(request: ApplyRequest): KubernetesObject {
     identity: identityOf(request),
   };
   const result = applyOver(state);
-  const isUnchanged = live && isSame(result.changes) && isSameManagers(state.managers, result.managers);
+  // Fields alone would miss that a list has another order now.
+  const isUnchanged = live && isEqual(state.live, result.object) && isSameManagers(state.managers, result.managers);
   if (isUnchanged) return live;
   return withManagers(withLastAppliedFor(request, result.object), result.managers);
 }
@@ -66,7 +67,6 @@ interface State {
 interface Result {
   readonly object: KubernetesObject;
   readonly managers: Managers;
-  readonly changes: Comparison;
 }
 
 function identityOf({ manager, applied, subresource = '' }: ApplyRequest): ManagerIdentity {
@@ -102,9 +102,9 @@ function applyOver({ request, live, managers, identity }: State): Result {
   const changes = compare(live, object, schema);
   const others = new Map([...claimed].filter(([other]) => other !== key));
   checkConflicts(others, changes, { request, live });
-  const isChanged = !before || !isSame(changes) || !isEqualSet(set, before.set);
+  const isChanged = !before || !isEqual(live, object) || !isEqualSet(set, before.set);
   const mine: Manager = { ...applying, time: isChanged ? now : before.time };
-  return { object, changes, managers: withoutIdle(new Map(disown(others, changes)).set(key, mine)) };
+  return { object, managers: withoutIdle(new Map(disown(others, changes)).set(key, mine)) };
 }
 
 /** Managers that own a field which this apply would change. */
@@ -142,7 +142,7 @@ function prune(merged: unknown, { last, managers, schema }: Pruning): unknown {
   const cut = setOf(removeFields(merged, named(last), schema) ?? {});
   const kept = setOf(removeFields(merged, difference(everything, union(cut, owned)), schema) ?? {});
   const gone = intersection(difference(everything, kept), named(last));
-  return removeFields(merged, gone, schema) ?? {};
+  return withoutEmptied(removeFields(merged, gone, schema) ?? {}, merged, schema);
 }
 
 /** `kubectl apply` without `--server-side` must go on from here: the annotation that it compares with is brought up to date where there is one. */

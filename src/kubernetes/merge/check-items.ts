@@ -8,7 +8,7 @@ import { showPath } from './fields-v1.ts';
 /** Throws `BadRequest` in structured-merge-diff's words. */
 export function checkItems(value: unknown, schema: Schema, path: readonly string[] = []): void {
   const shape = shapeOf(schema, value);
-  if (value === undefined || shape === 'leaf') return;
+  if (value === undefined || value === null || shape === 'leaf') return;
   if (shape === 'fields') {
     for (const [name, child] of Object.entries(value as JsonObject))
       checkItems(child, fieldOf(schema, name).schema, [...path, fieldElement(name)]);

@@ -40,9 +40,9 @@ function differenceOf(before: unknown, after: unknown, schema: Schema): Differen
   return levels.build(before === undefined ? 'added' : after === undefined ? 'removed' : undefined);
 }
 
-/** Nothing, or a container with nothing in it; the two are told apart as leaves are. */
+/** Nothing, `null`, or a container with nothing in it; these are told apart as leaves are. */
 function isVoid(value: unknown): boolean {
-  return value === undefined || (typeof value === 'object' && value !== null && Object.keys(value).length === 0);
+  return value === undefined || value === null || (typeof value === 'object' && Object.keys(value).length === 0);
 }
 
 function leafDifference(before: unknown, after: unknown): Difference | undefined {
@@ -80,13 +80,15 @@ interface Sides {
 }
 
 function compareFields(levels: Levels, { before, after, schema }: Sides): void {
-  const [old, now] = [before as JsonObject | undefined, after as JsonObject | undefined];
+  const [old, now] = [before ?? undefined, after ?? undefined] as (JsonObject | undefined)[];
   const names = now ? Object.keys(now) : [];
   if (old) for (const name of Object.keys(old)) if (!now || !Object.hasOwn(now, name)) names.push(name);
   for (const name of names) {
     const field = fieldOf(schema, name);
-    const valueIn = (side: JsonObject | undefined) =>
-      side && (getOwn(side, name) ?? (field.isAlwaysPresent ? {} : undefined));
+    const valueIn = (side: JsonObject | undefined) => {
+      const value = side && getOwn(side, name);
+      return side && value === undefined && field.isAlwaysPresent ? {} : value;
+    };
     levels.put(fieldElement(name), differenceOf(valueIn(old), valueIn(now), field.schema));
   }
 }

@@ -6,11 +6,12 @@ import type { ArraySchema, Schema } from '../schema/schema.ts';
 /** A schema that nothing is known of: objects field by field, lists as a whole. */
 const deduced: Schema = { type: 'any', isGranular: true };
 
-/** What a value is to be treated as. Both sides of a merge must agree; `undefined` agrees with anything. */
+/** What a value is to be treated as. Both sides of a merge must agree; `undefined` and `null` agree with anything. */
 export type Shape = 'leaf' | 'fields' | 'items';
 
 export function shapeOf(schema: Schema, ...values: readonly unknown[]): Shape {
-  const are = (test: (value: unknown) => boolean) => values.every((value) => value === undefined || test(value));
+  const are = (test: (value: unknown) => boolean) =>
+    values.every((value) => value === undefined || value === null || test(value));
   switch (schema.type) {
     case 'array':
       return schema.list.kind === 'atomic' || !are(Array.isArray) ? 'leaf' : 'items';

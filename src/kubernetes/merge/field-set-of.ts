@@ -7,6 +7,7 @@ import type { FieldSet } from './field-set.ts';
 import { FieldSetBuilder, emptySet } from './field-set.ts';
 
 export function fieldSetOf(value: unknown, schema: Schema): FieldSet {
+  if (value === undefined || value === null) return emptySet;
   switch (shapeOf(schema, value)) {
     case 'leaf':
       return emptySet;
@@ -18,13 +19,13 @@ export function fieldSetOf(value: unknown, schema: Schema): FieldSet {
   return emptySet;
 }
 
-/** A leaf is a member itself, and so are an empty object and whatever is no declared field. */
+/** A leaf is a member itself, and so are `null`, an empty object and whatever is no declared field. */
 function ofFields(object: JsonObject, schema: Schema): FieldSet {
   const builder = new FieldSetBuilder();
   for (const [name, value] of Object.entries(object)) {
     const field = fieldOf(schema, name);
     const element = fieldElement(name);
-    const isEmpty = isObject(value) && Object.keys(value).length === 0;
+    const isEmpty = value === null || (isObject(value) && Object.keys(value).length === 0);
     if (isEmpty || !field.isDeclared || shapeOf(field.schema, value) === 'leaf') builder.add(element);
     builder.below(element, fieldSetOf(value, field.schema));
   }

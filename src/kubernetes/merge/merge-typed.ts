@@ -8,7 +8,10 @@ import { fieldOf, itemElement, itemsOf, shapeOf } from './elements.ts';
 export function mergeTyped(live: unknown, applied: unknown, schema: Schema): unknown {
   if (applied === undefined) return live;
   if (live === undefined) return applied;
-  switch (shapeOf(schema, live, applied)) {
+  const shape = shapeOf(schema, live, applied);
+  // A container that is said to be null is one with nothing in it.
+  if (shape !== 'leaf' && (live === null || applied === null)) return applied ?? live;
+  switch (shape) {
     case 'leaf':
       return applied;
     case 'fields':
