@@ -88,14 +88,15 @@ export async function startCluster(settings: ClusterSettings, parts: ClusterPart
     clientAuthorityPem: settings.ca.certificatePem,
   });
   await publishAddress(api.admin, listener.port);
-  const running = runComponents(api, { ...parts, authority: settings.ca }, stopping.signal);
+  const leaving = new AbortController();
+  const running = runComponents(api, { ...parts, authority: settings.ca }, leaving.signal);
   return {
     client: api.admin,
     informers: api.informers,
     resources: servedResources(api.catalog),
     clientFor: (user, fieldManager) => new LocalClient(() => api, { user, fieldManager }),
     port: listener.port,
-    stop: stopOnce(stopping, listener, running),
+    stop: stopOnce({ leaving, running, stopping, listener }),
   };
 }
 
@@ -144,12 +145,24 @@ async function runComponents(
   );
 }
 
-function stopOnce(stopping: AbortController, listener: Listener, running: Promise<void>): () => Promise<void> {
+interface Stopping {
+  /** Ends the components; `running` resolves when they have let go. */
+  readonly leaving: AbortController;
+  readonly running: Promise<void>;
+  /** Ends the caches. */
+  readonly stopping: AbortController;
+  readonly listener: Listener;
+}
+
+/** Components first: the last writes of their steps are answered only while there are caches to see them. */
+function stopOnce({ leaving, running, stopping, listener }: Stopping): () => Promise<void> {
   let stopped: Promise<void> | undefined;
   return () =>
     (stopped ??= (async () => {
+      leaving.abort();
+      await running;
       stopping.abort();
-      await Promise.all([listener.close(), running]);
+      await listener.close();
     })());
 }
 
