@@ -11,6 +11,7 @@ import { UsageCollector } from './apiserver/metrics/collector.ts';
 import { metricsRows } from './apiserver/metrics/rows.ts';
 import { builtInRows } from './apiserver/registry/index.ts';
 import { clusterPrefix, registryPrefix } from './apiserver/storage/keys.ts';
+import { Lifetimes } from './apiserver/storage/lifetimes.ts';
 import { RegistryFeed } from './apiserver/storage/registry-feed.ts';
 import { admissionChain } from './admission/chain.ts';
 import { createAuthentication } from './auth/authenticate.ts';
@@ -199,6 +200,7 @@ async function apiParts(
   const api: ApiParts = {
     store,
     feed,
+    lifetimes: new Lifetimes(store, clock),
     clock,
     random,
     logger,

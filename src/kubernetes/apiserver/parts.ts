@@ -13,12 +13,14 @@ import type { ClusterPorts } from '../cluster-settings.ts';
 import type { Catalog } from './catalog.ts';
 import type { RequestCounts } from './http/metrics.ts';
 import type { Target } from './resource.ts';
+import type { Lifetimes } from './storage/lifetimes.ts';
 import type { RegistryFeed } from './storage/registry-feed.ts';
 
 /** What every operation of an API server works with: made once for each cluster, in `cluster.ts`. */
 export interface ApiParts {
   readonly store: Store;
   readonly feed: RegistryFeed;
+  readonly lifetimes: Lifetimes;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;

@@ -100,6 +100,8 @@ export interface Strategy<T extends KubernetesObject = KubernetesObject> {
   readonly hasGeneration: boolean;
   /** `status` is written by its subresource only. */
   readonly hasStatus: boolean;
+  /** Objects vanish this long after they were last written: events. */
+  readonly lifetimeMs?: number;
   /** A PUT to a name that does not exist makes it. */
   readonly isCreatedOnUpdate: boolean;
   /** A PUT without resource version overwrites. */

@@ -49,7 +49,11 @@ export function negotiate(header: string | undefined): Negotiated {
     const contentType = form === 'yaml' ? 'application/yaml' : 'application/json';
     return { form, transform, contentType, metaVersion };
   }
-  throw new StatusError(
+  throw notAcceptable();
+}
+
+export function notAcceptable(): StatusError {
+  return new StatusError(
     'NotAcceptable',
     'only the following media types are accepted: application/json, application/yaml',
   );

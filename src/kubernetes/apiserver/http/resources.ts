@@ -13,7 +13,7 @@ import type { StoredObject } from '../storage/stored-object.ts';
 import { decodeBody, readBody } from './body.ts';
 import { type Exchange, flag, parameter } from './exchange.ts';
 import { sendStored, sendStoredList } from './forms.ts';
-import { negotiate } from './negotiate.ts';
+import { negotiate, notAcceptable } from './negotiate.ts';
 import { expectedOf } from './expected.ts';
 import { patchOf } from './patch.ts';
 import { notAllowed } from './refusals.ts';
@@ -82,8 +82,9 @@ function limitOf(exchange: Exchange): number {
 }
 
 async function createOne(parts: ApiParts, exchange: Exchange, call: NamedCall): Promise<void> {
-  negotiate(exchange.request.headers.accept);
+  const as = negotiate(exchange.request.headers.accept);
   if (isPosted(call)) {
+    if (as.transform !== 'none') throw notAcceptable();
     const kind = postedKind(call);
     const body = decodeBody(parts, exchange, await readBody(exchange), { kind, schema: parts.schemas.of(kind) });
     return sendObject(exchange, await post(parts, call, body), { code: 201 });

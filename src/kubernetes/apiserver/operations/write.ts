@@ -95,7 +95,9 @@ export async function commit(
   const cache = await cacheOf(parts, call.resource);
   const key = cache.prefix + path;
   const stored = object && cache.codec.encode(object);
-  const operation: Operation = stored ? { kind: 'put', key, value: stored } : { kind: 'delete', key };
+  const operation: Operation = stored
+    ? { kind: 'put', key, value: stored, ...(await leaseOf(parts, call)) }
+    : { kind: 'delete', key };
   const { succeeded, revision } = await parts.store.txn({
     compare: [compare, ...effects.compare],
     success: [operation, ...effects.success],
@@ -105,6 +107,11 @@ export async function commit(
   if (!stored) return cache.get(path) ?? new StoredObject(path, revision, Buffer.alloc(0));
   const now = cache.get(path);
   return now?.revision === revision ? now : cache.codec.read(path, stored, revision);
+}
+
+async function leaseOf({ lifetimes }: ApiParts, { resource }: Call): Promise<{ readonly leaseId?: string }> {
+  const { lifetimeMs } = resource.strategy;
+  return lifetimeMs === undefined ? {} : { leaseId: await lifetimes.leaseFor(lifetimeMs) };
 }
 
 /** The object as it would have been stored: the answer of a dry run. */

@@ -138,7 +138,8 @@ export const coreRows: readonly Resource[] = [
   }),
   row<types.Event>('', 'Event', 'events', {
     shortNames: ['ev'],
-    strategy: { isCreatedOnUpdate: true },
+    // Upstream's `--event-ttl`.
+    strategy: { isCreatedOnUpdate: true, lifetimeMs: 60 * 60_000 },
     versions: [{ group: '', version: 'v1', kind: 'Event' }, eventsGroupVersion],
     columns: eventColumns,
     selectableFields: eventFields,
