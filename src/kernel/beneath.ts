@@ -7,6 +7,8 @@ const openat2Call = libcFunction<
 const openat2Number = 437;
 const [noMagicLinks, inRoot] = [0x02, 0x10] as const;
 const howBytes = 24;
+/** O_PATH and O_CLOEXEC, which Node does not name. */
+const [pathOnly, closeOnExec] = [0o10000000, 0o2000000] as const;
 
 /**
  * Opens `path` with `root` taken for `/`: `..` and symbolic links, absolute ones too, lead nowhere else, even while somebody changes the
@@ -16,7 +18,9 @@ export function openBeneath(root: string, path: string, flags: number = constant
   const rootFd = openSync(root, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
     const how = Buffer.alloc(howBytes);
-    how.writeBigUInt64LE(BigInt(flags | constants.O_NONBLOCK | 0o2000000), 0);
+    // A descriptor that only names a file takes no other flags.
+    const waiting = flags & pathOnly ? 0 : constants.O_NONBLOCK;
+    how.writeBigUInt64LE(BigInt(flags | waiting | closeOnExec), 0);
     how.writeBigUInt64LE(BigInt(inRoot | noMagicLinks), 16);
     return check(openat2Call(openat2Number, rootFd, path, how, howBytes), 'openat2', `${path} beneath ${root}`);
   } finally {

@@ -28,6 +28,21 @@ const dialMs = 10_000;
 export async function forwardPorts(wire: Duplex, dial: DialPort, podName: string): Promise<void> {
   const pairs = new Map<string, Pair>();
   const ending = new AbortController();
+  const reject = (stream: SpdyStream): void => {
+    stream.destroy();
+  };
+  const begin = (id: string): Pair => {
+    const pair: Pair = {};
+    pairs.set(id, pair);
+    // The other half may never come.
+    AbortSignal.timeout(pairMs).addEventListener('abort', () => {
+      if (pairs.get(id) !== pair) return;
+      pairs.delete(id);
+      pair.error?.destroy();
+      pair.data?.destroy();
+    });
+    return pair;
+  };
   const connection = new SpdyConnection(wire, {
     role: 'server',
     onStream(stream) {
@@ -45,21 +60,6 @@ export async function forwardPorts(wire: Duplex, dial: DialPort, podName: string
       void carry({ data, error }, port, { dial, podName, signal: ending.signal });
     },
   });
-  const begin = (id: string): Pair => {
-    const pair: Pair = {};
-    pairs.set(id, pair);
-    // The other half may never come.
-    AbortSignal.timeout(pairMs).addEventListener('abort', () => {
-      if (pairs.get(id) !== pair) return;
-      pairs.delete(id);
-      pair.error?.destroy();
-      pair.data?.destroy();
-    });
-    return pair;
-  };
-  const reject = (stream: SpdyStream): void => {
-    stream.destroy();
-  };
   await connection.closed;
   ending.abort();
 }

@@ -24,14 +24,10 @@ export function acceptWebSocket(
   { request, socket, head }: { readonly request: IncomingMessage; readonly socket: Duplex; readonly head: Buffer },
   protocol: string,
 ): Promise<WebSocket> {
-  const server = new WebSocketServer({
-    noServer: true,
-    maxPayload: longestMessageBytes,
-    perMessageDeflate: false,
-  });
-  // The subprotocol of port-forwards has a slash in its name, which RFC 6455 does not allow and the library refuses: it is answered past the library.
+  const server = new WebSocketServer({ noServer: true, maxPayload: longestMessageBytes, perMessageDeflate: false });
+  // Names of Kubernetes' subprotocols may hold a `/`, which RFC 6455 does not allow and the library refuses.
   delete request.headers['sec-websocket-protocol'];
-  server.on('headers', (headers) => headers.push(`Sec-WebSocket-Protocol: ${protocol}`));
+  server.on('headers', (headers) => void headers.push(`Sec-WebSocket-Protocol: ${protocol}`));
   return new Promise((resolve, reject) => {
     socket.once('close', () => reject(new Error('the client left before it was answered')));
     server.handleUpgrade(request, socket, head, resolve);

@@ -135,7 +135,7 @@ export class SpdyConnection {
   #add(streamId: number, headers: Headers): SpdyStream {
     const stream = new SpdyStream(streamId, headers, {
       send: (data, isFinal, done) => this.#queue(streamId, { data, isFinal, done }),
-      consumed: (bytes) => this.#consumed(streamId, bytes),
+      consumed: () => this.#consumed(streamId),
       reset: () => this.#send({ type: 'rst-stream', streamId, status: cancelled }),
       onClose: () => {
         this.#open.delete(streamId);
@@ -163,7 +163,7 @@ export class SpdyConnection {
     this.#acknowledge(open);
   }
 
-  #consumed(streamId: number, _bytes: number): void {
+  #consumed(streamId: number): void {
     const open = this.#open.get(streamId);
     if (open) this.#acknowledge(open);
     this.#resume();

@@ -53,8 +53,8 @@ function parse(bytes: Buffer): Headers {
   return headers;
 }
 
-/** An empty stored block, as `Z_SYNC_FLUSH` writes it: Go's reader takes it for the end of what it can read, and otherwise waits for the next block and fails. */
-const flushed = Buffer.from([0, 0, 0, 0xff, 0xff]);
+/** An empty stored block: what a compressor writes to say that all before it can be read now, and what Go's reader waits for. */
+const flush = Buffer.from([0, 0, 0, 0xff, 0xff]);
 
 /**
  * Writes header blocks for one direction of a connection. They are stored, not compressed: ours are short, and what is not compressed tells nothing by its length. To the other
@@ -73,7 +73,7 @@ export class HeaderBlockWriter {
     const head = Buffer.alloc(5);
     head.writeUInt16LE(text.length, 1);
     head.writeUInt16LE(text.length ^ 0xffff, 3);
-    return Buffer.concat([Buffer.from(begin), head, text, flushed]);
+    return Buffer.concat([Buffer.from(begin), head, text, flush]);
   }
 }
 

@@ -5,8 +5,8 @@ import type { Headers } from './header-block.ts';
 export interface StreamPorts {
   /** Calls back when the bytes were taken. */
   send(data: Buffer, isFinal: boolean, done: (error?: Error | null) => void): void;
-  /** So many bytes that were received are no longer held. */
-  consumed(bytes: number): void;
+  /** Some of what was received is no longer held. */
+  consumed(): void;
   reset(): void;
   onClose(): void;
 }
@@ -27,8 +27,8 @@ export class SpdyStream extends Duplex {
 
   /** Bytes from the other end. */
   receive(data: Buffer): void {
-    if (this.destroyed || this.readableEnded) return this.#ports.consumed(data.length);
-    this.push(data);
+    if (this.destroyed || this.readableEnded) this.#ports.consumed();
+    else this.push(data);
   }
 
   /** The other end will send nothing more. */
@@ -44,7 +44,7 @@ export class SpdyStream extends Duplex {
 
   override _read(): void {
     // The connection counts by what is held, whenever something was taken.
-    this.#ports.consumed(0);
+    this.#ports.consumed();
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
