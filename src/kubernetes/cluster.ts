@@ -129,7 +129,7 @@ async function runComponents(
       const { accessControllers } = await import('./auth/controllers/index.ts');
       const { admissionControllers } = await import('./admission/controllers.ts');
       const parts = partsOf('kube-controller-manager');
-      const access = accessControllers({ ...parts, authority, authorizer: api.authorization });
+      const access = accessControllers({ ...parts, authority, authorizer: api.authorization, tokens: api.tokens });
       await runControllers([...controllersOf(parts, ports), ...access, ...admissionControllers(parts)], parts, signal);
     },
     async scheduler() {

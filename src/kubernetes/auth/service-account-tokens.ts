@@ -21,7 +21,8 @@ export interface TokenClaims {
   readonly namespace: string;
   readonly serviceAccount: { readonly name: string; readonly uid: string };
   readonly audiences: readonly string[];
-  readonly lifeSeconds: number;
+  /** Absent only for the token that a secret holds, which is good for as long as the secret. */
+  readonly lifeSeconds: number | undefined;
   readonly bound?: BoundObject | undefined;
   /** The node of a bound pod: told to whoever reviews the token, and not itself required to last. */
   readonly node?: { readonly name: string; readonly uid?: string | undefined } | undefined;
@@ -34,7 +35,7 @@ export type Verdict =
   | { readonly kind: 'refused'; readonly reason: string };
 
 export interface ServiceAccountTokens {
-  issue(claims: TokenClaims): { readonly token: string; readonly id: string; readonly expiresAt: number };
+  issue(claims: TokenClaims): { readonly token: string; readonly id: string; readonly expiresAt: number | undefined };
   /** `audiences`: those of which the token must be for one; default the API server's own. */
   verify(
     token: string,
@@ -72,10 +73,12 @@ export function createServiceAccountTokens(parts: TokenParts): ServiceAccountTok
     issue(claims) {
       const id = random.uuid();
       const issuedAt = Math.floor(clock.now() / 1000);
-      const expiresAt = issuedAt + claims.lifeSeconds;
+      if (claims.lifeSeconds === undefined && claims.bound?.kind !== 'Secret')
+        throw new Error('a token that does not expire is bound to a secret');
+      const expiresAt = claims.lifeSeconds === undefined ? undefined : issuedAt + claims.lifeSeconds;
       const token = signToken(key, {
         aud: claims.audiences,
-        exp: expiresAt,
+        ...(expiresAt !== undefined && { exp: expiresAt }),
         iat: issuedAt,
         iss: issuer,
         jti: id,
@@ -83,7 +86,7 @@ export function createServiceAccountTokens(parts: TokenParts): ServiceAccountTok
         nbf: issuedAt,
         sub: usernameOf(claims.namespace, claims.serviceAccount.name),
       });
-      return { token, id, expiresAt: expiresAt * 1000 };
+      return { token, id, expiresAt: expiresAt === undefined ? undefined : expiresAt * 1000 };
     },
 
     async verify(token, { audiences = ownAudiences, signal }) {
@@ -93,7 +96,7 @@ export function createServiceAccountTokens(parts: TokenParts): ServiceAccountTok
       if (!isSignedBy(key, token)) return refused('invalid bearer token');
       // From here on the claims are ours, so their shape is known.
       const { exp, nbf, jti, aud, 'kubernetes.io': bound } = claims as unknown as SignedClaims;
-      if (clock.now() >= exp * 1000) return refused('service account token has expired');
+      if (exp !== undefined && clock.now() >= exp * 1000) return refused('service account token has expired');
       if (clock.now() < nbf * 1000) return refused('service account token is not valid yet');
       const matched = audiences.filter((audience) => aud.includes(audience));
       if (matched.length === 0) {
@@ -173,7 +176,7 @@ interface PrivateClaims {
 
 interface SignedClaims {
   readonly aud: readonly string[];
-  readonly exp: number;
+  readonly exp?: number;
   readonly nbf: number;
   readonly jti: string;
   readonly 'kubernetes.io': PrivateClaims;

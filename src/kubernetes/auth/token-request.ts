@@ -45,7 +45,7 @@ export async function requestToken(
     apiVersion: 'authentication.k8s.io/v1',
     metadata: { ...request.metadata, name: account.name, namespace: account.namespace },
     spec,
-    status: { token, expirationTimestamp: new Date(expiresAt).toISOString().replace(/\.\d+/, '') },
+    status: { token, expirationTimestamp: new Date(expiresAt!).toISOString().replace(/\.\d+/, '') },
   };
 }
 

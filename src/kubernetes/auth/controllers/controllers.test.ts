@@ -3,14 +3,29 @@ import { X509Certificate } from 'node:crypto';
 import { test } from 'node:test';
 import { systemClock, systemRandom } from '#base';
 import { harness } from '../../controllers/harness.ts';
-import { certificateSigningRequests, clusterRoles, configMaps, namespaces, serviceAccounts } from '../../resources.ts';
+import {
+  certificateSigningRequests,
+  clusterRoles,
+  configMaps,
+  namespaces,
+  secrets,
+  serviceAccounts,
+} from '../../resources.ts';
 import { createAuthority } from '../certificates.ts';
+import { createSigningKey } from '../json-web-token.ts';
+import { createServiceAccountTokens, type ServiceAccountTokens } from '../service-account-tokens.ts';
 import type { Authorizer } from '../user.ts';
 import { accessControllers } from './index.ts';
 
 async function start(authorizer: Authorizer = { authorize: async () => ({ isAllowed: true, reason: '' }) }) {
   const authority = await createAuthority('test', { clock: systemClock, random: systemRandom });
-  return { authority, run: harness((parts) => accessControllers({ ...parts, authority, authorizer })) };
+  const key = createSigningKey();
+  let tokens: ServiceAccountTokens | undefined;
+  const run = harness((parts) => {
+    tokens = createServiceAccountTokens({ key, issuer: 'https://issuer', ...parts });
+    return accessControllers({ ...parts, authority, authorizer, tokens });
+  });
+  return { authority, run, tokens: tokens! };
 }
 
 test('a namespace gets its account and the authority, and gets them again', async () => {
@@ -111,4 +126,26 @@ test('the requests of kubelets are approved and signed, others wait for somebody
   assert.equal(waiting.status?.conditions, undefined);
   await run.advance(25 * 60 * 60 * 1000);
   await assert.rejects(run.client.get(certificateSigningRequests, { name: 'alice' }), { reason: 'NotFound' });
+});
+
+test('a secret made for an account gets a token that lasts as long as both', async () => {
+  const { run, tokens } = await start();
+  await using _ = run;
+  const account = { namespace: 'a', name: 'robot' };
+  await run.client.create(serviceAccounts, { metadata: account });
+  await run.client.create(secrets, {
+    metadata: { namespace: 'a', name: 's', annotations: { 'kubernetes.io/service-account.name': 'robot' } },
+    type: 'kubernetes.io/service-account-token',
+  });
+  await run.settle();
+  const { data } = await run.client.get(secrets, { namespace: 'a', name: 's' });
+  assert.equal(Buffer.from(data!['namespace']!, 'base64').toString(), 'a');
+  const token = Buffer.from(data!['token']!, 'base64').toString();
+  await run.advance(400 * 24 * 60 * 60 * 1000);
+  const verdict = await tokens.verify(token, {});
+  assert.equal(verdict.kind === 'user' && verdict.user.username, 'system:serviceaccount:a:robot');
+  await run.client.delete(serviceAccounts, account);
+  await run.settle();
+  await assert.rejects(run.client.get(secrets, { namespace: 'a', name: 's' }), { reason: 'NotFound' });
+  assert.equal((await tokens.verify(token, {})).kind, 'refused');
 });
