@@ -45,6 +45,8 @@ export function daemonStatus({ set, nodes, placementOf, podsOn, hash, nowMs }: D
       numberAvailable: counts.available,
       numberUnavailable: counts.desired - counts.available,
       collisionCount: set.status?.collisionCount,
+      // Others' own.
+      conditions: set.status?.conditions,
     }),
   };
 }

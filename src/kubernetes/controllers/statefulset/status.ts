@@ -47,6 +47,8 @@ export function statefulStatus({ set, pods, current, update, nowMs }: StatefulSt
       updatedReplicas: counts.updatedReplicas,
       currentRevision: metaOf(isRolledOut ? update : current).name,
       updateRevision: metaOf(update).name,
+      // Others' own.
+      conditions: set.status?.conditions,
     }),
     collisionCount: set.status?.collisionCount ?? 0,
   };
