@@ -1,6 +1,7 @@
 import type { Clock } from '#base';
 import type { ApiClient } from '../client/client.ts';
 import type { Informer, Informers } from '../client/informer.ts';
+import { podsIn } from '../controllers/indexes.ts';
 import { isDeleting, metaOf, nameOf } from '../controllers/meta.ts';
 import {
   BOUND_BY_CONTROLLER,
@@ -13,6 +14,7 @@ import {
   SELECTED_NODE,
   waitsForConsumer,
 } from '../controllers/persistentvolume/matching.ts';
+import { isFinished } from '../controllers/pods.ts';
 import { apiVersionOf, keyOf } from '../object.ts';
 import { nodes, persistentVolumeClaims, persistentVolumes, storageClasses } from '../resources.ts';
 import { StatusError } from '../status.ts';
@@ -21,6 +23,11 @@ import type { Filter, Plugin, Refusal } from './plugin.ts';
 
 const conflict: Refusal = { reasons: ["node(s) didn't match PersistentVolume's node affinity"], isFinal: true };
 const nothingToBind: Refusal = { reasons: ["node(s) didn't find available persistent volumes to bind"], isFinal: true };
+
+const inUse: Refusal = {
+  reasons: ['node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode'],
+  isFinal: false,
+};
 
 /** How long a pod with a node waits for its claims to be bound: upstream's `bindTimeoutSeconds`. */
 const BIND_TIMEOUT_MS = 600_000;
@@ -43,8 +50,11 @@ export class VolumeBinder {
   readonly #volumes: Informer<PersistentVolume>;
   readonly #classes: Informer<StorageClass>;
   readonly #nodes: Informer<Node>;
+  readonly #pods: Informer<Pod>;
   /** Volumes that are being bound to a claim, before the server shows it. */
   readonly #reserved = new Map<string, string>();
+  /** Claims for one pod alone, by key, whose pod is being bound. */
+  readonly #taken = new Map<string, string>();
 
   constructor({
     client,
@@ -61,11 +71,17 @@ export class VolumeBinder {
     this.#volumes = informers.of(persistentVolumes);
     this.#classes = informers.of(storageClasses);
     this.#nodes = informers.of(nodes);
+    this.#pods = podsIn(informers);
     this.plugins = [
       {
         name: 'VolumeBinding',
         wokenBy: ['node-added', 'node-labels', 'claims'],
         filter: ({ pod }) => this.#filter(pod),
+      },
+      {
+        name: 'VolumeRestrictions',
+        wokenBy: ['pod-removed', 'claims'],
+        filter: ({ pod }) => this.#restrict(pod),
       },
     ];
   }
@@ -85,6 +101,8 @@ export class VolumeBinder {
     const found = this.#claimsOf(pod);
     const node = this.#nodes.get(nodeName);
     if (typeof found === 'string' || !node) return () => undefined;
+    const exclusive = this.#exclusiveOf(pod);
+    for (const key of exclusive) this.#taken.set(key, metaOf(pod).uid);
     const reserved: string[] = [];
     for (const claim of found.delayed) {
       const volume = findVolume(claim, this.#freeFor(claim), node);
@@ -92,7 +110,10 @@ export class VolumeBinder {
       this.#reserved.set(metaOf(volume).name, keyOf(claim));
       reserved.push(metaOf(volume).name);
     }
-    return () => reserved.forEach((name) => this.#reserved.delete(name));
+    return () => {
+      for (const name of reserved) this.#reserved.delete(name);
+      for (const key of exclusive) this.#taken.delete(key);
+    };
   }
 
   /** Has the pod's claims bound for a node, and waits until they are. Throws if they cannot be. */
@@ -119,6 +140,31 @@ export class VolumeBinder {
         return found.delayed.every((claim) => this.#isPossible(claim, node!)) ? undefined : nothingToBind;
       },
     };
+  }
+
+  /** A claim for one pod alone is in use while another pod has it: a matter of the whole cluster, which preemption may settle on that pod's node. */
+  #restrict(pod: Pod): Filter | undefined {
+    const exclusive = this.#exclusiveOf(pod);
+    if (!exclusive.length) return undefined;
+    const holders = new Map<string, string>();
+    for (const other of exclusive.flatMap((key) => this.#pods.by('claim', key)))
+      if (other.metadata?.uid !== pod.metadata?.uid && other.spec?.nodeName && !isFinished(other))
+        holders.set(other.metadata!.uid!, other.spec.nodeName);
+    const known = new Set(holders.keys());
+    return {
+      check: () => (holders.size || exclusive.some((key) => this.#taken.has(key)) ? inUse : undefined),
+      move({ uid }, node, by) {
+        if (by === 1 && known.has(uid)) holders.set(uid, node.name);
+        else if (by === -1) holders.delete(uid);
+      },
+    };
+  }
+
+  #exclusiveOf(pod: Pod): readonly string[] {
+    const { namespace } = pod.metadata!;
+    return claimNamesOf(pod)
+      .map(({ name }) => `${namespace}/${name}`)
+      .filter((key) => this.#claims.get(key)?.spec?.accessModes?.includes('ReadWriteOncePod'));
   }
 
   /** The pod's claims, or why it must wait wherever it would go. */

@@ -84,6 +84,18 @@ test('pods with other numbers behind the same name are in slices of their own', 
   assert.equal((await run.client.get(endpoints, name)).subsets!.length, 2);
 });
 
+test('traffic that is to stay close is told where', async () => {
+  await using run = start();
+  await run.client.create(nodes, { metadata: { name: 'n', labels: { 'topology.kubernetes.io/zone': 'z' } } });
+  await run.client.create(services, service());
+  await addPod(run, 1);
+  await run.settle();
+  assert.equal(slices(run)[0]!.endpoints[0]!.hints, undefined);
+  await run.client.patch(services, name, { kind: 'merge', body: { spec: { trafficDistribution: 'PreferClose' } } });
+  await run.settle();
+  assert.deepEqual(slices(run)[0]!.endpoints[0]!.hints, { forZones: [{ name: 'z' }] });
+});
+
 test('not-ready pods are published when the service asks for it', async () => {
   await using run = start();
   await run.client.create(services, service({ publishNotReadyAddresses: true, clusterIP: 'None' }));

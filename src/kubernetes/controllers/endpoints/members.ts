@@ -29,6 +29,9 @@ export function addressOf({ status }: Pod): string | undefined {
   return status?.podIP || status?.podIPs?.[0]?.ip;
 }
 
+/** Values of `trafficDistribution` by which traffic stays in its zone: kubernetes `endpointslice/trafficdist`. */
+const keepsClose = new Set(['PreferClose', 'PreferSameZone']);
+
 /** The pod as an endpoint of a service. */
 export function endpointOf(pod: Pod, service: Service, nodes: Informer<Node>): Endpoint {
   const { namespace, name, uid } = metaOf(pod);
@@ -37,6 +40,7 @@ export function endpointOf(pod: Pod, service: Service, nodes: Informer<Node>): E
   const isServing = isReady(pod);
   const isTerminating = isDeleting(pod);
   const isNamed = hostname && subdomain === service.metadata!.name;
+  const isKeptClose = keepsClose.has(service.spec?.trafficDistribution ?? '') && zone && isServing && !isTerminating;
   return {
     addresses: [addressOf(pod)!],
     conditions: {
@@ -47,6 +51,7 @@ export function endpointOf(pod: Pod, service: Service, nodes: Informer<Node>): E
     ...(isNamed && { hostname }),
     ...(nodeName && { nodeName }),
     ...(zone && { zone }),
+    ...(isKeptClose && { hints: { forZones: [{ name: zone }] } }),
     targetRef: { kind: 'Pod', ...(namespace && { namespace }), name, uid },
   };
 }

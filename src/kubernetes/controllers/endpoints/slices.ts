@@ -48,7 +48,7 @@ function planGroup(slices: readonly EndpointSlice[], { ports, endpoints }: PortG
       const now = wanted.get(identityOf(old));
       wanted.delete(identityOf(old));
       if (now) kept.push(now);
-      isChanged ||= !now || !isDeepStrictEqual(withoutHints(old), now);
+      isChanged ||= !now || !isDeepStrictEqual(old, now);
     }
     return { slice, endpoints: kept, isChanged };
   });
@@ -77,9 +77,4 @@ function planGroup(slices: readonly EndpointSlice[], { ports, endpoints }: PortG
 
 function identityOf({ targetRef, addresses }: Endpoint): string {
   return `${targetRef?.uid ?? ''}/${addresses[0]}`;
-}
-
-/** Hints are the topology's matter, and not ours to compare. */
-function withoutHints({ hints: _hints, ...endpoint }: Endpoint): Endpoint {
-  return endpoint;
 }

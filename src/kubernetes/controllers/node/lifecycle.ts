@@ -5,7 +5,7 @@ import { leases, nodes, pods } from '../../resources.ts';
 import { isStatusError } from '../../status.ts';
 import type { Node, Pod } from '../../types.ts';
 import { conditionOf, withCondition } from '../conditions.ts';
-import { type Controller, type ControllerParts, copyOf, type Step, wakes } from '../controller.ts';
+import { type Change, type Controller, type ControllerParts, copyOf, type Step, wakes } from '../controller.ts';
 import { podsIn } from '../indexes.ts';
 import { instantOf, isDeleting, metaOf, nameOf, timestampOf } from '../meta.ts';
 import { isFinished } from '../pods.ts';
@@ -30,6 +30,7 @@ export function nodeLifecycleController(parts: ControllerParts): Controller {
     wokenBy: [
       wakes(copy, ({ now, before }) => {
         const { name } = metaOf((now ?? before)!);
+        tellTurn({ now, before }, parts);
         if (!now) heartbeats.forget(name);
         else if (!isDeepStrictEqual(heartbeatsIn(now), before && heartbeatsIn(before))) heartbeats.note(name);
         return now ? [name] : [];
@@ -55,6 +56,18 @@ export function nodeLifecycleController(parts: ControllerParts): Controller {
       return silentMs < graceMs ? { afterMs: graceMs - silentMs } : undefined;
     },
   };
+}
+
+/** Nodes coming and going, and falling ill, as `kubectl describe node` shows it. */
+function tellTurn({ now, before }: Change<Node>, { events }: ControllerParts): void {
+  const node = (now ?? before)!;
+  const { name } = metaOf(node);
+  const tell = (reason: string, message: string) =>
+    events.as(NAME).record(nodes, node, { type: 'Normal', reason, message });
+  if (!now) tell('RemovingNode', `Node ${name} event: Removing Node ${name} from Controller`);
+  else if (!before) tell('RegisteredNode', `Node ${name} event: Registered Node ${name} in Controller`);
+  else if (readiness(before) === 'True' && readiness(now) !== 'True')
+    tell('NodeNotReady', `Node ${name} status is now: NodeNotReady`);
 }
 
 /** When each node was last heard of, by our own clock: those of nodes may be wrong. */

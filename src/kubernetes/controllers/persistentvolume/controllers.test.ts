@@ -115,6 +115,24 @@ test('a class that waits for a consumer binds where its pod goes, and the pod fo
   assert.equal(made!.spec!.hostPath!.path, `/pvc-${(await get(run)).metadata!.uid}`);
 });
 
+test('a claim for one pod alone is used by one pod alone', async () => {
+  await using run = start();
+  await addClass(run, 'now', 'Immediate');
+  await addNode(run);
+  await run.client.create(persistentVolumeClaims, claim('now', { accessModes: ['ReadWriteOncePod'] }));
+  await run.settle();
+  const volumes = [{ name: 'v', persistentVolumeClaim: { claimName: 'c' } }];
+  await addPod(run, volumes);
+  await run.settle();
+  await run.client.create(pods, { metadata: { namespace: 'default', name: 'q' }, spec: { containers: [], volumes } });
+  await run.settle();
+  const second = () => run.client.get(pods, { namespace: 'default', name: 'q' });
+  assert.equal((await second()).spec!.nodeName, undefined);
+  await run.client.delete(pods, { namespace: 'default', name: 'p' }, { gracePeriodSeconds: 0 });
+  await run.advance(1000);
+  assert.equal((await second()).spec!.nodeName, 'n');
+});
+
 test('a claim in use stays until its pod is gone, and takes its volume along', async () => {
   await using run = start();
   await addClass(run, 'now', 'Immediate');
