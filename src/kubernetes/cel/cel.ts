@@ -6,6 +6,7 @@
 import { Environment } from '@marcbachmann/cel-js';
 import { messageOf } from '#base';
 import { registerLists } from './lists.ts';
+import { guardPatterns } from './patterns.ts';
 import { registerQuantities } from './quantities.ts';
 import { registerStrings } from './strings.ts';
 
@@ -58,6 +59,8 @@ function environmentOf(variables: readonly string[]): Environment {
 }
 
 function makeEnvironment(variables: readonly string[]): Environment {
+  // `matches` is the library's own.
+  guardPatterns();
   const environment = new Environment({
     unlistedVariablesAreDyn: false,
     homogeneousAggregateLiterals: false,

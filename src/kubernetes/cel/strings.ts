@@ -1,5 +1,6 @@
 /** The string functions that Kubernetes adds to CEL: apiserver `pkg/cel/library/regex.go`, cel-go `ext/strings.go`. */
 import type { Environment } from '@marcbachmann/cel-js';
+import { patternOf } from './patterns.ts';
 
 export function registerStrings(environment: Environment): void {
   environment
@@ -11,13 +12,13 @@ export function registerStrings(environment: Environment): void {
     .registerFunction('string.reverse(): string', (text: string) => Array.from(text).reverse().join(''))
     .registerFunction(
       'string.find(string): string',
-      (text: string, pattern: string) => new RegExp(pattern, 'u').exec(text)?.[0] ?? '',
+      (text: string, pattern: string) => patternOf(pattern).exec(text)?.[0] ?? '',
     )
     .registerFunction('string.findAll(string): list', (text: string, pattern: string) =>
-      Array.from(text.matchAll(new RegExp(pattern, 'gu')), ([found]) => found),
+      Array.from(text.matchAll(new RegExp(patternOf(pattern), 'g')), ([found]) => found),
     )
     .registerFunction('string.findAll(string, int): list', (text: string, pattern: string, limit: bigint) =>
-      Array.from(text.matchAll(new RegExp(pattern, 'gu')), ([found]) => found).slice(0, Number(limit)),
+      Array.from(text.matchAll(new RegExp(patternOf(pattern), 'g')), ([found]) => found).slice(0, Number(limit)),
     )
     .registerFunction('string.format(list): string', format);
 }

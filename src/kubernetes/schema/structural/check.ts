@@ -1,6 +1,7 @@
 /** Whether a schema is structural: every part of a value has one type, said in one place. Source: Kubernetes' "CustomResourceDefinition", "Specifying a structural schema"; words of apiextensions `apiserver/schema/validation.go`. */
 import type { FieldError } from '../../status.ts';
 import type { JsonSchema } from './json-schema.ts';
+import { isPattern } from '../../cel/patterns.ts';
 import { ruleErrors } from './rules.ts';
 import { validateValue } from './validate.ts';
 import { withDefaults } from './defaults.ts';
@@ -145,15 +146,6 @@ function valueErrors(schema: JsonSchema, path: string): readonly FieldError[] {
       : []),
     ...junctors(schema).flatMap(([name, one]) => junctorErrors(one, `${path}.${name}`)),
   ];
-}
-
-function isPattern(pattern: string): boolean {
-  try {
-    return new RegExp(pattern.replace(/^\(\?[ims]+\)/, '')) instanceof RegExp;
-  } catch (error) {
-    if (error instanceof SyntaxError) return false;
-    throw error;
-  }
 }
 
 function junctors({ allOf = [], anyOf = [], oneOf = [], not }: JsonSchema): readonly (readonly [string, JsonSchema])[] {

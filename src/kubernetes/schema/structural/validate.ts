@@ -3,6 +3,7 @@ import type { FieldError } from '../../status.ts';
 import { isEqual, isObject, type JsonObject } from '../json.ts';
 import { stringFormats } from './formats.ts';
 import type { JsonSchema } from './json-schema.ts';
+import { patternOf } from '../../cel/patterns.ts';
 
 /** What is wrong with `value`, which stands at `path`; the root's path is empty. */
 export function validateValue(value: unknown, schema: JsonSchema, path: string): readonly FieldError[] {
@@ -70,20 +71,6 @@ function stringErrors(value: string, schema: JsonSchema, path: string): readonly
     ...(pattern && !patternOf(pattern).test(value) ? [invalid(path, value, `should match '${pattern}'`)] : []),
     ...(check && !check(value) ? [invalid(path, value, `must be of type ${format}: ${JSON.stringify(value)}`)] : []),
   ];
-}
-
-const patterns = new Map<string, RegExp>();
-const mostPatterns = 1000;
-
-/** Go's syntax is nearly that of JavaScript; the flag groups it has beside are understood at the beginning. */
-export function patternOf(pattern: string): RegExp {
-  const known = patterns.get(pattern);
-  if (known) return known;
-  const flags = /^\(\?([ims]+)\)/.exec(pattern);
-  const compiled = new RegExp(flags ? pattern.slice(flags[0].length) : pattern, flags?.[1] ?? '');
-  if (patterns.size >= mostPatterns) patterns.clear();
-  patterns.set(pattern, compiled);
-  return compiled;
 }
 
 function numberErrors(value: number, schema: JsonSchema, path: string): readonly FieldError[] {
