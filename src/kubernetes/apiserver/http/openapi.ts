@@ -1,5 +1,5 @@
 /** Serves the published description of what a cluster serves: `/openapi/v3`, a document for each group version below it, and `/openapi/v2`. */
-import { apiVersionOf, parseApiVersion } from '../../object.ts';
+import { parseApiVersion } from '../../object.ts';
 import type { JsonObject } from '../../schema/json.ts';
 import { isObject } from '../../schema/json.ts';
 import { loadDescriptions } from '../../schema/load.ts';
@@ -25,13 +25,10 @@ export async function serveOpenApi(parts: ApiParts, exchange: Exchange): Promise
   const isKnown = version === 'v3' ? published.hashes.has(path) : version === 'v2' && rest.length === 0;
   if (!isKnown) throw notFoundPath();
   if (version === 'v3' && isStale(exchange, published.hashes.get(path)!)) return;
-  if (version === 'v3') {
-    formOf(exchange, ['json']);
-    return sendBytes(exchange, await published.document(path, async () => jsonBytes(await describe(parts, path))));
-  }
-  const form = formOf(exchange, ['json', 'protobuf']);
-  const bytes = await published.document(form, async () => {
-    const document = await describe(parts, undefined);
+  const form = formOf(exchange, version === 'v3' ? ['json'] : ['json', 'protobuf']);
+  const hash = version === 'v3' ? published.hashes.get(path)! : published.hash;
+  const bytes = await documents.get(`${form}/${hash}`, async () => {
+    const document = await describe(parts, version === 'v3' ? path : undefined);
     return form === 'json' ? jsonBytes(document) : Buffer.from(encodeOpenApiV2(document));
   });
   sendBytes(exchange, bytes, { contentType: form === 'json' ? 'application/json' : protobufType });
@@ -70,35 +67,48 @@ function isStale(exchange: Exchange, hash: string): boolean {
   return true;
 }
 
-/** The documents of one state of a catalog. They are made when first asked for: most clusters are never asked for most of them. */
+/** What one state of a catalog has documents of. */
 class Published {
   readonly generation: number;
   /** By `openApiPath`. */
   readonly hashes: ReadonlyMap<string, string>;
-  readonly #documents = new Map<string, Promise<Buffer>>();
+  /** Of everything. */
+  readonly hash: string;
 
   constructor(catalog: Catalog) {
     this.generation = catalog.generation;
-    const groupVersions = catalog.groupVersions().map(parseApiVersion);
+    const groupVersions = catalog.groupVersions();
+    const server = { serverVersion: gitVersion };
     this.hashes = new Map(
-      groupVersions.map((groupVersion) => [
-        openApiPath(groupVersion),
-        openApiHash(resourcesOf(catalog, apiVersionOf(groupVersion)), { serverVersion: gitVersion }),
-      ]),
+      groupVersions.map((one) => [openApiPath(parseApiVersion(one)), openApiHash(resourcesOf(catalog, one), server)]),
     );
-  }
-
-  /** A failure is not kept. */
-  document(key: string, make: () => Promise<Buffer>): Promise<Buffer> {
-    const known = this.#documents.get(key);
-    if (known) return known;
-    const made = make();
-    this.#documents.set(key, made);
-    made.catch(() => this.#documents.delete(key));
-    return made;
+    this.hash = openApiHash(
+      groupVersions.flatMap((one) => resourcesOf(catalog, one)),
+      server,
+    );
   }
 }
 
+/** Documents by what they are made of, which clusters share. They are made when first asked for: most are never asked for. */
+class Documents {
+  readonly #made = new Map<string, Promise<Buffer>>();
+
+  /** The last ones that were asked for are kept; a failure is not. */
+  get(key: string, make: () => Promise<Buffer>): Promise<Buffer> {
+    const document = this.#made.get(key) ?? make();
+    this.#made.delete(key);
+    this.#made.set(key, document);
+    document.catch(() => this.#made.delete(key));
+    for (const oldest of this.#made.keys()) {
+      if (this.#made.size <= mostDocuments) break;
+      this.#made.delete(oldest);
+    }
+    return document;
+  }
+}
+
+const mostDocuments = 40;
+const documents = new Documents();
 const published = new WeakMap<Catalog, Published>();
 
 function publishedBy({ catalog }: ApiParts): Published {
