@@ -223,6 +223,7 @@ async function apiParts(
       random,
       first: [rbacEscalation({ authorizer: authorization, rbac: authorization.rbac })],
       external: ports.admissionPlugins,
+      resources: () => servedResources(catalog),
     }),
     validatorOf: validatorFor,
     counts: new RequestCounts(),

@@ -115,3 +115,28 @@ export const ingressClasses = define<types.IngressClass>(
   clusterWide,
 );
 export const runtimeClasses = define<types.RuntimeClass>('node.k8s.io', 'RuntimeClass', 'runtimeclasses', clusterWide);
+
+export const validatingAdmissionPolicies = define<types.ValidatingAdmissionPolicy>(
+  'admissionregistration.k8s.io',
+  'ValidatingAdmissionPolicy',
+  'validatingadmissionpolicies',
+  clusterWide,
+);
+export const validatingAdmissionPolicyBindings = define<types.ValidatingAdmissionPolicyBinding>(
+  'admissionregistration.k8s.io',
+  'ValidatingAdmissionPolicyBinding',
+  'validatingadmissionpolicybindings',
+  clusterWide,
+);
+export const validatingWebhookConfigurations = define<types.ValidatingWebhookConfiguration>(
+  'admissionregistration.k8s.io',
+  'ValidatingWebhookConfiguration',
+  'validatingwebhookconfigurations',
+  clusterWide,
+);
+export const mutatingWebhookConfigurations = define<types.MutatingWebhookConfiguration>(
+  'admissionregistration.k8s.io',
+  'MutatingWebhookConfiguration',
+  'mutatingwebhookconfigurations',
+  clusterWide,
+);

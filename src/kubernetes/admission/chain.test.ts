@@ -40,6 +40,7 @@ async function setUp() {
     random: systemRandom,
     first: [],
     external: [],
+    resources: () => ({ all: () => [], ofKind: () => undefined, onChange: () => () => {} }),
   });
   /** Runs the chain as the API server does. */
   async function admit<T extends KubernetesObject>(

@@ -1,5 +1,6 @@
 /** The steps of admission, in upstream's order (`kubeapiserver/options/plugins.go`): every change first, then every check, each in this order. */
 import type { AdmissionPlugin } from '../auth/user.ts';
+import type { ServedResources } from '../client/served-resources.ts';
 import { certificateApproval, certificateSigning, certificateSubjectRestriction } from './certificates.ts';
 import { defaultIngressClass, defaultStorageClass } from './default-classes.ts';
 import { defaultTolerationSeconds } from './default-toleration-seconds.ts';
@@ -7,6 +8,7 @@ import { limitRanger } from './limit-ranger.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { nodeRestriction } from './node-restriction.ts';
 import type { AdmissionParts } from './plugin.ts';
+import { validatingAdmissionPolicy } from './policies/plugin.ts';
 import { podSecurity } from './pod-security/plugin.ts';
 import { priority } from './priority.ts';
 import { resourceQuota } from './quota/plugin.ts';
@@ -20,6 +22,8 @@ export interface ChainParts extends AdmissionParts {
   readonly first: readonly AdmissionPlugin[];
   /** `ClusterPorts.admissionPlugins`, webhooks and policies: they see what all built-in steps made of an object. */
   readonly external: readonly AdmissionPlugin[];
+  /** What the cluster serves: parameters of policies may be of any kind. */
+  readonly resources: () => ServedResources;
 }
 
 export function admissionChain({ first, external, ...parts }: ChainParts): readonly AdmissionPlugin[] {
@@ -41,6 +45,7 @@ export function admissionChain({ first, external, ...parts }: ChainParts): reado
     defaultStorageClass(parts),
     storageObjectInUseProtection(),
     ...external,
+    validatingAdmissionPolicy(parts),
     // Last: what comes after a claim on a quota must not refuse.
     resourceQuota(parts),
   ];

@@ -1,6 +1,7 @@
 /** The validation of every built-in kind that has one, by group and resource; all others have their metadata checked. */
 import type { Validate } from '../auth/user.ts';
 import type { ResourceType } from '../object.ts';
+import { validateValidatingAdmissionPolicy, validateValidatingAdmissionPolicyBinding } from './admission-policies.ts';
 import { validateIPAddress, validateServiceCIDR } from './addresses.ts';
 import { validateCronJob, validateJob } from './batch.ts';
 import { validatePersistentVolume, validatePersistentVolumeClaim } from './claim.ts';
@@ -68,6 +69,8 @@ export const validators: ReadonlyMap<string, Validate> = new Map([
   ['/serviceaccounts', validateServiceAccount],
   ['/services', validateService],
   ['admissionregistration.k8s.io/mutatingwebhookconfigurations', validateMutatingWebhookConfiguration],
+  ['admissionregistration.k8s.io/validatingadmissionpolicies', validateValidatingAdmissionPolicy],
+  ['admissionregistration.k8s.io/validatingadmissionpolicybindings', validateValidatingAdmissionPolicyBinding],
   ['admissionregistration.k8s.io/validatingwebhookconfigurations', validateValidatingWebhookConfiguration],
   ['apiextensions.k8s.io/customresourcedefinitions', validateCustomResourceDefinition],
   ['apps/controllerrevisions', validateControllerRevision],
