@@ -66,3 +66,14 @@ test('a named port is what each pod calls so', () => {
     { protocol: 'udp', first: 90, last: 99 },
   ]);
 });
+
+test('blocks that are none, and ports that are none, match nobody', () => {
+  const blocks = ['10.0.0.0/33', '10.0.0.0', '2001:db8::/32', '10.0.0.0/8/8', 'accept'];
+  const from = [{ ipBlock: { cidr: '10.0.0.0/8', except: blocks } }, ...blocks.map((cidr) => ({ ipBlock: { cidr } }))];
+  assert.deepEqual(compiled({ ingress: [{ from }] })[0]!.allows[0]!.peers, {
+    addresses: [],
+    blocks: [{ cidr: '10.0.0.0/8', except: [] }],
+  });
+  const ports = [{ port: 0 }, { port: 70_000 }, { port: 80, endPort: 70 }];
+  assert.deepEqual(compiled({ ingress: [{ ports }] })[0]!.allows[0]!.ports, []);
+});

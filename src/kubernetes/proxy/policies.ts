@@ -1,4 +1,5 @@
 /** What network policies mean for the addresses of pods (Kubernetes documentation, "Network Policies"; API reference, NetworkPolicySpec). */
+import { isIPv4 } from 'node:net';
 import type { PodPolicy, PolicyAllowance, PolicyPeers, PolicyPorts } from '#network';
 import { keyOf } from '../object.ts';
 import { labelSelectorOf, matches } from '../selector.ts';
@@ -69,9 +70,15 @@ function peersOf(peers: Peers, namespace: string, pods: AddressedPods): 'any' | 
       ),
     ],
     blocks: peers.flatMap(({ ipBlock }) =>
-      ipBlock && !ipBlock.cidr.includes(':') ? [{ cidr: ipBlock.cidr, except: ipBlock.except ?? [] }] : [],
+      ipBlock && isBlock(ipBlock.cidr) ? [{ cidr: ipBlock.cidr, except: (ipBlock.except ?? []).filter(isBlock) }] : [],
     ),
   };
+}
+
+/** Blocks of IPv6 addresses, and what is none at all, match nobody. */
+function isBlock(cidr: string): boolean {
+  const [address = '', length = ''] = cidr.split('/');
+  return isIPv4(address) && /^(\d|[12]\d|3[0-2])$/.test(length) && cidr.split('/').length === 2;
 }
 
 function portsOf(ports: Ports, destinations: readonly Pod[]): 'any' | readonly PolicyPorts[] {
@@ -79,6 +86,7 @@ function portsOf(ports: Ports, destinations: readonly Pod[]): 'any' | readonly P
   return ports.flatMap(({ port, endPort, protocol: name }): readonly PolicyPorts[] => {
     const protocol = protocolOf(name);
     if (port === undefined) return [{ protocol }];
+    if (typeof port === 'number' && (port < 1 || port > 65_535 || (endPort !== undefined && endPort < port))) return [];
     if (typeof port === 'number')
       return [{ protocol, first: port, ...(endPort === undefined ? {} : { last: endPort }) }];
     const byNumber = Map.groupBy(
@@ -114,7 +122,10 @@ class AddressedPods {
   constructor({ pods, namespaces }: PolicyWorld) {
     const live = pods.filter(
       ({ spec, status }) =>
-        status?.podIP && !spec?.hostNetwork && status.phase !== 'Succeeded' && status.phase !== 'Failed',
+        isIPv4(status?.podIP ?? '') &&
+        !spec?.hostNetwork &&
+        status?.phase !== 'Succeeded' &&
+        status?.phase !== 'Failed',
     );
     this.#byNamespace = Map.groupBy(live, ({ metadata }) => metadata?.namespace ?? '');
     this.#namespaces = namespaces;

@@ -1,3 +1,4 @@
+import { isIPv4 } from 'node:net';
 import type { ClusterRules, ServicePort } from '#network';
 import { keyOf } from '../object.ts';
 import type { Node } from '../types.ts';
@@ -101,7 +102,7 @@ export class RuleBook {
 
 function addressesOf({ status }: Node): readonly string[] {
   return (status?.addresses ?? []).flatMap(({ type, address }) =>
-    type === 'InternalIP' && address.includes('.') ? [address] : [],
+    type === 'InternalIP' && isIPv4(address) ? [address] : [],
   );
 }
 

@@ -83,3 +83,13 @@ test('affinity, node ports and addresses from outside', () => {
   assert.equal(port!.nodePort, 30_080);
   assert.deepEqual(port!.externalAddresses, ['192.0.2.1', '192.0.2.2']);
 });
+
+test('what is no address and no port never becomes a rule', () => {
+  const strange = ['::ffff:10.0.0.1', '10.0.0.1; flush ruleset', '010.0.0.1', '10.0.0', ''];
+  const endpoints = strange.map((address) => ({ addresses: [address] }));
+  const [port] = compiled({ externalIPs: strange, clusterIPs: ['10.100.0.7', ...strange] }, endpoints);
+  assert.deepEqual(port!.addresses, ['10.100.0.7']);
+  assert.deepEqual(port!.externalAddresses, []);
+  assert.deepEqual(routes(port!.internal), { '*': '' });
+  assert.deepEqual(compiled({ ports: [{ port: 70_000 }, { port: 1.5 }] }), []);
+});

@@ -1,9 +1,13 @@
-/** What a service and its endpoint slices mean for packets: kube-proxy's rules (kubernetes `pkg/proxy`, "CategorizeEndpoints"). */
+/**
+ * What a service and its endpoint slices mean for packets: kube-proxy's rules (kubernetes `pkg/proxy`, "CategorizeEndpoints"). All the rules of a cluster are
+ * put in force together, so whatever is no plain IPv4 address or port is left out here, however it got into an object.
+ */
+import { isIPv4 } from 'node:net';
 import type { ServiceBackend, ServicePort, ServiceRouting, TransportProtocol } from '#network';
 import { keyOf } from '../object.ts';
 import type { EndpointSlice, Service } from '../types.ts';
 
-const DEFAULT_AFFINITY_S = 10_800;
+const [DEFAULT_AFFINITY_S, MAX_AFFINITY_S] = [10_800, 86_400] as const;
 const ZONE_LABEL = 'topology.kubernetes.io/zone';
 const TOPOLOGY_ANNOTATIONS = ['service.kubernetes.io/topology-mode', 'service.kubernetes.io/topology-aware-hints'];
 
@@ -28,14 +32,14 @@ export function servicePorts(
 ): readonly ServicePort[] {
   const { spec, status } = service;
   if (!spec || spec.type === 'ExternalName' || !spec.clusterIP || spec.clusterIP === 'None') return [];
+  const timeoutS = spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? DEFAULT_AFFINITY_S;
   const affinityS =
-    spec.sessionAffinity === 'ClientIP'
-      ? (spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? DEFAULT_AFFINITY_S)
-      : undefined;
+    spec.sessionAffinity === 'ClientIP' ? Math.min(Math.max(Math.trunc(timeoutS), 1), MAX_AFFINITY_S) : undefined;
   const balancers = (status?.loadBalancer?.ingress ?? []).flatMap(({ ip, ipMode }) =>
     ip && ipMode !== 'Proxy' ? [ip] : [],
   );
-  return (spec.ports ?? []).map((port) => {
+  const ports = (spec.ports ?? []).filter(({ port, nodePort }) => isPort(port) && (!nodePort || isPort(nodePort)));
+  return ports.map((port) => {
     const { internal, external } = routingsOf(service, port, slices, nodes);
     return {
       id: `${keyOf(service)}/${port.name ?? ''}`,
@@ -74,9 +78,9 @@ function targetsOf({ name = '', protocol = 'TCP' }: Port, slices: readonly Endpo
   const targets = slices.flatMap(({ endpoints, ports }) => {
     const numbers = (ports ?? []).filter((port) => (port.name ?? '') === name && (port.protocol ?? 'TCP') === protocol);
     return numbers.flatMap(({ port }) =>
-      port === undefined
+      !isPort(port)
         ? []
-        : endpoints.flatMap((endpoint) => endpoint.addresses.map((address) => ({ address, port, endpoint }))),
+        : endpoints.flatMap((endpoint) => onlyIpv4(endpoint.addresses).map((address) => ({ address, port, endpoint }))),
     );
   });
   // While endpoints move between slices, one may stand in two.
@@ -130,7 +134,11 @@ function backendOf({ address, port }: Target): ServiceBackend {
 }
 
 function onlyIpv4(addresses: readonly string[]): readonly string[] {
-  return addresses.filter((address) => address.includes('.'));
+  return addresses.filter((address) => isIPv4(address));
+}
+
+function isPort(port: number | undefined): port is number {
+  return port !== undefined && Number.isInteger(port) && port > 0 && port <= 65_535;
 }
 
 export function protocolOf(protocol: string | undefined): TransportProtocol {

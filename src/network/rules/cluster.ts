@@ -73,11 +73,21 @@ export function clusterRuleset({ table, rules, members, served, numbers }: Clust
           served.map(({ address, protocol, port, to }) => [`${address} . ${protocol} . ${port}`, to]),
         ),
       ],
-      ['frontends', mapOf('type ipv4_addr . inet_proto . inet_service : mark;', routes.frontends)],
+      [
+        'frontends',
+        // A service's own address is nobody else's, whatever addresses others claim.
+        mapOf('type ipv4_addr . inet_proto . inet_service : mark;', [...routes.claimed, ...routes.frontends]),
+      ],
       ['node_ports', mapOf('type inet_proto . inet_service : mark;', routes.nodePorts)],
       ['divided', mapOf('type mark : verdict;', routes.divided)],
       ['node_groups', mapOf('type mark . mark : mark;', routes.nodeGroups)],
-      ['external_frontends', setOf('type ipv4_addr . inet_proto . inet_service;', routes.externalFrontends)],
+      [
+        'claimed',
+        setOf(
+          'type ipv4_addr . inet_proto . inet_service;',
+          routes.claimed.map(([at]) => at),
+        ),
+      ],
       [
         'hairpins',
         setOf(
@@ -125,7 +135,7 @@ function ownChains(serviceCidr: string): { readonly [name: string]: Chain } {
       rules: [
         'iifname != @links accept',
         `ip daddr ${serviceCidr} reject`,
-        'ip daddr . meta l4proto . th dport @external_frontends reject',
+        'ip daddr . meta l4proto . th dport @claimed reject',
       ],
     },
     // A pod that reaches itself through a service must not see its own address as the client's: it would answer past us.
@@ -139,7 +149,8 @@ function ownChains(serviceCidr: string): { readonly [name: string]: Chain } {
 /** Collects what leads where, as the elements of the maps above. */
 class Routes {
   readonly frontends: [string, string][] = [];
-  readonly externalFrontends: string[] = [];
+  /** Of addresses that services only say they have. */
+  readonly claimed: [string, string][] = [];
   readonly nodePorts: [string, string][] = [];
   readonly nodeGroups: [string, string][] = [];
   readonly groups: BackendGroup[] = [];
@@ -161,10 +172,7 @@ class Routes {
     const outer = external === internal ? group : this.#route(service, external, 'by_node');
     // A pod of the cluster that takes the way round by an external address is not bound to a node.
     const inner = external.kind === 'by-node' ? group : outer;
-    for (const address of externalAddresses) {
-      this.frontends.push([`${address} . ${protocol} . ${port}`, String(inner)]);
-      this.externalFrontends.push(`${address} . ${protocol} . ${port}`);
-    }
+    for (const address of externalAddresses) this.claimed.push([`${address} . ${protocol} . ${port}`, String(inner)]);
     if (nodePort !== undefined) this.nodePorts.push([`${protocol} . ${nodePort}`, String(outer)]);
   }
 
