@@ -17,7 +17,7 @@ import type { Ruleset } from '../rules/ruleset.ts';
 import { identifier } from '../rules/security-groups.ts';
 import type { Fabrics } from './fabrics.ts';
 import { dnsListener, relayListener, type Listener } from './listeners.ts';
-import type { DueTables } from './nft.ts';
+import type { DueTables, Refusals } from './nft.ts';
 import { recordKey, type ClusterRecord, type RecordFolder } from './state.ts';
 
 /** Where clusters' listeners are bound, a port each; rules lead there from the addresses that pods know. */
@@ -62,7 +62,8 @@ export class Clusters implements ClusterNetworks {
       apply: async (rules) => {
         const before = open.rules;
         open.rules = rules;
-        await this.#refresh(cluster.vpcId);
+        const refusal = (await this.#refresh(cluster.vpcId)).get(tableOf(record));
+        if (refusal) throw refusal;
         if (before) this.#forgetConnections(cluster.vpcId, before, rules);
       },
       remove: async () => await this.#remove(record),
@@ -179,8 +180,8 @@ export class Clusters implements ClusterNetworks {
     }
   }
 
-  async #refresh(vpcId: string): Promise<void> {
-    await this.#fabrics().refresh(recordKey('vpc', vpcId));
+  async #refresh(vpcId: string): Promise<Refusals> {
+    return await this.#fabrics().refresh(recordKey('vpc', vpcId));
   }
 
   /** A connection without handshakes goes on to a backend that is gone for as long as packets come; forgotten, its next packet is led anew. */

@@ -50,7 +50,7 @@ export class EngineNetworks implements FabricKind, BridgeNetworks {
   readonly #logger: Logger;
   readonly #hostPorts = new HostPorts();
   /** Fabrics whose rules are not in force yet. */
-  readonly #opening = new Map<string, Promise<void>>();
+  readonly #opening = new Map<string, Promise<unknown>>();
 
   constructor(options: {
     readonly machine: Machine;

@@ -9,7 +9,7 @@ import { Fabric } from './fabric.ts';
 import { ensureInterface, removeInterface, unplugInterface, type InterfacePlan } from './interface.ts';
 import { OpenListeners, type Listener } from './listeners.ts';
 import type { Machine } from './machine.ts';
-import { AppliedRulesets, type DueTables, type RunNft } from './nft.ts';
+import { AppliedRulesets, type DueTables, type Refusals, type RunNft } from './nft.ts';
 import { namespaceKey, type FabricRecord, type InterfaceRecord, type RecordFolder } from './state.ts';
 
 /** What decides the rules and listeners of one kind of fabric: `Vpcs` and `EngineNetworks`. */
@@ -127,18 +127,23 @@ export class Fabrics {
     return record;
   }
 
-  /** Brings listeners, rules and public routes of a fabric up to date; nothing if it is gone. */
-  async refresh(fabricKey: string): Promise<void> {
+  /**
+   * Brings listeners, rules and public routes of a fabric up to date; nothing if it is gone. Throws when its own rules are refused, and tells
+   * which others are.
+   */
+  async refresh(fabricKey: string): Promise<Refusals> {
     const open = this.#open.get(fabricKey);
-    if (!open) return;
+    if (!open) return new Map();
     const { fabric, rules, listeners } = open;
     try {
       listeners.refresh(this.#kinds(fabric.record).listeners(fabric.record));
-      await rules.refresh();
+      const refusals = await rules.refresh();
       if (this.#isOpen(fabric))
         this.#machine.routePublicAddresses(fabric.record.slot, this.#kinds(fabric.record).due(fabric.record).publicIps);
+      return refusals;
     } catch (error) {
       if (this.#isOpen(fabric)) throw error; // otherwise its namespace went away under nft
+      return new Map();
     }
   }
 
@@ -147,7 +152,8 @@ export class Fabrics {
     await Promise.all(
       Array.from(this.#open.keys(), async (key) => {
         try {
-          await this.refresh(key);
+          for (const [table, { message }] of await this.refresh(key))
+            this.#logger.error('network rules could not be applied', { fabric: key, table, error: message });
         } catch (error) {
           this.#logger.error('network rules could not be applied', { fabric: key, error: messageOf(error) });
         }

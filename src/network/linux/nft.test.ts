@@ -44,7 +44,7 @@ test('after the first run only differences are sent, and nothing for no differen
 
 test('a refresh during a run waits for the next one', async () => {
   const { addresses, scripts, rules } = applied();
-  let second: Promise<void> | undefined;
+  let second: Promise<unknown> | undefined;
   const first = rules.refresh().then(() => assert.equal(scripts.length, 1));
   await new Promise((resolve) => setImmediate(resolve));
   addresses.add('10.0.0.9');
@@ -68,4 +68,36 @@ test('a refused table is an error, and sent again next time', async () => {
   await assert.rejects(rules.refresh(), /refused/);
   await rules.refresh();
   assert.equal(scripts.length, 2);
+});
+
+test('a refused table holds up no other, and is told', async () => {
+  const table = (name: string): Ruleset => ({ table: name, sets: new Map(), chains: new Map() });
+  const scripts: string[] = [];
+  const rules = new AppliedRulesets(
+    () => ({ tables: [table('own'), table('bad'), table('good')] }),
+    async (script) => {
+      scripts.push(script);
+      if (script.includes('bad')) throw new Error('refused');
+    },
+  );
+  assert.deepEqual([...(await rules.refresh()).keys()], ['bad']);
+  assert.equal(scripts.filter((script) => /good/.test(script) && !/bad/.test(script)).length, 1);
+  scripts.length = 0;
+  assert.deepEqual([...(await rules.refresh()).keys()], ['bad'], 'tried again');
+});
+
+test('a table nobody wants any more is removed, one that nobody has spoken for stays', async () => {
+  let due: { readonly tables: readonly Ruleset[]; readonly untouched: readonly string[] };
+  const own: Ruleset = { table: 'own', sets: new Map(), chains: new Map() };
+  const scripts: string[] = [];
+  const rules = new AppliedRulesets(
+    () => due,
+    async (script) => scripts.push(script),
+  );
+  due = { tables: [own], untouched: ['old'] };
+  await rules.refresh();
+  assert.ok(!scripts[0]!.includes('old'));
+  due = { tables: [own], untouched: [] };
+  await rules.refresh();
+  assert.equal(scripts[1], 'add table ip old\ndelete table ip old\n');
 });

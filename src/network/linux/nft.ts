@@ -27,6 +27,9 @@ export interface DueTables {
   readonly untouched?: readonly string[];
 }
 
+/** Tables that the kernel would not take, with what it said. */
+export type Refusals = ReadonlyMap<string, Error>;
+
 /**
  * Keeps the tables of one namespace as they should be. Every `refresh` of one turn of the event loop shares one nft run, as do all that come
  * while a run is under way; each resolves when the rules that were due when it was called are in force.
@@ -38,19 +41,20 @@ export class AppliedRulesets {
   readonly #present = new Set<string>();
   /** What they are; unknown at first and after a failure, when whole tables are replaced. */
   #applied = new Map<string, Ruleset>();
-  #current: Promise<void> = Promise.resolve();
-  #next: Promise<void> | undefined;
+  #current: Promise<unknown> = Promise.resolve();
+  #next: Promise<Refusals> | undefined;
 
   constructor(due: () => DueTables, run: (script: string) => Promise<unknown>) {
     this.#due = due;
     this.#run = run;
   }
 
-  refresh(): Promise<void> {
+  /** Rejects when the first of the tables that are due is refused; tells which others are. */
+  refresh(): Promise<Refusals> {
     return (this.#next ??= this.#afterCurrent());
   }
 
-  async #afterCurrent(): Promise<void> {
+  async #afterCurrent(): Promise<Refusals> {
     await Promise.allSettled([this.#current, setImmediate()]);
     this.#current = this.#next ?? Promise.resolve();
     this.#next = undefined;
@@ -59,21 +63,42 @@ export class AppliedRulesets {
     const gone = [...this.#present].filter((table) => !kept.has(table));
     for (const table of kept) this.#present.add(table);
     const before = this.#applied;
-    const script = [
-      ...gone.map(renderRemoval),
-      ...tables.map((wanted) => {
-        const known = before.get(wanted.table);
-        return known ? renderChange(known, wanted) : renderTable(wanted);
-      }),
-    ].join('');
-    if (script === '') return;
-    this.#applied = new Map();
-    await this.#run(script).catch(async (error: unknown) => {
-      // The kernel may hold something else than we think, when somebody changed a table by hand; replacing them whole mends that.
-      if (before.size === 0) throw error;
-      await this.#run([...gone.map(renderRemoval), ...tables.map(renderTable)].join(''));
+    const removals = gone.map(renderRemoval).join('');
+    const changes = tables.map((wanted) => {
+      const known = before.get(wanted.table);
+      return known ? renderChange(known, wanted) : renderTable(wanted);
     });
+    const script = [removals, ...changes].join('');
+    if (script === '') return new Map();
+    this.#applied = new Map();
+    const refusals = new Map<string, Error>();
+    try {
+      await this.#run(script);
+    } catch (error) {
+      if (before.size === 0 && tables.length === 1) throw error;
+      if (removals) await this.#run(removals);
+      await this.#replaceEach(tables, refusals);
+    }
     for (const table of gone) this.#present.delete(table);
-    this.#applied = new Map(tables.map((ruleset) => [ruleset.table, ruleset]));
+    this.#applied = new Map(
+      tables.filter(({ table }) => !refusals.has(table)).map((ruleset) => [ruleset.table, ruleset]),
+    );
+    const own = tables[0] && refusals.get(tables[0].table);
+    if (own) throw own;
+    return refusals;
+  }
+
+  /**
+   * The kernel may hold something else than we think, when somebody changed a table by hand; replacing it whole mends that. Each by itself, so that what is wrong
+   * with one holds up no other.
+   */
+  async #replaceEach(tables: readonly Ruleset[], refusals: Map<string, Error>): Promise<void> {
+    for (const ruleset of tables)
+      try {
+        await this.#run(renderTable(ruleset));
+      } catch (error) {
+        if (!(error instanceof Error)) throw error;
+        refusals.set(ruleset.table, error);
+      }
   }
 }
