@@ -1,9 +1,12 @@
 /** Who owns whom: adopting objects that a selector takes in, letting go of those it no longer does. Behaviour: kubernetes `pkg/controller`, "ControllerRefManager". */
+import { isDeepStrictEqual } from 'node:util';
 import type { ApiClient } from '../client/client.ts';
+import type { Informer } from '../client/informer.ts';
 import { apiVersionOf, type KubernetesObject, keyOf, type ResourceType } from '../object.ts';
 import { type LabelSelector, matches } from '../selector.ts';
 import { isStatusError } from '../status.ts';
 import type { OwnerReference } from '../types.ts';
+import type { Change } from './controller.ts';
 import { isDeleting, metaOf, nameOf } from './meta.ts';
 
 /** The owner that manages the object. */
@@ -22,10 +25,7 @@ export function controllerReference(type: ResourceType, owner: KubernetesObject)
 }
 
 /** Keys of the controllers of one kind that a change of an object concerns. */
-export function keysOfController(
-  type: ResourceType,
-  { now, before }: { readonly now: KubernetesObject | undefined; readonly before: KubernetesObject | undefined },
-): readonly string[] {
+export function keysOfController(type: ResourceType, { now, before }: Change<KubernetesObject>): readonly string[] {
   const keys = new Set<string>();
   for (const object of [before, now]) {
     const owner = object && controllerOf(object);
@@ -34,6 +34,23 @@ export function keysOfController(
     keys.add(keyOf({ metadata: { name: owner.name, ...(namespace && { namespace }) } }));
   }
   return [...keys];
+}
+
+/**
+ * Keys of the owners that might adopt an object which nobody controls, when it or its labels are new; changes of its status are none of their business.
+ */
+export function keysOfAdopters<Owner extends KubernetesObject>(
+  owners: Informer<Owner>,
+  selectorOf: (owner: Owner) => LabelSelector,
+  { now, before }: Change<KubernetesObject>,
+): readonly string[] {
+  if (!now || controllerOf(now) || isDeleting(now)) return [];
+  const { namespace, labels } = now.metadata!;
+  if (before && !controllerOf(before) && isDeepStrictEqual(before.metadata?.labels, labels)) return [];
+  return owners
+    .list(namespace)
+    .filter((owner) => matches(selectorOf(owner), labels))
+    .map(keyOf);
 }
 
 export interface Claim<T extends KubernetesObject> {

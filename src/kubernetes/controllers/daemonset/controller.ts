@@ -4,7 +4,7 @@ import { messageOf } from '#base';
 import type { Informer } from '../../client/informer.ts';
 import { keyOf } from '../../object.ts';
 import { controllerRevisions, daemonSets, nodes, pods } from '../../resources.ts';
-import { labelSelectorOf, matches } from '../../selector.ts';
+import { labelSelectorOf } from '../../selector.ts';
 import { isStatusError } from '../../status.ts';
 import type { ControllerRevision, DaemonSet, Node, Pod } from '../../types.ts';
 import { slowStart } from '../batches.ts';
@@ -12,7 +12,7 @@ import { type Change, type Controller, type ControllerParts, copyOf, type Step, 
 import { forgetRevisions, type HistoryOwner, REVISION_HASH, revisionsOf, updateRevision } from '../history/history.ts';
 import { candidatesOf, ownedIn, podsIn } from '../indexes.ts';
 import { byAge, isDeleting, metaOf, nameOf } from '../meta.ts';
-import { claim, controllerOf, keysOfController } from '../ownership.ts';
+import { claim, keysOfController, keysOfAdopters } from '../ownership.ts';
 import { isFinished, isReady, podOf, untilAvailableMs } from '../pods.ts';
 import { placements, specFor, targetOf } from './placement.ts';
 import { rollingMoves } from './rolling.ts';
@@ -36,7 +36,10 @@ export function daemonSetController(parts: ControllerParts): Controller {
     name: NAME,
     wokenBy: [
       wakes(copy, ({ now }) => (now ? [keyOf(now)] : [])),
-      wakes(podCopy, (change) => [...keysOfController(daemonSets, change), ...adopters(copy, change)]),
+      wakes(podCopy, (change) => [
+        ...keysOfController(daemonSets, change),
+        ...keysOfAdopters(copy, ({ spec }) => labelSelectorOf(spec?.selector), change),
+      ]),
       wakes(nodeCopy, (change) => (isOfConsequence(change) ? copy.list().map(keyOf) : [])),
     ],
     reads: [copyOf(daemonSets, copy), copyOf(pods, podCopy), copyOf(controllerRevisions, revisions)],
@@ -47,14 +50,6 @@ export function daemonSetController(parts: ControllerParts): Controller {
       return set && new DaemonStep({ parts, step, set, podCopy, nodeCopy, revisions, failures }).run();
     },
   };
-}
-
-function adopters(copy: Informer<DaemonSet>, { now }: Change<Pod>): readonly string[] {
-  if (!now || controllerOf(now) || isDeleting(now)) return [];
-  return copy
-    .list(now.metadata!.namespace)
-    .filter(({ spec }) => matches(labelSelectorOf(spec?.selector), now.metadata!.labels))
-    .map(keyOf);
 }
 
 /** Heartbeats of nodes move nothing. */

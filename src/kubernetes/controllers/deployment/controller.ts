@@ -3,13 +3,13 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Informer } from '../../client/informer.ts';
 import { keyOf } from '../../object.ts';
 import { deployments, replicaSets } from '../../resources.ts';
-import { labelSelectorOf, matches } from '../../selector.ts';
+import { labelSelectorOf } from '../../selector.ts';
 import type { Deployment, Pod, ReplicaSet } from '../../types.ts';
 import { conditionOf } from '../conditions.ts';
-import { type Change, type Controller, type ControllerParts, copyOf, type Step, wakes } from '../controller.ts';
+import { type Controller, type ControllerParts, copyOf, type Step, wakes } from '../controller.ts';
 import { candidatesOf, ownedIn, podsIn } from '../indexes.ts';
 import { byAge, isDeleting, metaOf, nameOf } from '../meta.ts';
-import { claim, controllerOf, keysOfController } from '../ownership.ts';
+import { claim, controllerOf, keysOfController, keysOfAdopters } from '../ownership.ts';
 import { annotated, createNewSet, findNewSet, REVISION, revisionOf, tell } from './revisions.ts';
 import { newSetSize, oldPodsRun, recreate, roll } from './rolling.ts';
 import { allSetsOf, type Rollout } from './rollout.ts';
@@ -37,7 +37,10 @@ export function deploymentController(parts: ControllerParts): Controller {
     name: 'deployment-controller',
     wokenBy: [
       wakes(copy, ({ now }) => (now ? [keyOf(now)] : [])),
-      wakes(sets, (change) => [...keysOfController(deployments, change), ...adopters(copy, change)]),
+      wakes(sets, (change) => [
+        ...keysOfController(deployments, change),
+        ...keysOfAdopters(copy, ({ spec }) => labelSelectorOf(spec?.selector), change),
+      ]),
       // A recreation waits for the last old pod to be gone; the counts come by way of the replica sets.
       wakes(pods, ({ now, before }) => {
         const owner = now || !before ? undefined : ownerOf(before);
@@ -51,14 +54,6 @@ export function deploymentController(parts: ControllerParts): Controller {
       return deployment && reconcile({ parts, step, deployment, sets, pods });
     },
   };
-}
-
-function adopters(copy: Informer<Deployment>, { now }: Change<ReplicaSet>): readonly string[] {
-  if (!now || controllerOf(now) || isDeleting(now)) return [];
-  return copy
-    .list(now.metadata!.namespace)
-    .filter(({ spec }) => matches(labelSelectorOf(spec?.selector), now.metadata!.labels))
-    .map(keyOf);
 }
 
 interface Input {

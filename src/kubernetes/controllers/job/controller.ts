@@ -4,15 +4,14 @@ import { messageOf } from '#base';
 import type { Informer } from '../../client/informer.ts';
 import { keyOf, nameOfKey } from '../../object.ts';
 import { jobs, pods } from '../../resources.ts';
-import { matches } from '../../selector.ts';
 import { isStatusError } from '../../status.ts';
 import type { Job, Pod } from '../../types.ts';
 import { slowStart } from '../batches.ts';
 import { conditionOf, withCondition } from '../conditions.ts';
-import { type Change, type Controller, type ControllerParts, copyOf, type Step, wakes } from '../controller.ts';
+import { type Controller, type ControllerParts, copyOf, type Step, wakes } from '../controller.ts';
 import { candidatesOf, podsIn } from '../indexes.ts';
 import { isDeleting, metaOf, nameOf, omitEmpty, timestampOf } from '../meta.ts';
-import { claim, controllerOf, isControlledBy, keysOfController } from '../ownership.ts';
+import { claim, controllerOf, isControlledBy, keysOfController, keysOfAdopters } from '../ownership.ts';
 import { isActive, isFinished, isReady } from '../pods.ts';
 import { podsToDelete } from '../replicaset/ranking.ts';
 import { isTracked, selectorOf, TRACKING } from './labels.ts';
@@ -34,7 +33,7 @@ export function jobController(parts: ControllerParts): Controller {
     name: NAME,
     wokenBy: [
       wakes(copy, ({ now, before }) => [keyOf((now ?? before)!)]),
-      wakes(podCopy, (change) => [...keysOfController(jobs, change), ...adopters(copy, change)]),
+      wakes(podCopy, (change) => [...keysOfController(jobs, change), ...keysOfAdopters(copy, selectorOf, change)]),
     ],
     reads: [copyOf(jobs, copy), copyOf(pods, podCopy)],
     concurrency: 5,
@@ -48,14 +47,6 @@ export function jobController(parts: ControllerParts): Controller {
       return new JobStep(parts, step, job, mine).run();
     },
   };
-}
-
-function adopters(copy: Informer<Job>, { now }: Change<Pod>): readonly string[] {
-  if (!now || controllerOf(now) || isDeleting(now)) return [];
-  return copy
-    .list(now.metadata!.namespace)
-    .filter((job) => matches(selectorOf(job), now.metadata!.labels))
-    .map(keyOf);
 }
 
 /** Pods whose job is gone, or which it let go, have nobody left to count them. */

@@ -8,10 +8,10 @@ import { labelSelectorOf, labelSelectorOfMap, matches, type LabelSelector } from
 import { isStatusError } from '../../status.ts';
 import type { Pod, ReplicaSet, ReplicationController } from '../../types.ts';
 import { slowStart } from '../batches.ts';
-import { type Change, type Controller, type ControllerParts, copyOf, type Step, wakes } from '../controller.ts';
+import { type Controller, type ControllerParts, copyOf, type Step, wakes } from '../controller.ts';
 import { candidatesOf, ownedIn, podsIn } from '../indexes.ts';
 import { isDeleting, metaOf, nameOf } from '../meta.ts';
-import { claim, controllerOf, keysOfController } from '../ownership.ts';
+import { claim, controllerOf, keysOfController, keysOfAdopters } from '../ownership.ts';
 import { isActive, podOf, untilAvailableMs } from '../pods.ts';
 import { podsToDelete } from './ranking.ts';
 import { replicaStatus, type ReplicaStatusInput } from './status.ts';
@@ -57,7 +57,10 @@ function replicaController<T extends KubernetesObject>(parts: ControllerParts, f
     name: flavour.name,
     wokenBy: [
       wakes(sets, ({ now }) => (now ? [keyOf(now)] : [])),
-      wakes(podCopy, (change) => [...keysOfController(flavour.type, change), ...adopters(sets, flavour, change)]),
+      wakes(podCopy, (change) => [
+        ...keysOfController(flavour.type, change),
+        ...keysOfAdopters(sets, flavour.selectorOf, change),
+      ]),
     ],
     reads: [copyOf(flavour.type, sets), copyOf(pods, podCopy)],
     concurrency: 5,
@@ -66,19 +69,6 @@ function replicaController<T extends KubernetesObject>(parts: ControllerParts, f
       return set && replicas.reconcile(set, step);
     },
   };
-}
-
-/** Sets that might adopt a pod which nobody controls. */
-function adopters<T extends KubernetesObject>(
-  sets: Informer<T>,
-  { selectorOf }: Flavour<T>,
-  { now }: Change<Pod>,
-): readonly string[] {
-  if (!now || controllerOf(now) || isDeleting(now)) return [];
-  return sets
-    .list(now.metadata!.namespace)
-    .filter((set) => matches(selectorOf(set), now.metadata!.labels))
-    .map(keyOf);
 }
 
 class Replicas<T extends KubernetesObject> {

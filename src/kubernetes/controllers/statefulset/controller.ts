@@ -3,14 +3,14 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Informer } from '../../client/informer.ts';
 import { keyOf } from '../../object.ts';
 import { controllerRevisions, persistentVolumeClaims, pods, statefulSets } from '../../resources.ts';
-import { labelSelectorOf, matches } from '../../selector.ts';
+import { labelSelectorOf } from '../../selector.ts';
 import { isStatusError } from '../../status.ts';
 import type { ControllerRevision, PersistentVolumeClaim, Pod, StatefulSet } from '../../types.ts';
-import { type Change, type Controller, type ControllerParts, copyOf, type Step, wakes } from '../controller.ts';
+import { type Controller, type ControllerParts, copyOf, type Step, wakes } from '../controller.ts';
 import { forgetRevisions, type HistoryOwner, revisionsOf, updateRevision } from '../history/history.ts';
 import { candidatesOf, ownedIn, podsIn } from '../indexes.ts';
 import { isDeleting, metaOf } from '../meta.ts';
-import { claim, controllerOf, keysOfController } from '../ownership.ts';
+import { claim, keysOfController, keysOfAdopters } from '../ownership.ts';
 import { untilAvailableMs } from '../pods.ts';
 import { Ordinals } from './ordinals.ts';
 import { revisionOf, statefulStatus } from './status.ts';
@@ -26,7 +26,10 @@ export function statefulSetController(parts: ControllerParts): Controller {
     name: NAME,
     wokenBy: [
       wakes(copy, ({ now }) => (now ? [keyOf(now)] : [])),
-      wakes(podCopy, (change) => [...keysOfController(statefulSets, change), ...adopters(copy, change)]),
+      wakes(podCopy, (change) => [
+        ...keysOfController(statefulSets, change),
+        ...keysOfAdopters(copy, ({ spec }) => labelSelectorOf(spec?.selector), change),
+      ]),
     ],
     reads: [
       copyOf(statefulSets, copy),
@@ -39,14 +42,6 @@ export function statefulSetController(parts: ControllerParts): Controller {
       return set && reconcile({ parts, step, set, podCopy, claims, revisions });
     },
   };
-}
-
-function adopters(copy: Informer<StatefulSet>, { now }: Change<Pod>): readonly string[] {
-  if (!now || controllerOf(now) || isDeleting(now)) return [];
-  return copy
-    .list(now.metadata!.namespace)
-    .filter(({ spec }) => matches(labelSelectorOf(spec?.selector), now.metadata!.labels))
-    .map(keyOf);
 }
 
 interface Input {

@@ -53,8 +53,16 @@ export class Ordinals {
 
   /** Makes, then takes away, then updates; an ordered set does one thing at a time. */
   async advance(): Promise<void> {
+    // In parallel, one that cannot be made does not keep the others from being made.
+    let failure: unknown;
     for (let ordinal = this.#first; ordinal < this.#end; ordinal++)
-      if ((await this.#ensure(ordinal)) === 'wait') return;
+      try {
+        if ((await this.#ensure(ordinal)) === 'wait') return;
+      } catch (error) {
+        if (this.#isOrdered) throw error;
+        failure ??= error;
+      }
+    if (failure !== undefined) throw failure;
     for (const pod of this.#condemned) if ((await this.#remove(pod)) === 'wait') return;
     const { updateStrategy } = this.#input.set.spec!;
     if (updateStrategy?.type !== 'OnDelete') await this.#roll(updateStrategy?.rollingUpdate?.partition ?? 0);
