@@ -61,6 +61,8 @@ export interface Claim<T extends KubernetesObject> {
   readonly selector: LabelSelector;
   /** Objects of the owner's namespace: its own, and those without a controller. */
   readonly candidates: readonly T[];
+  /** What the owner holds its objects by: comes with adoption, goes with release. */
+  readonly finalizer?: string;
 }
 
 /**
@@ -86,26 +88,35 @@ export async function claim<T extends KubernetesObject>(request: Claim<T>): Prom
 }
 
 async function adopt<T extends KubernetesObject>(request: Claim<T>, object: T): Promise<T | undefined> {
-  const { api, ownerType, owner } = request;
+  const { api, ownerType, owner, finalizer } = request;
   // The copy may show an owner that is gone: what it adopted would be collected.
   const fresh = await api.get(ownerType, nameOf(owner)).catch(unlessGone);
   if (fresh?.metadata?.uid !== owner.metadata?.uid || isDeleting(fresh!)) return undefined;
-  const references = [...(object.metadata?.ownerReferences ?? []), controllerReference(ownerType, owner)];
-  return setOwners(request, object, references);
+  const { ownerReferences = [], finalizers = [] } = metaOf(object);
+  const isHeld = !finalizer || finalizers.includes(finalizer);
+  return change(request, object, {
+    ownerReferences: [...ownerReferences, controllerReference(ownerType, owner)],
+    ...(!isHeld && { finalizers: [...finalizers, finalizer] }),
+  });
 }
 
 async function release<T extends KubernetesObject>(request: Claim<T>, object: T): Promise<void> {
-  const references = object.metadata!.ownerReferences!.filter(({ uid }) => uid !== request.owner.metadata?.uid);
-  await setOwners(request, object, references);
+  const { owner, finalizer } = request;
+  const { ownerReferences = [], finalizers = [] } = metaOf(object);
+  await change(request, object, {
+    ownerReferences: ownerReferences.filter(({ uid }) => uid !== owner.metadata?.uid),
+    ...(finalizer && { finalizers: finalizers.filter((name) => name !== finalizer) }),
+  });
 }
 
-async function setOwners<T extends KubernetesObject>(
+async function change<T extends KubernetesObject>(
   { api, type }: Claim<T>,
   object: T,
-  ownerReferences: readonly OwnerReference[],
+  lists: { readonly ownerReferences: readonly OwnerReference[]; readonly finalizers?: readonly string[] },
 ): Promise<T | undefined> {
   const { uid, resourceVersion } = metaOf(object);
-  const body = { metadata: { uid, resourceVersion, ownerReferences: ownerReferences.length ? ownerReferences : null } };
+  const orNull = Object.entries(lists).map(([name, list]) => [name, list.length ? list : null] as const);
+  const body = { metadata: { uid, resourceVersion, ...Object.fromEntries(orNull) } };
   return api.patch(type, nameOf(object), { kind: 'merge', body }).catch(unlessGone);
 }
 

@@ -161,6 +161,23 @@ test('an active deadline ends the job', async () => {
   assert.equal(active(run).length, 0);
 });
 
+test('a pod that is no longer selected is let go, and held by nothing', async () => {
+  await using run = start();
+  await run.client.create(jobs, job({ parallelism: 1, completions: 4 }));
+  await run.settle();
+  const [pod] = active(run);
+  const named = { namespace: 'default', name: pod!.metadata!.name! };
+  const change = (metadata: object) => run.client.patch(pods, named, { kind: 'merge', body: { metadata } });
+  await change({ ownerReferences: null, finalizers: null });
+  await run.settle();
+  const adopted = (await run.client.get(pods, named)).metadata!;
+  assert.deepEqual([adopted.ownerReferences?.length, adopted.finalizers], [1, [TRACKING]]);
+  await change({ labels: null });
+  await run.settle();
+  const released = (await run.client.get(pods, named)).metadata!;
+  assert.deepEqual([released.ownerReferences, released.finalizers], [undefined, undefined]);
+});
+
 test('the pods of a job that is gone are let go', async () => {
   await using run = start();
   await run.client.create(jobs, job());

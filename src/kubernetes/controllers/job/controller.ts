@@ -43,7 +43,15 @@ export function jobController(parts: ControllerParts): Controller {
       if (!job) return undefined;
       const candidates = candidatesOf(podCopy, job);
       const selector = selectorOf(job);
-      const mine = await claim({ ...step, ownerType: jobs, owner: job, type: pods, selector, candidates });
+      const mine = await claim({
+        ...step,
+        ownerType: jobs,
+        owner: job,
+        type: pods,
+        selector,
+        candidates,
+        finalizer: TRACKING,
+      });
       return new JobStep(parts, step, job, mine).run();
     },
   };
