@@ -109,7 +109,7 @@ export async function composeCloud(
   const registry = createRegistry({ ...common, store, blobs, policy: ecr.policy });
 
   const services: ServiceDefinition[] = [
-    createStsService({ iam, clock: systemClock }),
+    createStsService({ iam, clock: systemClock, issuerKeys: (issuer) => eks.issuerKey(issuer) }),
     iam.service,
     ec2.definition,
     logs.definition,

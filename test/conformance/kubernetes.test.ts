@@ -206,6 +206,45 @@ suite('kubernetes', { skip: !isHere && 'kubectl comes with this project for x86_
     assert.match((await get('kube-system')).stderr, /Forbidden/);
   });
 
+  test('a pod works as a role of IAM: its token is known by the issuer, and put where SDKs look', async () => {
+    const issuer = await dabba.aws(
+      'eks',
+      'describe-cluster',
+      '--name',
+      'c1',
+      '--query',
+      'cluster.identity.oidc.issuer',
+    );
+    await dabba.aws('iam', 'create-open-id-connect-provider', '--url', issuer, '--client-id-list', 'sts.amazonaws.com');
+    const provider = issuer.replace('https://', '');
+    const role = 'arn:aws:iam::000000000000:role/pod';
+    const trust = {
+      Effect: 'Allow',
+      Principal: { Federated: `arn:aws:iam::000000000000:oidc-provider/${provider}` },
+      Action: 'sts:AssumeRoleWithWebIdentity',
+      Condition: { StringEquals: { [`${provider}:sub`]: 'system:serviceaccount:default:worker' } },
+    };
+    const document = JSON.stringify({ Version: '2012-10-17', Statement: [trust] });
+    await dabba.aws('iam', 'create-role', '--role-name', 'pod', '--assume-role-policy-document', document);
+    const account = {
+      apiVersion: 'v1',
+      kind: 'ServiceAccount',
+      metadata: { name: 'worker', annotations: { 'eks.amazonaws.com/role-arn': role } },
+    };
+    const worker = pod({ serviceAccountName: 'worker', containers: [sleeper] });
+    await cluster.apply('default', account);
+    await cluster.apply('default', { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'worker' }, spec: worker });
+    await ready('pod/worker');
+    const inside = 'test "$AWS_ROLE_ARN" && cat $AWS_WEB_IDENTITY_TOKEN_FILE';
+    const token = await cluster.kubectl('exec', 'worker', '--', 'sh', '-c', inside);
+    const assume = ['sts', 'assume-role-with-web-identity', '--role-arn', role, '--role-session-name', 's'];
+    const user = await dabba.aws(...assume, '--web-identity-token', token, '--query', 'AssumedRoleUser.Arn');
+    assert.equal(user, 'arn:aws:sts::000000000000:assumed-role/pod/s');
+    const other = await cluster.kubectl('create', 'token', 'ro', '--audience', 'sts.amazonaws.com');
+    await dabba.refused('Not authorized', 'aws', [...assume, '--web-identity-token', other]);
+    await dabba.refused('InvalidIdentityToken', 'aws', [...assume, '--web-identity-token', `${token}x`]);
+  });
+
   test('SIGKILL of the daemon stops no pod, and the cluster comes back as it was', async () => {
     const pods = async () =>
       await cluster.kubectl(

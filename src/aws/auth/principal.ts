@@ -32,5 +32,7 @@ export type Principal =
       readonly issuedAt: number;
       readonly expiresAt: number;
     }
+  /** Whom an outside identity provider vouches for. `arn` is the provider's, which trust policies name; it may ask for a session of a role and nothing else. */
+  | { readonly kind: 'federated'; readonly account: AccountId; readonly arn: Arn }
   | { readonly kind: 'service'; readonly account: AccountId; readonly service: string; readonly arn: Arn }
   | { readonly kind: 'anonymous' };

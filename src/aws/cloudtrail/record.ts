@@ -118,6 +118,7 @@ export function isReadOnly(operation: string): boolean {
 
 export function userIdentityOf(principal: Exclude<Principal, { kind: 'anonymous' }>): UserIdentity {
   if (principal.kind === 'service') return { type: 'AWSService', invokedBy: principal.service };
+  if (principal.kind === 'federated') return { type: 'WebIdentityUser', identityProvider: principal.arn };
   const common = {
     principalId: principal.principalId,
     arn: principal.arn,

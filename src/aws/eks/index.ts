@@ -10,6 +10,7 @@ import { accessEntryHandlers } from './access-entries.ts';
 import { addonHandlers } from './addons.ts';
 import { createCallerTokens } from './cluster/caller-token.ts';
 import type { KubeletDialer } from './cluster/ports.ts';
+import { issuerOf } from './cluster-view.ts';
 import { clusterReconciler } from './cluster-reconciler.ts';
 import { clusterHandlers } from './clusters.ts';
 import { fargateProfileHandlers } from './fargate-profiles.ts';
@@ -56,6 +57,8 @@ export interface Eks {
   releasePodAddress(request: Parameters<typeof releasePodAddress>[1]): Promise<void>;
   /** A session of a node's own role, for what its machine does in its name. */
   nodeCredentials(node: { readonly machineId: string; readonly nodeId: string }): Promise<SessionCredentials>;
+  /** The public key, in PEM, of the cluster whose tokens have this issuer; undefined for any other. */
+  issuerKey(issuer: string): Promise<string | undefined>;
   /** Every cluster in a line. */
   summary(): Promise<readonly ClusterSummary[]>;
   /** Stops every control plane. What they keep stays, and so do nodes and pods. */
@@ -101,6 +104,12 @@ export function createEks(options: EksOptions): Eks {
     assignPodAddress: (request) => assignPodAddress(state, request),
     releasePodAddress: (request) => releasePodAddress(state, request),
     nodeCredentials: (node) => nodeCredentials(state, node),
+    async issuerKey(issuer) {
+      const clusters = await state.clusters.list();
+      const found = clusters.find(({ value }) => issuerOf(value) === issuer);
+      const keys = found && (await state.clusterKeys.get(found.id));
+      return keys?.value.clusterId === found?.value.id ? keys?.value.serviceAccountKey.publicKeyPem : undefined;
+    },
     summary: () => summarize(state, clusters),
     stop: () => clusters.stopAll(),
   };

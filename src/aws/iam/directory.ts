@@ -4,6 +4,7 @@ import type {
   AccessKeyRecord,
   GroupRecord,
   InstanceProfileRecord,
+  OidcProviderRecord,
   PolicyRecord,
   RoleRecord,
   SessionRecord,
@@ -20,6 +21,7 @@ export class Directory {
   readonly roles: Table<RoleRecord>;
   readonly policies: Table<PolicyRecord>;
   readonly instanceProfiles: Table<InstanceProfileRecord>;
+  readonly oidcProviders: Table<OidcProviderRecord>;
   readonly accessKeys: Table<AccessKeyRecord>;
   readonly sessions: Table<SessionRecord>;
   /** Where an access key is stored, by its id in lower case: a call names its key but not its account. */
@@ -33,6 +35,7 @@ export class Directory {
     this.roles = table('roles', (role: RoleRecord) => role.name);
     this.policies = table('policies', (policy: PolicyRecord) => policy.name);
     this.instanceProfiles = table('instance-profiles', (profile: InstanceProfileRecord) => profile.name);
+    this.oidcProviders = table('oidc-providers', ({ url }: OidcProviderRecord) => encodeURIComponent(url));
     this.accessKeys = table('access-keys', (key: AccessKeyRecord) => key.id);
     this.sessions = table('sessions', (session: SessionRecord) => session.id);
     for (const { key } of cache.list()) this.#note(key, 'put');

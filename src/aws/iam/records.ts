@@ -76,3 +76,14 @@ export interface SessionRecord {
   readonly principal: Principal;
   readonly expiresAt: number;
 }
+
+/** An OpenID Connect provider whose tokens roles may trust. */
+export interface OidcProviderRecord {
+  readonly account: AccountId;
+  /** The issuer without `https://`, by which ARNs and condition keys name it. */
+  readonly url: string;
+  readonly clientIds: readonly string[];
+  readonly thumbprints: readonly string[];
+  readonly tags: Tags;
+  readonly createdAt: number;
+}

@@ -3,6 +3,7 @@ import { accessKeyHandlers } from './access-keys.ts';
 import { groupHandlers } from './groups.ts';
 import { holderHandlers } from './holders.ts';
 import { instanceProfileHandlers } from './instance-profiles.ts';
+import { oidcProviderHandlers } from './oidc-providers.ts';
 import type { IamParts } from './parts.ts';
 import { iamPermissions } from './permissions.ts';
 import { policyHandlers } from './policies.ts';
@@ -22,6 +23,7 @@ export function createIamService(parts: IamParts): ServiceDefinition {
       ...groupHandlers(parts),
       ...roleHandlers(parts),
       ...instanceProfileHandlers(parts),
+      ...oidcProviderHandlers(parts),
       ...holderHandlers(parts),
       ...policyHandlers(parts),
       ...simulateHandlers(parts),

@@ -3,11 +3,17 @@ import { AwsError } from '../errors.ts';
 import type { Iam } from '../iam/index.ts';
 import { defineService, type CallContext, type ServiceDefinition } from '../service.ts';
 import { assumeRoleHandler } from './assume-role.ts';
+import { webIdentityHandler, type IssuerKeys } from './web-identity.ts';
 
 const DAY_SECONDS = 86_400;
 
 /** STS: who am I, and credentials for a while. */
-export function createStsService(options: { readonly iam: Iam; readonly clock: Clock }): ServiceDefinition {
+export function createStsService(options: {
+  readonly iam: Iam;
+  readonly clock: Clock;
+  /** Whose tokens can be checked. Default: nobody's. */
+  readonly issuerKeys?: IssuerKeys;
+}): ServiceDefinition {
   const { iam, clock } = options;
   return defineService<typeof import('@aws-sdk/client-sts')>({
     name: 'sts',
@@ -15,9 +21,11 @@ export function createStsService(options: { readonly iam: Iam; readonly clock: C
     eventSource: 'sts.amazonaws.com',
     loadSdk: () => import('@aws-sdk/client-sts'),
     // GetCallerIdentity needs no permission; AssumeRole asks for itself, because the role's trust policy has a say.
-    unguarded: ['GetCallerIdentity', 'GetSessionToken', 'AssumeRole'],
+    unguarded: ['GetCallerIdentity', 'GetSessionToken', 'AssumeRole', 'AssumeRoleWithWebIdentity'],
+    unsigned: ['AssumeRoleWithWebIdentity'],
     handlers: {
       AssumeRole: assumeRoleHandler(iam, clock),
+      AssumeRoleWithWebIdentity: webIdentityHandler(iam, clock, options.issuerKeys ?? (async () => undefined)),
 
       GetCallerIdentity: (_input, { account, principal }) => ({
         Account: account,

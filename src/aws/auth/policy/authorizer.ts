@@ -39,12 +39,16 @@ export function createAuthorizer(options: { readonly policies: PolicySource; rea
       resource: {
         policy: compile(resourcePolicy.document, resourcePolicy.isTrust ? 'trust' : 'resource'),
         isCrossAccount:
-          principal.kind !== 'service' && principal.kind !== 'anonymous' && principal.account !== question.account,
+          principal.kind !== 'service' &&
+          principal.kind !== 'federated' &&
+          principal.kind !== 'anonymous' &&
+          principal.account !== question.account,
         isRequired: resourcePolicy.isTrust,
       },
     };
     if (principal.kind === 'root') return { identity: 'everything', tags: {}, ...resource };
-    if (principal.kind === 'service' || principal.kind === 'anonymous') return { identity: [], tags: {}, ...resource };
+    if (principal.kind === 'service' || principal.kind === 'federated' || principal.kind === 'anonymous')
+      return { identity: [], tags: {}, ...resource };
     const attached = options.policies.policiesOf(principal);
     const session = principal.kind === 'assumed-role' ? principal.sessionPolicies : [];
     return {

@@ -37,6 +37,7 @@ function valuesOf(
 }
 
 function principalContext(principal: Principal): ConditionContext {
+  if (principal.kind === 'federated') return { 'aws:FederatedProvider': principal.arn };
   if (principal.kind === 'anonymous') return { 'aws:PrincipalType': 'Anonymous', 'aws:userid': 'anonymous' };
   const common = {
     'aws:PrincipalAccount': principal.account,

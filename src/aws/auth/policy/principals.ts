@@ -20,6 +20,7 @@ export function compilePrincipals(
 function matchOf(element: PrincipalElement, principal: Principal): PrincipalMatch | undefined {
   if (element === '*') return 'itself';
   if (principal.kind === 'service') return element['Service']?.includes(principal.service) ? 'itself' : undefined;
+  if (principal.kind === 'federated') return element['Federated']?.includes(principal.arn) ? 'itself' : undefined;
   const names = element['AWS'] ?? [];
   if (names.includes('*')) return 'itself';
   if (principal.kind === 'anonymous') return undefined;

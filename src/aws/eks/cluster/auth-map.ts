@@ -9,7 +9,7 @@ export interface AuthMapping {
 }
 
 export interface AuthMap {
-  find(principal: Exclude<Principal, { readonly kind: 'anonymous' | 'service' }>): AuthMapping | undefined;
+  find(principal: Extract<Principal, { readonly kind: 'root' | 'user' | 'assumed-role' }>): AuthMapping | undefined;
 }
 
 interface Entry extends AuthMapping {

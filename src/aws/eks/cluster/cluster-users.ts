@@ -11,7 +11,7 @@ import type { EksState } from '../state.ts';
 /** By this name a user's `extra` says which IAM identity an access entry must name. */
 export const CANONICAL_ARN = 'canonicalArn';
 
-type Caller = Exclude<Principal, { readonly kind: 'anonymous' | 'service' }>;
+type Caller = Extract<Principal, { readonly kind: 'root' | 'user' | 'assumed-role' }>;
 
 export interface ClusterUsersParts {
   readonly state: Pick<EksState, 'clusters' | 'accessEntries'>;
@@ -27,7 +27,7 @@ export async function clusterUser(
   cluster: ClusterRecord,
   principal: Principal,
 ): Promise<UserInfo | undefined> {
-  if (principal.kind === 'anonymous' || principal.kind === 'service') return undefined;
+  if (principal.kind !== 'root' && principal.kind !== 'user' && principal.kind !== 'assumed-role') return undefined;
   const scope = { ...cluster, cluster: cluster.name };
   const entry =
     cluster.authenticationMode === 'CONFIG_MAP'
