@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { silentLogger, systemClock, systemRandom } from '#base';
+import { memoryStore } from '#store';
 import { clientContract } from './client/client.contract.ts';
 import { informersContract } from './client/informers.contract.ts';
 import { informersOf } from './client/informers.ts';
 import type { KubernetesObject, ResourceType } from './object.ts';
 import { configMaps, customResourceDefinitions, pods, serviceAccounts, services } from './resources.ts';
 import { makeTestCluster, type TestCluster } from './test-cluster.ts';
-import type { CustomResourceDefinition } from './types.ts';
+import type { ConfigMap, CustomResourceDefinition } from './types.ts';
 
 clientContract('a client in process', async () => {
   const cluster = await makeTestCluster();
@@ -220,3 +221,34 @@ async function established({ informers }: TestCluster, name: string): Promise<vo
   await promise;
   stop();
 }
+
+test('a watch that begins with what there is tells when that is over', { timeout: 20_000 }, async () => {
+  await using cluster = await makeTestCluster();
+  const remote = cluster.remote();
+  for (const name of ['a', 'b']) await remote.create(configMaps, { metadata: { namespace: 'default', name } });
+  const { body } = await cluster.call(
+    'GET',
+    '/api/v1/namespaces/default/configmaps?watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&timeoutSeconds=1',
+  );
+  const events = body
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { type: string; object: ConfigMap });
+  assert.deepEqual(
+    events.map(({ type, object }) => object.metadata?.name ?? type),
+    ['a', 'b', 'BOOKMARK', 'BOOKMARK'],
+    'the last says how far the watch came',
+  );
+  assert.equal(events[2]!.object.metadata?.annotations?.['k8s.io/initial-events-end'], 'true');
+});
+
+test('a cluster that is started again has what it had, and is at the same versions', { timeout: 20_000 }, async () => {
+  const store = memoryStore();
+  const first = await makeTestCluster({ store });
+  const made = await first.client.create(configMaps, { metadata: { namespace: 'default', name: 'a' } });
+  await first.stop();
+  await using second = await makeTestCluster({ store });
+  assert.deepEqual(await second.client.get(configMaps, { namespace: 'default', name: 'a' }), made);
+  const { code } = await second.call('GET', `/api/v1/configmaps?watch=true&resourceVersion=1`);
+  assert.equal(code, 410, 'a version from before is not watched from');
+});

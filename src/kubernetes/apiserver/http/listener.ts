@@ -32,6 +32,8 @@ export async function listen(parts: ApiParts, options: ListenerOptions): Promise
       rejectUnauthorized: false,
       // A watch may be silent for long.
       keepAliveTimeout: 120_000,
+      // The command of an exec is in its URL.
+      maxHeaderSize: 1024 * 1024,
     },
     (request, response) => void handle(parts, { request, response, signal: stopping.signal }),
   );

@@ -85,5 +85,6 @@ export function refusalOf(error: unknown): StatusError {
   if (isDabbaError(error, 'ResourceExhausted'))
     return new StatusError('ServiceUnavailable', error.message, { cause: error });
   if (isDabbaError(error, 'InvalidArgument')) return new StatusError('BadRequest', error.message, { cause: error });
+  if (isDabbaError(error, 'Unauthenticated')) return new StatusError('Unauthorized', 'Unauthorized', { cause: error });
   return new StatusError('InternalError', `Internal error occurred: ${messageOf(error)}`, { cause: error });
 }

@@ -1,4 +1,5 @@
 /** A watch as a stream of JSON lines. Source: apiserver `endpoints/handlers/watch.go`. */
+import { once } from 'node:events';
 import { StatusError } from '../../status.ts';
 import { bytesIn, objectIn } from '../operations/read.ts';
 import { openWatch, type Seen } from '../operations/watch.ts';
@@ -13,6 +14,8 @@ import { includeObjectOf, partialMetadata, tableOf } from './table.ts';
 
 /** Unsent bytes after which a reader is too slow to be kept. */
 const MAX_UNSENT_BYTES = 16 * 1024 * 1024;
+/** Changes that may come while a client takes what there is already. */
+const MAX_WAITING = 10_000;
 const BOOKMARK_MS = 60_000;
 /** Upstream's `--min-request-timeout`: a watch without a timeout ends after half an hour to an hour. */
 const DEFAULT_TIMEOUT_MS = 30 * 60_000;
@@ -35,8 +38,9 @@ export async function streamWatch(parts: ApiParts, exchange: Exchange, call: Cal
     'content-type': as.form === 'yaml' ? 'application/json;stream=watch' : 'application/json',
   });
   response.flushHeaders();
-  lines.begin({ initial, backlog });
+  await lines.begin(initial ?? [], end);
   if (isSendingInitial) lines.bookmark(revision, { 'k8s.io/initial-events-end': 'true' });
+  lines.goOn(backlog);
   const wantsBookmarks = flag(exchange, 'allowWatchBookmarks');
   while (!end.aborted) {
     // A timer: bookmarks say that time has passed without an event.
@@ -107,14 +111,18 @@ class Lines {
     return this.#lost.signal;
   }
 
-  begin({
-    initial = [],
-    backlog,
-  }: {
-    readonly initial: readonly StoredObject[] | undefined;
-    readonly backlog: readonly Seen[];
-  }): void {
-    for (const stored of initial) this.#write(watchLine('ADDED', this.#bytesOf(stored)));
+  /** Writes what there is already, no faster than the client takes it; what changes meanwhile waits. */
+  async begin(initial: readonly StoredObject[], signal: AbortSignal): Promise<void> {
+    const { response } = this.#exchange;
+    for (const stored of initial) {
+      this.#write(watchLine('ADDED', this.#bytesOf(stored)));
+      if (response.writableNeedDrain) await once(response, 'drain', { signal }).catch(() => undefined);
+      if (signal.aborted) return;
+    }
+  }
+
+  /** From here on every change is written as it comes, after those that came meanwhile. */
+  goOn(backlog: readonly Seen[]): void {
     const waiting = this.#waiting!;
     this.#waiting = undefined;
     for (const seen of [...backlog, ...waiting]) this.add(seen);
@@ -122,7 +130,8 @@ class Lines {
 
   add(seen: Seen): void {
     if (this.#waiting) {
-      this.#waiting.push(seen);
+      if (this.#waiting.length < MAX_WAITING) this.#waiting.push(seen);
+      else this.#lost.abort();
       return;
     }
     try {
