@@ -67,9 +67,9 @@ export function createMachineProxies(options: MachineProxiesOptions): MachinePro
       isFirst = false;
       for (const [name, { proxy, ending }] of running) {
         if (wanted.has(name)) continue;
-        running.delete(name);
         ending.abort();
         await proxy.remove();
+        running.delete(name);
       }
       for (const [name, { key, node }] of wanted) if (!running.has(name)) running.set(name, start(key, node));
     },
