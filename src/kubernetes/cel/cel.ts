@@ -6,6 +6,7 @@
 import { Environment } from '@marcbachmann/cel-js';
 import { messageOf } from '#base';
 import { registerLists } from './lists.ts';
+import { registerOptional } from './optional.ts';
 import { guardPatterns } from './patterns.ts';
 import { registerQuantities } from './quantities.ts';
 import { registerStrings } from './strings.ts';
@@ -44,6 +45,37 @@ export function compileCel(expression: string, variables: readonly string[]): Ce
   }
 }
 
+/** A type of CEL, as far as rules need it: a name (`int`, `list<dyn>`), or the fields of an object. */
+export type CelType = string | { readonly [field: string]: CelType };
+
+/**
+ * What is wrong with the types of an expression whose variables are of these types, undefined if nothing is; the answer of the right one is a truth. Throws `CelError` for what
+ * is no expression.
+ */
+export function celTypeError(expression: string, variables: { readonly [name: string]: CelType }): string | undefined {
+  const environment = makeEnvironment([]);
+  for (const [name, type] of Object.entries(variables))
+    if (typeof type === 'string') environment.registerVariable(name, type);
+    else environment.registerVariable(name, { schema: mutable(type) });
+  const { valid, type = 'dyn', error } = environment.check(expression);
+  if (valid) return type === 'bool' || type === 'dyn' ? undefined : 'must evaluate to a bool';
+  const message = firstLine(error);
+  const missing = /^No such key: (.*)/.exec(message)?.[1];
+  if (missing) return `undefined field '${missing}'`;
+  // Two objects may be compared, though the library has no overload for it.
+  return /\$/.test(message) ? undefined : message;
+}
+
+interface ObjectFields {
+  [field: string]: string | ObjectFields;
+}
+
+function mutable(type: { readonly [field: string]: CelType }): ObjectFields {
+  return Object.fromEntries(
+    Object.entries(type).map(([name, one]) => [name, typeof one === 'string' ? one : mutable(one)]),
+  );
+}
+
 function firstLine(error: unknown): string {
   return messageOf(error).split('\n')[0]!;
 }
@@ -71,5 +103,6 @@ function makeEnvironment(variables: readonly string[]): Environment {
   registerStrings(environment);
   registerLists(environment);
   registerQuantities(environment);
+  registerOptional(environment);
   return environment;
 }

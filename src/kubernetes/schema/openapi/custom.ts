@@ -19,12 +19,17 @@ export function customDefinitions(definitions: Definitions, resource: OpenApiRes
     apiVersion: { type: 'string', description: apiVersionText },
     kind: { type: 'string', description: kindText },
   };
+  const metadata = definitions.named(`${metaName}.ObjectMeta`);
   const written = dialect.hasOneOf ? customSchema : plainSchema(customSchema);
-  const properties = isObject(written['properties']) ? written['properties'] : {};
+  const withEmbedded = embedded(written, { ...typeMeta, metadata });
+  // A reader of v2 takes what has properties for something that has no others.
+  const isOpen = !dialect.hasOneOf && customSchema['x-kubernetes-preserve-unknown-fields'] === true;
   const object = definitions.custom(name, {
     type: 'object',
-    ...written,
-    properties: { ...properties, ...typeMeta, metadata: definitions.named(`${metaName}.ObjectMeta`) },
+    ...(!isOpen && {
+      ...withEmbedded,
+      properties: { ...objectOf(withEmbedded['properties']), ...typeMeta, metadata },
+    }),
     'x-kubernetes-group-version-kind': [{ group, kind, version }],
   });
   const list = definitions.custom(`${name}List`, {
@@ -41,12 +46,35 @@ export function customDefinitions(definitions: Definitions, resource: OpenApiRes
   return { object, list };
 }
 
+function objectOf(value: unknown): JsonObject {
+  return isObject(value) ? value : {};
+}
+
+/** Whole objects inside of others have what every object has. */
+function embedded(schema: JsonObject, meta: JsonObject): JsonObject {
+  const entries = Object.entries(schema).map(([name, value]) => {
+    if (name === 'properties' && isObject(value))
+      return [
+        name,
+        Object.fromEntries(Object.entries(value).map(([key, one]) => [key, embedded(objectOf(one), meta)])),
+      ];
+    const isSchema = (name === 'items' || name === 'additionalProperties') && isObject(value);
+    return [name, isSchema ? embedded(value, meta) : value];
+  });
+  const result = Object.fromEntries(entries) as JsonObject;
+  if (result['x-kubernetes-embedded-resource'] !== true) return result;
+  return { ...result, properties: { ...objectOf(result['properties']), ...meta } };
+}
+
 /** What v2 cannot say is left out; its readers would misunderstand it. Source: apiextensions `controller/openapi/v2/conversion.go`. */
 function plainSchema(schema: JsonObject): JsonObject {
   const unknown = new Set(['oneOf', 'anyOf', 'allOf', 'not', 'nullable', 'x-kubernetes-validations']);
   if (schema['x-kubernetes-int-or-string'] === true || schema['nullable'] === true)
     return { ...(typeof schema['description'] === 'string' && { description: schema['description'] }) };
-  const entries = Object.entries(schema).filter(([name]) => !unknown.has(name));
+  const isOpen = schema['x-kubernetes-preserve-unknown-fields'] === true;
+  const entries = Object.entries(schema).filter(
+    ([name]) => !unknown.has(name) && !(isOpen && (name === 'items' || name === 'properties')),
+  );
   return Object.fromEntries(
     entries.map(([name, value]) => {
       if (name === 'properties' && isObject(value))

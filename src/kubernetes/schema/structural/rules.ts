@@ -2,8 +2,9 @@
  * `x-kubernetes-validations`: rules that authors of definitions write in CEL. Behaviour: apiextensions `apiserver/schema/cel/validation.go`. A rule sees `self`, and `oldSelf` where
  * the value was there before; rules about the old value are not asked of a new one.
  */
-import { CelError, compileCel, type CelProgram } from '../../cel/cel.ts';
-import { celValue } from './cel-values.ts';
+import { CelError, celTypeError, compileCel, type CelProgram, type CelType } from '../../cel/cel.ts';
+import { CelOptional } from '../../cel/optional.ts';
+import { celTypeOf, celValue } from './cel-values.ts';
 import type { FieldError } from '../../status.ts';
 import { getOwn, isEqual, isObject } from '../json.ts';
 import { childrenOf, type JsonSchema, type ValidationRule } from './json-schema.ts';
@@ -15,27 +16,37 @@ export function hasRules(schema: JsonSchema): boolean {
   return (schema['x-kubernetes-validations']?.length ?? 0) > 0 || childrenOf(schema).some(hasRules);
 }
 
-/** Rules that do not compile, for the author of the definition; `path` leads to the schema. */
+/** Rules that do not compile, or do not fit the types of the schema, for the author of the definition; `path` leads to the schema. */
 export function ruleErrors(schema: JsonSchema, path: string): readonly FieldError[] {
-  const rules = (schema['x-kubernetes-validations'] ?? []).flatMap(({ rule, messageExpression }, index) => {
+  return (schema['x-kubernetes-validations'] ?? []).flatMap(({ rule, messageExpression, optionalOldSelf }, index) => {
     const at = `${path}.x-kubernetes-validations[${index}]`;
+    const self = celTypeOf(schema, path.endsWith('openAPIV3Schema'));
+    const types = { self, oldSelf: optionalOldSelf ? 'dyn' : self };
     return [
-      ...compileErrors(rule, `${at}.rule`),
+      ...compileErrors(rule, `${at}.rule`, types),
       ...(messageExpression ? compileErrors(messageExpression, `${at}.messageExpression`) : []),
     ];
   });
-  return rules;
 }
 
-function compileErrors(expression: string, field: string): readonly FieldError[] {
+function compileErrors(
+  expression: string,
+  field: string,
+  types?: { readonly [name: string]: CelType },
+): readonly FieldError[] {
   try {
     compileCel(expression, variables);
-    return [];
+    const wrong = types && celTypeError(expression, types);
+    return wrong ? [compilationFailed(expression, field, wrong)] : [];
   } catch (error) {
-    if (!(error instanceof CelError)) throw error;
-    const message = `Invalid value: ${JSON.stringify(expression)}: compilation failed: ERROR: <input>: ${error.message}`;
-    return [{ type: 'Invalid value', field, message }];
+    if (error instanceof CelError) return [compilationFailed(expression, field, error.message)];
+    throw error;
   }
+}
+
+function compilationFailed(expression: string, field: string, why: string): FieldError {
+  const message = `Invalid value: ${JSON.stringify(expression)}: compilation failed: ERROR: <input>: ${why}`;
+  return { type: 'Invalid value', field, message };
 }
 
 interface Subject {
@@ -115,9 +126,7 @@ function evaluateRule(rule: ValidationRule, schema: JsonSchema, { value, old, pa
 /** With `optionalOldSelf`, the old value is an optional: the rule asks `oldSelf.hasValue()`. */
 function oldValue({ optionalOldSelf }: ValidationRule, schema: JsonSchema, old: unknown): unknown {
   const value = old === undefined ? undefined : celValue(old, schema);
-  return optionalOldSelf
-    ? compileCel(value === undefined ? 'optional.none()' : 'optional.of(self)', ['self']).evaluate({ self: value })
-    : value;
+  return optionalOldSelf ? new CelOptional(value) : value;
 }
 
 function messageOf(

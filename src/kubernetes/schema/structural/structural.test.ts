@@ -218,3 +218,112 @@ test('hostile values are refused or accepted, never crash', () => {
     }),
   );
 });
+
+test('rules that do not fit the types of the schema are told to the author', () => {
+  const errorsFor = (rule: string) =>
+    structuralErrors(
+      {
+        type: 'object',
+        properties: {
+          spec: {
+            type: 'object',
+            'x-kubernetes-validations': [{ rule }],
+            properties: {
+              size: { type: 'integer' },
+              'max-age': { type: 'string', format: 'duration' },
+              since: { type: 'string', format: 'date-time' },
+              nested: { type: 'object', properties: { a: { type: 'string' } } },
+              list: { type: 'array', items: { type: 'object', properties: { a: { type: 'string' } } } },
+            },
+          },
+        },
+      },
+      'openAPIV3Schema',
+    ).map(({ message }) => message);
+  for (const rule of [
+    'self.size > 1 && self.size <= oldSelf.size',
+    'self.nested == oldSelf.nested',
+    'self.list.all(x, x.a != "")',
+    'self.max__dash__age < duration("1h") && self.since > timestamp("2020-01-01T00:00:00Z")',
+    '!has(self.nested) || self.nested.a.startsWith("x")',
+  ])
+    assert.deepEqual(errorsFor(rule), [], rule);
+  assert.match(errorsFor('self.sizes > 1')[0]!, /compilation failed: ERROR: <input>: undefined field 'sizes'$/);
+  assert.match(errorsFor('self.size == "x"')[0]!, /no such overload: int == string$/);
+  assert.match(errorsFor('self.size + 1')[0]!, /must evaluate to a bool$/);
+});
+
+test('strings with a format are what they say to a rule', () => {
+  const schema = structuralOf(
+    {
+      type: 'object',
+      properties: {
+        spec: {
+          type: 'object',
+          'x-kubernetes-validations': [
+            { rule: 'self.age < duration("1h")', message: 'too old' },
+            { rule: 'self.since > timestamp("2020-01-01T00:00:00Z")', message: 'too early' },
+          ],
+          properties: { age: { type: 'string', format: 'duration' }, since: { type: 'string', format: 'date-time' } },
+        },
+      },
+    },
+    schemas,
+  );
+  assert.deepEqual(errorsOf({ age: '30m', since: '2024-01-01T00:00:00Z' }, schema), []);
+  assert.deepEqual(errorsOf({ age: '2h', since: '2019-01-01T00:00:00Z' }, schema), [
+    'spec: Invalid value: "object": too old',
+    'spec: Invalid value: "object": too early',
+  ]);
+});
+
+test('a rule may ask whether there was an old value', () => {
+  const rule = {
+    rule: '!oldSelf.hasValue() || self >= oldSelf.value()',
+    optionalOldSelf: true,
+    message: 'may not shrink',
+  };
+  const schema = structuralOf(
+    {
+      type: 'object',
+      properties: {
+        spec: { type: 'object', properties: { size: { type: 'integer', 'x-kubernetes-validations': [rule] } } },
+      },
+    },
+    schemas,
+  );
+  assert.deepEqual(errorsOf({ size: 1 }, schema), []);
+  assert.deepEqual(errorsOf({ size: 2 }, schema, { size: 1 }), []);
+  assert.deepEqual(errorsOf({ size: 1 }, schema, { size: 2 }), ['spec.size: Invalid value: "integer": may not shrink']);
+});
+
+test('the metadata of whole objects inside of others is read as strictly as any', () => {
+  const { fields } = structuralOf(
+    {
+      type: 'object',
+      properties: {
+        spec: {
+          type: 'object',
+          properties: {
+            template: {
+              type: 'object',
+              'x-kubernetes-embedded-resource': true,
+              'x-kubernetes-preserve-unknown-fields': true,
+            },
+          },
+        },
+      },
+    },
+    schemas,
+  );
+  const template = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'x', more: 1 }, spec: { any: 1 } };
+  const { object, problems } = decode(JSON.stringify({ metadata: { unknown: 1 }, spec: { template } }), {
+    schema: fields,
+    kind,
+  });
+  assert.deepEqual(
+    problems.map(({ path }) => path),
+    ['metadata.unknown', 'spec.template.metadata.more'],
+  );
+  assert.deepEqual((object as { spec?: unknown }).spec, { template: { ...template, metadata: { name: 'x' } } });
+});
