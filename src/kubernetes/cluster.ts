@@ -2,6 +2,7 @@
 import { type Clock, type Logger, messageOf, type Random } from '#base';
 import type { Store } from '#store';
 import { Catalog, servedResources } from './apiserver/catalog.ts';
+import { serviceDialer } from './apiserver/http/dial-service.ts';
 import { RequestCounts } from './apiserver/http/metrics.ts';
 import { type Listener, listen } from './apiserver/http/listener.ts';
 import type { ApiParts } from './apiserver/parts.ts';
@@ -224,6 +225,7 @@ async function apiParts(
       first: [rbacEscalation({ authorizer: authorization, rbac: authorization.rbac })],
       external: ports.admissionPlugins,
       resources: () => servedResources(catalog),
+      dialService: serviceDialer({ informers, dialKubelet }),
     }),
     validatorOf: validatorFor,
     counts: new RequestCounts(),

@@ -40,6 +40,7 @@ async function setUp() {
     random: systemRandom,
     first: [],
     external: [],
+    dialService: () => Promise.reject(new Error('there are no services')),
     resources: () => ({ all: () => [], ofKind: () => undefined, onChange: () => () => {} }),
   });
   /** Runs the chain as the API server does. */

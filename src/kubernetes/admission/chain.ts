@@ -16,14 +16,18 @@ import { runtimeClass } from './runtime-class.ts';
 import { serviceAccount } from './service-account.ts';
 import { storageObjectInUseProtection } from './storage-protection.ts';
 import { taintNodesByCondition } from './taint-nodes.ts';
+import type { DialService } from './webhooks/call.ts';
+import { mutatingWebhooks, validatingWebhooks } from './webhooks/plugin.ts';
 
 export interface ChainParts extends AdmissionParts {
   /** Checks that come before all of admission: `rbacEscalation`. */
   readonly first: readonly AdmissionPlugin[];
-  /** `ClusterPorts.admissionPlugins`, webhooks and policies: they see what all built-in steps made of an object. */
+  /** `ClusterPorts.admissionPlugins`: they see what all built-in steps made of an object, and the cluster's own webhooks and policies what they did. */
   readonly external: readonly AdmissionPlugin[];
   /** What the cluster serves: parameters of policies may be of any kind. */
   readonly resources: () => ServedResources;
+  /** The way to webhooks that are services of the cluster. */
+  readonly dialService: DialService;
 }
 
 export function admissionChain({ first, external, ...parts }: ChainParts): readonly AdmissionPlugin[] {
@@ -45,7 +49,9 @@ export function admissionChain({ first, external, ...parts }: ChainParts): reado
     defaultStorageClass(parts),
     storageObjectInUseProtection(),
     ...external,
+    mutatingWebhooks(parts),
     validatingAdmissionPolicy(parts),
+    validatingWebhooks(parts),
     // Last: what comes after a claim on a quota must not refuse.
     resourceQuota(parts),
   ];
