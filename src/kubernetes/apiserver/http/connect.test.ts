@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, type Server } from 'node:http';
+import { type AddressInfo, connect as connectPort } from 'node:net';
 import { duplexPair } from 'node:stream';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
-import { nodes, pods, serviceAccounts } from '../../resources.ts';
+import { endpointSlices, nodes, pods, serviceAccounts, services } from '../../resources.ts';
+import { forwardPorts, portForwardProtocol } from '../../streaming/port-forward.ts';
+import { acceptSpdy } from '../../streaming/spdy-upgrade.ts';
 import { makeTestCluster, type TestCluster } from '../../test-cluster.ts';
 
 /** A kubelet that tells what it was asked, echoes upgraded connections and has used a second of processor time for each look. */
@@ -15,6 +18,12 @@ function fakeKubelet() {
     else response.end(`asked ${request.url} as ${request.headers.authorization ?? 'nobody'}`);
   });
   server.on('upgrade', (request, socket) => {
+    if (request.url?.startsWith('/portForward/')) {
+      acceptSpdy(socket, portForwardProtocol);
+      // The fake's pod listens on every port.
+      void forwardPorts(socket, async (port) => connectPort(await podServer(port)), 'p');
+      return;
+    }
     socket.write(
       `HTTP/1.1 101 Switching Protocols\r\nUpgrade: ${request.headers.upgrade}\r\nConnection: Upgrade\r\nX-Asked: ${request.url}\r\n\r\n`,
     );
@@ -25,6 +34,22 @@ function fakeKubelet() {
     server.emit('connection', theirs);
     return ours;
   };
+}
+
+const podServers: Server[] = [];
+after(() => {
+  for (const server of podServers) server.close().closeAllConnections();
+});
+
+/** A server that says which port of the pod it stands for. */
+async function podServer(port: number): Promise<number> {
+  const server = createServer((request, response) => response.end(`pod ${port} was asked ${request.url}`)).listen(
+    0,
+    '127.0.0.1',
+  );
+  podServers.push(server);
+  await once(server, 'listening');
+  return (server.address() as AddressInfo).port;
 }
 
 function summary(look: number) {
@@ -82,6 +107,25 @@ test('an upgrade that is refused is answered in HTTP', { timeout: 20_000 }, asyn
   for await (const piece of socket) text += String(piece);
   assert.match(text, /^HTTP\/1.1 404 /);
   assert.match(text, /pods \\"none\\" not found/);
+});
+
+test('a server in a pod is reached through the kubelet’s port-forward', { timeout: 20_000 }, async () => {
+  await using cluster = await clusterWithPod();
+  const { client } = cluster;
+  const path = '/api/v1/namespaces/default';
+  const pod = await cluster.call('GET', `${path}/pods/p:8080/proxy/some/path?x=1`);
+  assert.deepEqual([pod.code, pod.body], [200, 'pod 8080 was asked /some/path?x=1']);
+  await client.create(services, { metadata: { namespace: 'default', name: 's' }, spec: { ports: [{ port: 80 }] } });
+  const none = await cluster.call('GET', `${path}/services/s/proxy/`);
+  assert.equal(none.code, 503, none.body);
+  await client.create(endpointSlices, {
+    metadata: { namespace: 'default', name: 's-1', labels: { 'kubernetes.io/service-name': 's' } },
+    addressType: 'IPv4',
+    ports: [{ name: 'http', port: 9090 }],
+    endpoints: [{ addresses: ['10.0.0.1'], targetRef: { kind: 'Pod', namespace: 'default', name: 'p' } }],
+  });
+  const service = await cluster.call('GET', `${path}/services/s:http/proxy/`);
+  assert.deepEqual([service.code, service.body], [200, 'pod 9090 was asked /']);
 });
 
 test('metrics are rates between two looks', { timeout: 20_000 }, async () => {

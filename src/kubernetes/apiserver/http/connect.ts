@@ -7,25 +7,29 @@ import { StatusError } from '../../status.ts';
 import type { Pod } from '../../types.ts';
 import { get } from '../operations/read.ts';
 import type { ApiParts, NamedCall } from '../parts.ts';
+import { dialPod, type PodPort } from './dial-pod.ts';
 import type { Exchange } from './exchange.ts';
+import { proxyTarget } from './proxy-target.ts';
 
-/** Where a connection goes: a kubelet and a path of its API. */
+/** Where a connection goes, and what is asked there: a path of a kubelet's API, or of a server in a pod. */
 interface Destination {
   readonly node: string;
   readonly path: string;
+  /** The pod's port; undefined for the kubelet itself. */
+  readonly pod?: PodPort;
 }
 
 /** Throws what the client is told while nothing has been answered. */
 export async function connect(parts: ApiParts, exchange: Exchange, call: NamedCall): Promise<void> {
   const destination = await destinationOf(parts, exchange, call);
-  const kubelet = await dial(parts, exchange, destination.node);
+  const kubelet = await dial(parts, exchange, destination);
   if (exchange.upgrade) return upgrade(exchange, kubelet, destination);
   await forward(exchange, kubelet, destination);
 }
 
-async function dial({ dialKubelet }: ApiParts, { signal }: Exchange, node: string): Promise<Duplex> {
+async function dial({ dialKubelet }: ApiParts, { signal }: Exchange, { node, pod }: Destination): Promise<Duplex> {
   try {
-    return await dialKubelet(node, signal);
+    return pod ? await dialPod(dialKubelet, pod, signal) : await dialKubelet(node, signal);
   } catch (error) {
     if (!isDabbaError(error)) throw error;
     throw new StatusError('ServiceUnavailable', `error dialing backend: ${error.message}`, { cause: error });
@@ -38,8 +42,10 @@ async function destinationOf(parts: ApiParts, exchange: Exchange, call: NamedCal
   const { resource } = call.resource.type;
   const part = call.subresource!;
   if (resource === 'nodes') return { node: await nodeOfProxy(parts, call), path: `/${rest}${url.search}` };
-  if (resource !== 'pods' || part === 'proxy')
-    throw new StatusError('NotImplemented', `the proxy of ${resource} is not served; use a port-forward`);
+  if (part === 'proxy') {
+    const target = await proxyTarget(parts, call);
+    return { node: target.node, path: `/${rest}${url.search}`, pod: target };
+  }
   const pod = (await get(parts, call)).object as Pod;
   const node = pod.spec?.nodeName;
   if (!node) throw new StatusError('BadRequest', `pod ${call.name} does not have a host assigned`);
