@@ -7,7 +7,7 @@ import type { Collection } from '#store';
 import type { ApiClient } from '../client/client.ts';
 import type { Informer, Informers } from '../client/informer.ts';
 import { eventRecorder } from '../events.ts';
-import { pods, services as serviceResource } from '../resources.ts';
+import { persistentVolumes, pods, services as serviceResource } from '../resources.ts';
 import type * as types from '../types.ts';
 import type { KubeletContext, NodePlaces } from './context.ts';
 import { makePlaces, nodeCgroup, nodeDirectory, placesOf } from './places.ts';
@@ -24,6 +24,7 @@ import { PodRun } from './pod/run.ts';
 import { syncPod } from './pod/sync.ts';
 import type { KubeletRecord, NodeServices } from './ports.ts';
 import { timestamp } from './timestamp.ts';
+import { keepStorage } from './volume/storage.ts';
 import { removeTraces, tracedPods } from './traces.ts';
 
 /** Pods worked on at once; what takes long is a task beside. The engine has limits of its own. */
@@ -128,6 +129,12 @@ export class Kubelet {
     this.#ended = [
       this.#follow(context, this.#pods),
       this.#listen(context),
+      keepStorage({
+        directory: this.#places.storage,
+        volumes: informers.of(persistentVolumes),
+        logger,
+        signal,
+      }),
       keepRegistered({
         node: this.#node,
         client,
@@ -145,6 +152,7 @@ export class Kubelet {
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#queue.idle();
+    for (const { hostPorts } of this.#runs.values()) hostPorts.close();
     await Promise.all(Array.from(this.#runs.values(), ({ tasks }) => tasks.idle()));
     await Promise.all(this.#ended);
   }

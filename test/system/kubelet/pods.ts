@@ -6,8 +6,9 @@ import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
 import { jsonLogger } from '#base';
+import { resources } from '#kubernetes';
 import { eventually } from '../../harness/machine.ts';
-import { NodeWorld } from './world.ts';
+import { NodeWorld, nodeName } from './world.ts';
 
 const logger = process.env['KUBELET_LOG']
   ? jsonLogger(
@@ -416,6 +417,121 @@ test('in the network of the node, a pod has its address', async () => {
   await world.kubectl('wait', '--for=jsonpath={.status.phase}=Succeeded', 'pod/net', '--timeout=20s');
   assert.match((await world.kubectl('logs', 'net')).stdout, /10\.0\.0\.10\//);
   await world.remove('net');
+});
+
+test('containers may see one another’s processes', async () => {
+  const other = { name: 'other', image: 'busybox', imagePullPolicy: 'IfNotPresent', command: ['sleep', '4321'] };
+  const own = { name: 'c', image: 'busybox', imagePullPolicy: 'IfNotPresent', command: ['sleep', '1234'] };
+  await world.runReady('shared', 'x', { spec: { shareProcessNamespace: true, containers: [own, other] } });
+  const { stdout } = await world.kubectl('exec', 'shared', '-c', 'other', '--', 'ps');
+  assert.match(stdout, /sleep 1234[^]*sleep 4321/);
+  await world.remove('shared');
+});
+
+test('a port of the node leads to a pod', async () => {
+  const ports = [{ containerPort: 8080, hostPort: 9090 }];
+  await world.runReady('ported', 'echo page > /tmp/index.html; exec httpd -f -p 8080 -h /tmp', {
+    container: { ports },
+  });
+  await world.runReady('asking', 'sleep 1000');
+  const asked = await world.kubectl('exec', 'asking', '--', 'wget', '-q', '-O-', 'http://10.0.0.10:9090/index.html');
+  assert.equal(asked.stdout, 'page\n', asked.stderr);
+  await world.remove('ported', 'asking');
+});
+
+test('a stateful set keeps its volume, which goes with its claim', async () => {
+  const container = {
+    name: 'db',
+    image: 'busybox',
+    imagePullPolicy: 'IfNotPresent',
+    command: ['sh', '-c', 'test -e /d/id || hostname > /d/id; sleep 1000'],
+    volumeMounts: [{ name: 'd', mountPath: '/d' }],
+  };
+  await world.apply({
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name: 'db' },
+    spec: { clusterIP: 'None', selector: { app: 'db' }, ports: [{ port: 1 }] },
+  });
+  await world.apply({
+    apiVersion: 'apps/v1',
+    kind: 'StatefulSet',
+    metadata: { name: 'db' },
+    spec: {
+      serviceName: 'db',
+      replicas: 1,
+      selector: { matchLabels: { app: 'db' } },
+      template: {
+        metadata: { labels: { app: 'db' } },
+        spec: { terminationGracePeriodSeconds: 1, containers: [container] },
+      },
+      volumeClaimTemplates: [
+        {
+          metadata: { name: 'd' },
+          spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '8Mi' } } },
+        },
+      ],
+    },
+  });
+  const rolledOut = await world.kubectl('rollout', 'status', 'statefulset/db', '--timeout=40s');
+  assert.equal(rolledOut.code, 0, `${rolledOut.stderr}${(await world.kubectl('describe', 'pod', 'db-0')).stdout}`);
+  await world.kubectl('exec', 'db-0', '--', 'sh', '-c', 'echo kept > /d/id');
+  await world.remove('db-0');
+  await eventually(
+    'it is back, with its volume',
+    20_000,
+    async () => (await world.kubectl('exec', 'db-0', '--', 'cat', '/d/id')).stdout === 'kept\n',
+  );
+  const storage = join(world.directory, 'kubelets/.storage/c1');
+  assert.equal(readdirSync(storage).length, 1);
+  await world.kubectl('delete', 'statefulset,service', 'db', '--wait=true');
+  await world.kubectl('delete', 'pvc', '--all', '--wait=true');
+  await eventually('its files are gone', 20_000, async () => readdirSync(storage).length === 0);
+});
+
+test('a job is done when its pod is', async () => {
+  await world.apply({
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    metadata: { name: 'j' },
+    spec: {
+      template: {
+        spec: {
+          restartPolicy: 'Never',
+          containers: [{ name: 'j', image: 'busybox', imagePullPolicy: 'IfNotPresent', command: ['echo', 'done'] }],
+        },
+      },
+    },
+  });
+  const waited = await world.kubectl('wait', '--for=condition=Complete', 'job/j', '--timeout=30s');
+  assert.equal(waited.code, 0, waited.stderr);
+  assert.equal((await world.kubectl('logs', 'job/j')).stdout, 'done\n');
+  await world.kubectl('delete', 'job', 'j');
+});
+
+test('a pod is ready soon after it was made', async (t) => {
+  const { client, informers } = world.cluster!;
+  const copies = informers.of(resources.pods);
+  const times: number[] = [];
+  for (let count = 0; count < 7; count++) {
+    const name = `fast-${count}`;
+    const container = { name: 'c', image: 'busybox', imagePullPolicy: 'IfNotPresent', command: ['sleep', '1000'] };
+    const { promise: ready, resolve } = Promise.withResolvers<void>();
+    const end = copies.onChange(({ now }) => {
+      const isReady = now?.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True');
+      if (now?.metadata?.name === name && isReady) resolve();
+    });
+    const beganAt = performance.now();
+    const spec = { nodeName, terminationGracePeriodSeconds: 0, containers: [container] };
+    await client.create(resources.pods, { metadata: { namespace: 'default', name }, spec });
+    await ready;
+    times.push(performance.now() - beganAt);
+    end();
+  }
+  times.sort((a, b) => a - b);
+  t.diagnostic(`milliseconds from made to ready: ${times.map(Math.round).join(' ')}`);
+  assert.ok(times[3]! < 2_000, 'half of them within two seconds, on a busy machine too');
+  await world.remove(...times.map((_, count) => `fast-${count}`));
 });
 
 test('what a pod uses is told', async () => {

@@ -57,6 +57,7 @@ export class NodeWorld implements AsyncDisposable {
     await importBusybox(this.engine);
     this.cluster = await makeTestCluster({
       logger: this.#logger,
+      components: ['controllers', 'scheduler'],
       ports: {
         dialKubelet: async (_node, signal) => {
           const socket = connect(kubeletSocket(this.#sockets(), 'i-1'));

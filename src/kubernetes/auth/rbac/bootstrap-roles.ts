@@ -105,6 +105,9 @@ const nodeNetworkRules: readonly PolicyRule[] = [
   eventRule,
 ];
 
+/** Volumes of our own provisioner lie on the machine: its kubelets remove the files of those that are no more; elsewhere a CSI driver's service account does. */
+const nodeStorageRules: readonly PolicyRule[] = [rule(read, 'core', 'persistentvolumes')];
+
 const delegatedAuth = [
   rule('create', 'authentication.k8s.io', 'tokenreviews'),
   rule('create', 'authorization.k8s.io', 'subjectaccessreviews'),
@@ -180,6 +183,7 @@ const rulesOfRoles: { readonly [name: string]: readonly PolicyRule[] } = {
   'system:node': nodeRules,
   'system:node-bootstrapper': [rule('create get list watch', 'certificates.k8s.io', 'certificatesigningrequests')],
   'system:node-network': nodeNetworkRules,
+  'system:node-storage': nodeStorageRules,
   'system:node-problem-detector': [rule('get', 'core', 'nodes'), rule('patch', 'core', 'nodes/status'), eventRule],
   'system:node-proxier': [
     rule('list watch', 'core', 'endpoints services'),
@@ -228,6 +232,7 @@ export const bootstrapClusterRoleBindings: readonly ClusterRoleBinding[] = [
   binding('system:basic-user', [group('system:authenticated')]),
   binding('system:public-info-viewer', [group('system:authenticated'), group('system:unauthenticated')]),
   binding('system:node-network', [group('system:nodes')]),
+  binding('system:node-storage', [group('system:nodes')]),
   binding('system:node-proxier', [user('system:kube-proxy')]),
   binding('system:kube-controller-manager', [user('system:kube-controller-manager')]),
   binding('system:kube-dns', [serviceAccount('kube-dns')]),

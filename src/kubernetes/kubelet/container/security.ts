@@ -33,6 +33,11 @@ export function securityRequest(
   const security = securityOf(pod, container);
   verifyNonRoot(security, { pod, container, imageUser });
   const { capabilities, privileged = false, allowPrivilegeEscalation, seccompProfile, procMount } = security;
+  if (seccompProfile?.type === 'Localhost')
+    throw new DabbaError(
+      'FailedPrecondition',
+      `cannot load seccomp profile "${seccompProfile.localhostProfile}": a node has none of its own`,
+    );
   const user = userOf(security, imageUser);
   const groups = [
     ...(security.supplementalGroups ?? []),

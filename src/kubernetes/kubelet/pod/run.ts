@@ -10,6 +10,7 @@ import type { Waiting } from '../status/container-status.ts';
 import { PodStatusWriter } from '../status/writer.ts';
 import { PodVolumes } from '../volume/volumes.ts';
 import type { ContainerRole } from './containers.ts';
+import { HostPorts } from './host-ports.ts';
 import { Tasks } from './tasks.ts';
 import { probeTarget } from './target.ts';
 
@@ -39,6 +40,7 @@ export class PodRun {
   readonly tasks: Tasks;
   readonly probes: PodProbes;
   readonly status: PodStatusWriter;
+  readonly hostPorts = new HostPorts();
   pod: types.Pod;
   /** Its object is no more. */
   isGone = false;

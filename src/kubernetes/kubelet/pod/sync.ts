@@ -54,6 +54,7 @@ async function live(run: PodRun, runs: Runs, signal: AbortSignal): Promise<Again
     // Tells of the pod as soon as it is seen.
     if (!run.sandbox && runs.size === 0) report(run, judge(run, runs), { hostIp });
     await prepare(run, { hostIp, signal });
+    await run.hostPorts.open(run);
     const { hasStarted, wakeAt } = await advance(run, runs);
     if (hasStarted) return 'more';
     report(run, judge(run, runs), { hostIp });

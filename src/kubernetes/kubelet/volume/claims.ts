@@ -6,7 +6,7 @@ import type { NodePlaces } from '../context.ts';
 import { hostPlace, type HostPlace } from './host-path.ts';
 
 /** What a PersistentVolume must say to be one of those that our own provisioner made: they outlive their node. */
-const provisionedBy = 'pv.kubernetes.io/provisioned-by';
+export const provisionedBy = 'pv.kubernetes.io/provisioned-by';
 
 /** Where the volume of a claim lies. Throws `FailedPrecondition` when the claim is not bound, or bound to a kind of volume that there is not here. */
 export async function claimPlace(

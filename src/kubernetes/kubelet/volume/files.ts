@@ -65,7 +65,8 @@ async function holds(directory: string, files: Projection): Promise<boolean> {
     for (const [path, { data }] of files) if (!data.equals(await readFile(join(directory, path)))) return false;
     return true;
   } catch (error) {
-    if (systemCode(error) === 'ENOENT') return false;
+    // A file where there was a directory, or the other way round.
+    if (['ENOENT', 'EISDIR', 'ENOTDIR'].includes(systemCode(error) ?? '')) return false;
     throw error;
   }
 }

@@ -12,6 +12,7 @@ export async function endContainers(run: PodRun, runs: Runs): Promise<boolean> {
   run.tasks.abort('pull/');
   run.tasks.abort('hook/');
   run.probes.close();
+  run.hostPorts.close();
   const running = containersOf(run.pod).filter(({ spec }) => {
     const newest = newestRun(runs, spec.name);
     return newest && isRunning(newest);

@@ -12,7 +12,7 @@ import { resolutionOf } from '../../container/resolution.ts';
 import { serviceEnvironment } from '../../container/service-environment.ts';
 import { type ContainerIdentity, engineName } from '../../identity.ts';
 import { isRunning } from '../../status/container-status.ts';
-import type { PodContainer } from '../containers.ts';
+import { containersOf, type PodContainer } from '../containers.ts';
 import type { PodRun } from '../run.ts';
 import { newestRun, type Runs } from '../runs.ts';
 import { runPostStart } from './hooks.ts';
@@ -109,7 +109,7 @@ async function requestFor(run: PodRun, { spec, target }: PodContainer, next: Nex
     terminationLog: files.terminationLog,
   };
   const mounts = [...(await run.volumes.mountsOf(spec, variables)), ...files.mounts];
-  const processesOf = target === undefined ? undefined : runningTarget(runs, target);
+  const processesOf = target === undefined ? sharedProcesses(run, spec, runs) : runningTarget(runs, target);
   return containerRequest(pod, spec, {
     identity,
     image: next.image,
@@ -123,6 +123,14 @@ async function requestFor(run: PodRun, { spec, target }: PodContainer, next: Nex
     nodeMemoryBytes: allocatable.memoryBytes,
     ...(processesOf !== undefined && { processesOf }),
   });
+}
+
+/** With `shareProcessNamespace` all containers see the processes of the one that was there first; when that one ends, so do they, and are begun again. */
+function sharedProcesses({ pod }: PodRun, { name }: types.Container, runs: Runs): string | undefined {
+  if (!pod.spec?.shareProcessNamespace) return undefined;
+  const others = containersOf(pod).filter(({ role, spec }) => role !== 'init' && spec.name !== name);
+  const running = others.map(({ spec }) => newestRun(runs, spec.name)).filter((run) => run && isRunning(run));
+  return running.sort((a, b) => (a!.state.startedAt ?? 0) - (b!.state.startedAt ?? 0))[0]?.id;
 }
 
 function runningTarget(runs: Runs, name: string): string {

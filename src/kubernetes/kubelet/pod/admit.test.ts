@@ -1,0 +1,27 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type * as types from '../../types.ts';
+import { rejection } from './admit.ts';
+
+const node = {
+  allocatable: { cpuMillis: 1000, memoryBytes: 2 ** 30, ephemeralStorageBytes: 2 ** 30 },
+  labels: { zone: 'a' },
+  maxPods: 2,
+};
+const pod = (spec: Partial<types.PodSpec>): types.Pod => ({ spec: { containers: [], ...spec } });
+const asking = (requests: { readonly [name: string]: string }) =>
+  pod({ containers: [{ name: 'c', resources: { requests } }] });
+const reason = (each: types.Pod, others: readonly types.Pod[] = []) => rejection(each, { ...node, others })?.reason;
+
+test('a pod is refused what the node does not have', () => {
+  assert.equal(reason(asking({ cpu: '1' })), undefined);
+  assert.equal(reason(asking({ cpu: '600m' }), [asking({ cpu: '600m' })]), 'OutOfcpu');
+  assert.equal(reason(asking({ memory: '2Gi' })), 'OutOfmemory');
+  assert.equal(reason(pod({}), [pod({}), pod({})]), 'OutOfpods');
+  assert.equal(reason(asking({ 'nvidia.com/gpu': '1' })), 'OutOfnvidia.com/gpu');
+  assert.equal(reason(pod({ nodeSelector: { zone: 'b' } })), 'NodeAffinity');
+  assert.equal(
+    reason(pod({ securityContext: { sysctls: [{ name: 'kernel.msgmax', value: '1' }] } })),
+    'SysctlForbidden',
+  );
+});

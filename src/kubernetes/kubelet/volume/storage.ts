@@ -1,0 +1,47 @@
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Logger, messageOf } from '#base';
+import type { Informer } from '../../client/informer.ts';
+import type * as types from '../../types.ts';
+import { provisionedBy } from './claims.ts';
+
+export interface StorageOptions {
+  /** Where the volumes of a cluster lie on this machine, each in a directory of its own. */
+  readonly directory: string;
+  readonly volumes: Informer<types.PersistentVolume>;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+}
+
+/** Removes the files of volumes that are no more, and those that lost their volume while nobody looked. Ends with the signal. */
+export async function keepStorage({ directory, volumes, logger, signal }: StorageOptions): Promise<void> {
+  const remove = async (name: string) => {
+    try {
+      await rm(join(directory, name), { recursive: true, force: true });
+      logger.info('a volume was removed', { volume: name });
+    } catch (error) {
+      logger.warn('a volume was not removed', { volume: name, error: messageOf(error) });
+    }
+  };
+  const ended = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+  // Read first: what is there by now belongs to a volume that the copy below knows, if it belongs to any.
+  await mkdir(directory, { recursive: true });
+  const found = await readdir(directory);
+  await Promise.race([volumes.synced(), ended]);
+  if (signal.aborted) return;
+  const known = new Set(volumes.list().map(directoryOf));
+  await Promise.all(found.filter((name) => !known.has(name)).map(remove));
+  const end = volumes.onChange(({ now, before }) => {
+    const name = now ? undefined : before && directoryOf(before);
+    if (name !== undefined) void remove(name);
+  });
+  await ended;
+  end();
+}
+
+/** The name of a volume's directory; undefined for volumes that lie elsewhere. */
+function directoryOf({ metadata, spec }: types.PersistentVolume): string | undefined {
+  if (spec?.csi) return encodeURIComponent(spec.csi.volumeHandle);
+  if (metadata?.annotations?.[provisionedBy] === undefined) return undefined;
+  return spec?.hostPath?.path.split('/').find((part) => part !== '' && part !== '.' && part !== '..');
+}
