@@ -216,3 +216,33 @@ test('a node refuses what it has no room for', async () => {
   const { reason, phase } = await machine.until(({ reason }) => reason !== undefined);
   assert.deepEqual([phase, reason], ['Failed', 'OutOfcpu']);
 });
+
+test('how a pod ended is told once, and not forgotten', async () => {
+  await using machine = new FakeNode();
+  await machine.start();
+  await machine.run({ activeDeadlineSeconds: 5 });
+  await machine.until(isRunning);
+  machine.clock.advance(5_000);
+  const { reason } = await machine.until(({ phase }) => phase === 'Failed');
+  assert.equal(reason, 'DeadlineExceeded');
+  await machine.stop();
+  const { resourceVersion } = machine.pod()!.metadata!;
+  await machine.start();
+  await machine.untilTrue('the node is back', () => machine.client.all(leases).length === 1);
+  for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(machine.pod()!.metadata!.resourceVersion, resourceVersion);
+});
+
+test('a pod taken up again keeps the note of its interface', async () => {
+  await using machine = new FakeNode();
+  await machine.start();
+  const { metadata } = await machine.run({});
+  await machine.until(isRunning);
+  await machine.stop();
+  await machine.start();
+  await machine.untilTrue('the node is back', () => machine.client.all(leases).length === 1);
+  await machine.stop();
+  await machine.client.delete(pods, { namespace: 'default', name: 'p' }, { gracePeriodSeconds: 0 });
+  await machine.start();
+  await machine.untilTrue('its interface is gone', () => !machine.interfaces.has(`eni-${metadata!.uid}`));
+});

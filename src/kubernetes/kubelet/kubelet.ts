@@ -26,6 +26,7 @@ import type { KubeletRecord, NodeServices } from './ports.ts';
 import { timestamp } from './timestamp.ts';
 import { keepStorage } from './volume/storage.ts';
 import { removeTraces, tracedPods } from './traces.ts';
+import { untilAborted } from './until-aborted.ts';
 
 /** Pods worked on at once; what takes long is a task beside. The engine has limits of its own. */
 const concurrency = 64;
@@ -159,7 +160,9 @@ export class Kubelet {
 
   /** The pod of that name, if it is here; for logs, commands and streams. */
   find(namespace: string, name: string): PodRun | undefined {
-    return this.#runs.values().find(({ ref }) => ref.namespace === namespace && ref.name === name);
+    const named = [...this.#runs.values()].filter(({ ref }) => ref.namespace === namespace && ref.name === name);
+    // Of the same name there may be one that is on its way out.
+    return named.find(({ isGone }) => !isGone) ?? named[0];
   }
 
   get nodeName(): string {
@@ -195,8 +198,8 @@ export class Kubelet {
     const { signal } = context;
     const end = informer.onChange(({ now, before }) => this.#onPod(context, now, before));
     signal.addEventListener('abort', end, { once: true });
-    const ended = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
-    await Promise.race([Promise.all([informer.synced(), context.clusterServices.synced()]), ended]);
+    const synced = Promise.all([informer.synced(), context.clusterServices.synced()]);
+    await Promise.race([synced, untilAborted(signal)]);
     if (signal.aborted) return;
     this.#isSynced = true;
     for (const uid of (await tracedPods(context)).union(this.#runs)) this.#queue.add(uid);

@@ -15,6 +15,7 @@ import { nodeCgroup, nodeDirectory, notedNodes, placesOf, removePlaces } from '.
 import type { KubeletRecord } from './ports.ts';
 import { serveKubelet } from './server/server.ts';
 import { removeTraces, tracedPods } from './traces.ts';
+import { untilAborted } from './until-aborted.ts';
 
 export interface KubeletsOptions extends Omit<KubeletParts, 'networkInterfaces' | 'plane' | 'cgroups' | 'memoryFiles'> {
   readonly store: Store;
@@ -98,7 +99,7 @@ export function createKubelets(options: KubeletsOptions): Kubelets {
     // First of all every node of which anything is here.
     async *events() {
       for (const { id } of await notedNodes(stateDirectory)) yield id;
-      await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+      await untilAborted(signal);
     },
     async reconcile(id, stop) {
       const record = (await records.get(`${machineId}/${id}`))?.value;

@@ -88,7 +88,7 @@ async function prepare(
 /** A pod that is to end, or has. */
 async function finish(run: PodRun, runs: Runs, signal: AbortSignal): Promise<Again> {
   if (!(await endContainers(run, runs))) {
-    report(run, judge(run, runs), { hostIp: await hostIpOf(run) });
+    if (!hasEndedBefore(run.pod)) report(run, judge(run, runs), { hostIp: await hostIpOf(run) });
     return undefined;
   }
   await run.tasks.idle();
@@ -96,12 +96,13 @@ async function finish(run: PodRun, runs: Runs, signal: AbortSignal): Promise<Aga
   if (!isDeleted) {
     if (!run.isReleased) await releaseSandbox(run, signal);
     run.isReleased = true;
-    if (hasEndedBefore(run.pod) && runs.size === 0) return undefined;
-    report(run, judge(run, runs), { hostIp: await hostIpOf(run) });
+    // How a pod ended is told once.
+    if (hasEndedBefore(run.pod)) return undefined;
+    report(run, judge(run, runs), { hostIp: await hostIpOf(run), failure: run.failure });
     return undefined;
   }
   if (!run.isGone && !hasEndedBefore(run.pod)) {
-    report(run, judge(run, runs), { hostIp: await hostIpOf(run), isEnded: true });
+    report(run, judge(run, runs), { hostIp: await hostIpOf(run), isEnded: true, failure: run.failure });
     // Before the containers go, for nothing else remembers how they ended.
     await run.status.flush();
   }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { type Logger, messageOf } from '#base';
 import type { Informer } from '../../client/informer.ts';
 import type * as types from '../../types.ts';
+import { untilAborted } from '../until-aborted.ts';
 import { provisionedBy } from './claims.ts';
 
 export interface StorageOptions {
@@ -23,7 +24,7 @@ export async function keepStorage({ directory, volumes, logger, signal }: Storag
       logger.warn('a volume was not removed', { volume: name, error: messageOf(error) });
     }
   };
-  const ended = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+  const ended = untilAborted(signal);
   // Read first: what is there by now belongs to a volume that the copy below knows, if it belongs to any.
   await mkdir(directory, { recursive: true });
   const found = await readdir(directory);

@@ -36,14 +36,22 @@ export function judge(run: PodRun, runs: Runs): readonly Judged[] {
   });
 }
 
+export interface ReportOptions {
+  readonly hostIp: string;
+  /** The pod is being deleted and everything of it has ended. */
+  readonly isEnded?: boolean;
+  /** Everything of it has ended, for this reason. */
+  readonly failure?: PodRun['failure'];
+}
+
 /** Puts the pod's status on its way to the API server. */
 export function report(
   run: PodRun,
   containers: readonly Judged[],
-  { hostIp, isEnded = false }: { readonly hostIp: string; readonly isEnded?: boolean },
+  { hostIp, isEnded = false, failure }: ReportOptions,
 ): void {
   if (run.isGone) return;
-  const { context, failure, sandbox, firstSeenAt } = run;
+  const { context, sandbox, firstSeenAt } = run;
   const podIp = sandbox?.privateIp;
   const hasSandbox = sandbox !== undefined;
   run.status.write(run.pod, (pod) => {

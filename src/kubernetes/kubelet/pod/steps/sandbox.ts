@@ -14,6 +14,8 @@ export async function prepareSandbox(run: PodRun, signal: AbortSignal): Promise<
   if (run.sandbox) return;
   const { context, pod } = run;
   const note: LocalPod = {
+    // What an earlier kubelet was given is still to be let go.
+    ...(await context.local.find(run.ref.uid)),
     ...run.ref,
     serviceAccount: pod.spec?.serviceAccountName || 'default',
     cgroup: cgroupOf(run),
