@@ -106,7 +106,7 @@ const nodeNetworkRules: readonly PolicyRule[] = [
 ];
 
 /** Volumes of our own provisioner lie on the machine: its kubelets remove the files of those that are no more; elsewhere a CSI driver's service account does. */
-const nodeStorageRules: readonly PolicyRule[] = [rule(read, 'core', 'persistentvolumes')];
+const nodeStorageRules: readonly PolicyRule[] = [rule('list watch', 'core', 'persistentvolumes')];
 
 const delegatedAuth = [
   rule('create', 'authentication.k8s.io', 'tokenreviews'),
