@@ -64,7 +64,6 @@ export class Kubelet {
   readonly #queue: KeyedQueue;
   readonly #logger: Logger;
   #context: KubeletContext | undefined;
-  #pods: Informer<types.Pod> | undefined;
   #isSynced = false;
   #ended: readonly Promise<void>[] = [];
 
@@ -88,65 +87,55 @@ export class Kubelet {
 
   /** Takes up work; resolves when the node's own places are made. What the API server has to say comes later, whenever it is there. */
   async start(): Promise<void> {
-    const { engine, cgroups, clock, random, cgroupParent, connect, memoryFiles, ...parts } = this.#parts;
+    const { clock, random, connect, memoryFiles, cgroups } = this.#parts;
     const { signal } = this.#stopping;
-    const logger = this.#logger;
+    const node = this.#node;
     const machine = await readMachineFacts();
-    await makePlaces(this.#directory, { places: this.#places, node: this.#node, memoryFiles });
-    const { client, informers } = connect(this.#node, signal);
-    const wake = (uids: readonly string[]) => uids.forEach((uid) => this.#queue.add(uid));
-    const context: KubeletContext = {
-      node: this.#node,
-      client,
+    await makePlaces(this.#directory, { places: this.#places, node, memoryFiles });
+    const { client, informers } = connect(node, signal);
+    const context = await this.#makeContext(client, informers);
+    this.#context = context;
+    await context.local.open();
+    cgroups.ensure(context.cgroup, {
+      cpuUnits: Math.floor((node.cpuMillis * unitsOfCore) / 1000),
+      memoryMiB: node.memoryMiB,
+    });
+    const common = { node, client, clock, random, logger: this.#logger, signal };
+    const factsNow = () => this.#facts(context, machine);
+    this.#ended = [
+      this.#follow(context, informers.of(pods, { fieldSelector: `spec.nodeName=${node.nodeName}` })),
+      this.#listen(context),
+      keepStorage({ ...common, directory: this.#places.storage, volumes: informers.of(persistentVolumes) }),
+      keepRegistered({ ...common, architecture: machine.architecture, factsNow }),
+    ];
+  }
+
+  async #makeContext(client: ApiClient, informers: Informers): Promise<KubeletContext> {
+    const { engine, services, cgroups, cgroupParent, memoryFiles, clock, random } = this.#parts;
+    const { signal } = this.#stopping;
+    const node = this.#node;
+    const common = { client, clock, random, logger: this.#logger, signal };
+    const onChange = (uids: readonly string[]) => uids.forEach((uid) => this.#queue.add(uid));
+    return {
+      ...common,
+      node,
       clusterServices: informers.of(serviceResource),
-      objects: new WatchedObjects({ client, clock, random, logger, signal, onChange: wake }),
-      events: eventRecorder({ client, clock, random, logger, signal }, 'kubelet', this.#node.nodeName),
+      objects: new WatchedObjects({ ...common, onChange }),
+      events: eventRecorder(common, 'kubelet', node.nodeName),
       engine,
-      networks: new PodNetworks({ node: this.#node, ...parts }),
-      services: parts.services,
+      networks: new PodNetworks({ ...this.#parts, node }),
+      services,
       cgroups,
-      cgroup: nodeCgroup(cgroupParent, this.#node),
+      cgroup: nodeCgroup(cgroupParent, node),
       local: new LocalPods(this.#directory),
       places: this.#places,
       memoryFiles,
       allocatable: {
-        cpuMillis: this.#node.cpuMillis,
-        memoryBytes: this.#node.memoryMiB * bytesPerMib - reservedMemoryBytes,
+        cpuMillis: node.cpuMillis,
+        memoryBytes: node.memoryMiB * bytesPerMib - reservedMemoryBytes,
         ephemeralStorageBytes: await diskBytes(this.#directory),
       },
-      clock,
-      random,
-      logger,
-      signal,
     };
-    this.#context = context;
-    await context.local.open();
-    cgroups.ensure(context.cgroup, {
-      cpuUnits: Math.floor((this.#node.cpuMillis * unitsOfCore) / 1000),
-      memoryMiB: this.#node.memoryMiB,
-    });
-    const factsNow = () => this.#facts(context, machine);
-    this.#pods = informers.of(pods, { fieldSelector: `spec.nodeName=${this.#node.nodeName}` });
-    this.#ended = [
-      this.#follow(context, this.#pods),
-      this.#listen(context),
-      keepStorage({
-        directory: this.#places.storage,
-        volumes: informers.of(persistentVolumes),
-        logger,
-        signal,
-      }),
-      keepRegistered({
-        node: this.#node,
-        client,
-        architecture: machine.architecture,
-        factsNow,
-        clock,
-        random,
-        logger,
-        signal,
-      }),
-    ];
   }
 
   /** Lets go: what runs goes on, and the next kubelet finds it. */
