@@ -53,7 +53,9 @@ const readyReplicas =
 async function scaleAndStatus(path: string, kind: string): Promise<void> {
   const scale = await pods.api.get(`${path}/scale`);
   assert.deepEqual([scale.kind, scale.spec.replicas, scale.metadata.name], ['Scale', 1, kind]);
-  await pods.api.put(`${path}/scale`, { ...scale, spec: { replicas: 2 } });
+  // Without the version: controllers write the status of a new object all the time.
+  const { resourceVersion: _version, ...metadata } = scale.metadata;
+  await pods.api.put(`${path}/scale`, { ...scale, metadata, spec: { replicas: 2 } });
   assert.equal((await pods.api.get(path)).spec.replicas, 2);
   await pods.api.patch(`${path}/scale`, { spec: { replicas: 3 } });
   assert.equal((await pods.api.get(`${path}/scale`)).spec.replicas, 3);
