@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { closeSync, cpSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -128,6 +128,28 @@ test('a journal that does not go on where the database ends is refused', async (
     () => open(old),
     (error) => isDabbaError(error, 'DataLoss') && /revision 1[0-9].* ends with 1$/.test(error.message),
   );
+});
+
+test('a journal whose beginning is damaged is refused, not taken for an empty one', async () => {
+  for (const damage of [Buffer.alloc(4096), Buffer.from([1])]) {
+    const directory = freshDirectory();
+    const store = open(directory);
+    const found = freshDirectory();
+    copy(directory, found, TABLES);
+    for (let n = 0; n < 5; n++) await put(store, n);
+    copy(directory, found, ['journal']);
+    await store.close();
+    const file = openSync(join(found, 'journal'), 'r+');
+    writeSync(file, damage, 0, damage.length, 0);
+    closeSync(file);
+    assert.throws(
+      () => open(found),
+      (error) => isDabbaError(error, 'DataLoss') && /is damaged at/.test(error.message),
+    );
+    // Whoever can do without goes on.
+    rmSync(join(found, 'journal'));
+    await check(found, 0);
+  }
 });
 
 test('a store of the format before the journal is opened and goes on', async () => {

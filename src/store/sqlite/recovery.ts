@@ -31,6 +31,30 @@ export function recover(path: string, tables: Tables, tail: Tail): void {
       if (tail.isLong) tables.take(() => undefined);
     }
   if (tail.length) tables.take(() => undefined);
+  const lost = newestRevision(path);
+  if (lost > revision)
+    throw new DabbaError(
+      'DataLoss',
+      `${path} is damaged at its beginning: it holds changes up to revision ${lost}, but the database beside it ends with ${revision} and those between cannot be read. Restore both from a copy, or move the journal away to go on without them`,
+    );
+}
+
+/**
+ * The last revision of any whole record in the file, wherever it lies. What earlier laps left was given to SQLite before the next began, so one that
+ * SQLite lacks means that the beginning of its lap is gone. 0 if there is none.
+ */
+function newestRevision(path: string): number {
+  const fd = openJournal(path);
+  if (fd === undefined) return 0;
+  try {
+    let newest = 0;
+    for (let at = 0, header = headerAt(fd, at); header !== 'end'; at += BLOCK_BYTES, header = headerAt(fd, at))
+      for (const { version } of (header && decodeRecord(read(fd, at, header.length))) ?? [])
+        newest = Math.max(newest, version.modRevision);
+    return newest;
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /**
@@ -38,13 +62,8 @@ export function recover(path: string, tables: Tables, tail: Tail): void {
  * and nobody was told. Throws `DataLoss` when there is another behind it. None if there is no journal.
  */
 export function* readJournal(path: string): Generator<Row[], void, undefined> {
-  let fd: number;
-  try {
-    fd = openSync(path, 'r');
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return;
-    throw error;
-  }
+  const fd = openJournal(path);
+  if (fd === undefined) return;
   try {
     yield* readLap(fd, path);
   } finally {
@@ -52,27 +71,40 @@ export function* readJournal(path: string): Generator<Row[], void, undefined> {
   }
 }
 
+function openJournal(path: string): number | undefined {
+  try {
+    return openSync(path, 'r');
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
 function* readLap(fd: number, path: string): Generator<Row[], void, undefined> {
-  const lap = headerAt(fd, 0)?.lap;
-  if (!lap) return;
+  const first = headerAt(fd, 0);
+  if (!first || first === 'end') return;
+  const { lap } = first;
   let position = 0;
   for (let index = 0; ; index++) {
     const header = headerAt(fd, position);
-    const isNext = header?.index === index && lap.equals(header.lap);
-    const rows = isNext ? decodeRecord(read(fd, position, header.length)) : undefined;
+    if (!header || header === 'end' || header.index !== index || !lap.equals(header.lap)) break;
+    const rows = decodeRecord(read(fd, position, header.length));
     if (!rows) break;
     yield rows;
-    position += blocksBytes(header!.length);
+    position += blocksBytes(header.length);
   }
   // Nothing but a record of this lap can hold its number.
-  for (let at = position + BLOCK_BYTES; at <= position + MAX_RECORD_BYTES; at += BLOCK_BYTES)
-    if (headerAt(fd, at)?.lap.equals(lap))
+  for (let at = position + BLOCK_BYTES; at <= position + MAX_RECORD_BYTES; at += BLOCK_BYTES) {
+    const header = headerAt(fd, at);
+    if (header && header !== 'end' && header.lap.equals(lap))
       throw new DabbaError('DataLoss', `${path} is damaged at byte ${position}: there is more behind it`);
+  }
 }
 
-function headerAt(fd: number, position: number): RecordHeader | undefined {
+/** Undefined for what can be no record; `end` at the end of the file. */
+function headerAt(fd: number, position: number): RecordHeader | undefined | 'end' {
   const bytes = read(fd, position, HEADER_BYTES);
-  return bytes.length < HEADER_BYTES ? undefined : recordHeader(bytes);
+  return bytes.length < HEADER_BYTES ? 'end' : recordHeader(bytes);
 }
 
 /** Fewer bytes than `length` at the end of the file. */
