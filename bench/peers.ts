@@ -1,5 +1,14 @@
 import { spawn as spawnChild, spawnSync, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join, resolve } from 'node:path';
 import { run } from '#kernel';
 
@@ -19,6 +28,12 @@ const packages = [
   'libassuan0',
   'libltdl7',
   'libsubid4',
+  'iptables',
+  'libip4tc2',
+  'libip6tc2',
+  'libxtables12',
+  'libnetfilter-conntrack3',
+  'libnfnetlink0',
 ];
 /** A command that hangs must not hang the benchmark. */
 const LONGEST_MS = 30_000;
@@ -59,6 +74,7 @@ export class Peers implements AsyncDisposable {
       HOME: home,
       PATH: [...path, process.env['PATH'] ?? ''].join(':'),
       LD_LIBRARY_PATH: ['usr/lib', 'lib'].map((part) => join(this.#directory, part, 'x86_64-linux-gnu')).join(':'),
+      XTABLES_LIBDIR: join(this.#directory, 'usr/lib/x86_64-linux-gnu/xtables'),
       CONTAINERS_CONF: containersConf,
       REGISTRY_AUTH_FILE: '/dev/null',
     };
@@ -184,6 +200,9 @@ export class Peers implements AsyncDisposable {
       const unpacked = spawnSync('dpkg-deb', ['-x', join(archives, name), this.#directory]);
       if (unpacked.status !== 0) throw new Error(`dpkg-deb -x ${name}: ${unpacked.stderr.toString()}`);
     }
+    // The package's installation would make these names.
+    for (const name of ['iptables', 'ip6tables'])
+      symlinkSync('xtables-nft-multi', join(this.#directory, 'usr/sbin', name));
   }
 
   #start(file: string, args: readonly string[]): number {

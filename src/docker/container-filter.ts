@@ -47,6 +47,8 @@ async function testOf(api: Api, name: string, values: readonly string[]): Promis
       return some(({ mounts }, value) =>
         mounts.some((mount) => mount.target === value || (mount.kind === 'volume' && mount.name === value)),
       );
+    case 'is-task': // of a swarm, which there is none of
+      return () => values.some((value) => ['0', 'false'].includes(value.toLowerCase()));
     case 'ancestor': {
       const images = await Promise.all(values.map((value) => api.engine.images.find(value)));
       const ids = new Set(images.map((image) => image?.id));

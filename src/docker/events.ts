@@ -82,8 +82,9 @@ function eventFilter(filters: ReadonlyMap<string, readonly string[]>): (event: E
       case 'event':
         return (event: EngineEvent) =>
           values.some((value) => event.action === value || event.action.startsWith(`${value}:`));
-      case 'container':
       case 'image':
+        return (event: EngineEvent) => isOfImage(event, values);
+      case 'container':
       case 'volume':
       case 'network':
         return (event: EngineEvent) =>
@@ -112,6 +113,14 @@ function eventFilter(filters: ReadonlyMap<string, readonly string[]>): (event: E
     }
   });
   return (event) => tests.every((test) => test(event));
+}
+
+/** Of an image, or of a container made from it; with or without the tag. */
+function isOfImage({ type, id, attributes }: EngineEvent, values: readonly string[]): boolean {
+  if (type !== 'image' && type !== 'container') return false;
+  const name = attributes[type === 'image' ? 'name' : 'image'] ?? '';
+  const names = [id, name].flatMap((each) => [each, each.replace(/:[^:/]+$/, '')]);
+  return values.some((value) => names.includes(value) || (type === 'image' && id.startsWith(value)));
 }
 
 function eventJson({ type, action, id, attributes, at }: EngineEvent): object {

@@ -41,7 +41,8 @@ export function statOf(path: string): Stats | undefined {
   try {
     return lstatSync(path);
   } catch (error) {
-    if (['ENOENT', 'ENOTDIR'].includes(systemCode(error) ?? '')) return undefined;
+    // No file system has a name that is too long for the kernel.
+    if (['ENOENT', 'ENOTDIR', 'ENAMETOOLONG'].includes(systemCode(error) ?? '')) return undefined;
     throw error;
   }
 }
