@@ -77,7 +77,8 @@ async function unpack(
   expected: { readonly expectedDigest?: Digest; readonly expectedDiffId?: Digest },
 ): Promise<void> {
   const source = createReadStream(archive, { highWaterMark: 1024 ** 2 }) as AsyncIterable<Buffer>; // in byte mode
-  await archives.unpack({ source, root, form: 'layer', ...expected, signal: new AbortController().signal });
+  const sizeBytes = statSync(archive).size;
+  await archives.unpack({ source, root, form: 'layer', sizeBytes, ...expected, signal: new AbortController().signal });
 }
 
 async function digestOf(path: string): Promise<Digest> {

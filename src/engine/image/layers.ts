@@ -46,7 +46,7 @@ export class ImageLayers {
   async unpack({ blob, diffId, parent, parentReady, signal }: UnpackBlob): Promise<Layer> {
     const source = await this.#parts.blobs.read(blob.digest);
     const expected = { expectedDigest: blob.digest, expectedDiffId: diffId };
-    return this.#unpack({ source, expected, parent, signal }, async () => {
+    return this.#unpack({ source, expected, parent, sizeBytes: blob.size, signal }, async () => {
       await parentReady;
       await this.#remember(diffId, blob);
     });
@@ -55,26 +55,27 @@ export class ImageLayers {
   /** Unpacks a tar, plain or compressed, verifying its diff ID, and commits it upon its parent. */
   unpackTar(
     source: AsyncIterable<Uint8Array>,
-    layer: Pick<UnpackBlob, 'diffId' | 'parent' | 'signal'>,
+    layer: Pick<UnpackBlob, 'diffId' | 'parent' | 'signal'> & { readonly sizeBytes: number },
   ): Promise<Layer> {
-    const { diffId, parent, signal } = layer;
-    return this.#unpack({ source, expected: { expectedDiffId: diffId }, parent, signal }, async () => undefined);
+    const { diffId, ...rest } = layer;
+    return this.#unpack({ source, expected: { expectedDiffId: diffId }, ...rest }, async () => undefined);
   }
 
   async #unpack(
     request: Pick<UnpackBlob, 'parent' | 'signal'> & {
       readonly source: AsyncIterable<Uint8Array>;
+      readonly sizeBytes: number;
       readonly expected: { readonly expectedDiffId: Digest; readonly expectedDigest?: Digest };
     },
     beforeCommit: () => Promise<void>,
   ): Promise<Layer> {
     const { archives, snapshots } = this.#parts;
-    const { source, expected, parent, signal } = request;
+    const { source, sizeBytes, expected, parent, signal } = request;
     const staging = await snapshots.makeTemporary();
     try {
       const root = join(staging, 'diff');
       await mkdir(root, { mode: 0o755 });
-      const { contentBytes } = await archives.unpack({ source, root, form: 'layer', ...expected, signal });
+      const { contentBytes } = await archives.unpack({ source, root, form: 'layer', sizeBytes, ...expected, signal });
       await beforeCommit();
       const diffId = expected.expectedDiffId;
       return await snapshots.layers.commit(staging, { diffId, sizeBytes: contentBytes, ...(parent && { parent }) });

@@ -64,8 +64,9 @@ async function loadImage(
     const diffId = diffIds[index]!;
     if (isKept && blob) await keepBlob(parts, files, { file, blob, diffId }, options.signal);
     if (snapshots.layers.find(chain[index]!)) continue;
-    const report = new LayerReport({ digest: diffId, size: files.sizeOf(file) ?? 0 }, parts.clock, options.onProgress);
-    const layer = { diffId, parent: chain[index - 1], signal: options.signal };
+    const sizeBytes = files.sizeOf(file) ?? 0;
+    const report = new LayerReport({ digest: diffId, size: sizeBytes }, parts.clock, options.onProgress);
+    const layer = { diffId, parent: chain[index - 1], sizeBytes, signal: options.signal };
     await layers.unpackTar(report.counting(files.open(file), 0), layer);
     report.state('done');
   }

@@ -53,7 +53,7 @@ export class ArchiveWorker implements AsyncDisposable {
     streams.signal.addEventListener('abort', onAbort, { once: true });
     try {
       this.#worker.ref();
-      this.#worker.postMessage(task, []);
+      this.#worker.postMessage(task, task.kind === 'unpack' && task.hashed ? [task.hashed.port] : []);
       const sent = streams.input ? feed(streams.input, sender) : undefined;
       const written = streams.output?.(receiver);
       sent?.catch(fail);

@@ -87,8 +87,9 @@ export class ByteReceiver implements AsyncIterable<Buffer> {
     for (;;) {
       const chunk = this.#waiting.shift();
       if (chunk) {
-        yield chunk;
-        this.#taken += chunk.length;
+        const { length } = chunk;
+        yield chunk; // its memory may be moved on
+        this.#taken += length;
         if (this.#taken < portionBytes) continue;
         this.#post({ taken: this.#taken }, []);
         this.#taken = 0;

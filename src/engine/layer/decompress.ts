@@ -5,19 +5,23 @@ import { DabbaError, systemCode } from '#base';
 /** Several chunks are decoded ahead, on a pool thread, while this one writes files. */
 const options = { chunkSize: 256 * 1024, readableHighWaterMark: 1024 ** 2 };
 
-/** A stream and how it came. */
-export interface Plain {
+/** A stream as it comes, and whether it has to be decoded. */
+export interface Sniffed {
   readonly isCompressed: boolean;
   readonly bytes: AsyncIterable<Buffer>;
+  /** The plain bytes of `bytes`. Faults of compression throw `InvalidArgument`. */
+  decode(bytes: AsyncIterable<Buffer>): AsyncIterable<Buffer>;
 }
 
-/** The plain bytes of a stream that is gzip, zstd or plain, told by its first bytes. Faults of compression throw `InvalidArgument`. */
-export async function decompress(source: AsyncIterable<Buffer>): Promise<Plain> {
+/** Tells by its first bytes whether a stream is gzip, zstd or plain. */
+export async function sniff(source: AsyncIterable<Buffer>): Promise<Sniffed> {
   const input = source[Symbol.asyncIterator]();
   const head = await headOf(input);
   const decoder = decoderFor(head);
-  const whole = chain(head, input);
-  return decoder ? { isCompressed: true, bytes: decode(whole, decoder) } : { isCompressed: false, bytes: whole };
+  const bytes = chain(head, input);
+  return decoder
+    ? { isCompressed: true, bytes, decode: (compressed) => decode(compressed, decoder) }
+    : { isCompressed: false, bytes, decode: (plain) => plain };
 }
 
 async function* decode(source: AsyncIterable<Buffer>, decoder: Transform): AsyncGenerator<Buffer, void> {

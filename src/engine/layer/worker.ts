@@ -1,4 +1,4 @@
-import { parentPort } from 'node:worker_threads';
+import { parentPort, type MessagePort } from 'node:worker_threads';
 import { createGzip } from 'node:zlib';
 import { algorithmOf, DabbaError, type Digest, Digester, messageOf } from '#base';
 import { ThreadRoot } from '#kernel';
@@ -7,7 +7,8 @@ import type { FileChange, PathStat } from '../files.ts';
 import type { CompareRequest, Packed, PackRequest, StatRequest, Unpacked, UnpackRequest } from './archives.ts';
 import { ByteReceiver, ByteSender, isChannelMessage, type Post } from './channel.ts';
 import { compareWithLower, readUpper } from './compare.ts';
-import { decompress } from './decompress.ts';
+import { sniff } from './decompress.ts';
+import { HashSender } from './hash-thread.ts';
 import { byteName } from './names.ts';
 import { statPath } from './path-stat.ts';
 import { TarReader } from './tar-reader.ts';
@@ -18,7 +19,10 @@ export type Task =
   | ({ readonly kind: 'unpack' } & Pick<
       UnpackRequest,
       'root' | 'directory' | 'form' | 'onto' | 'expectedDigest' | 'expectedDiffId'
-    >)
+    > & {
+        /** A thread that hashes a plain archive, which is to have this digest. */
+        readonly hashed?: { readonly expected: Digest; readonly port: MessagePort };
+      })
   | ({ readonly kind: 'pack'; readonly isWritten: boolean } & Pick<
       PackRequest,
       'root' | 'content' | 'except' | 'timestamp' | 'compression'
@@ -81,17 +85,37 @@ async function unpack(task: Task & { readonly kind: 'unpack' }): Promise<Unpacke
   const writer = new TreeWriter(byteName(task.directory ?? '/'), task.form, task.onto);
   const reader = new TarReader(writer);
   try {
-    const { isCompressed, bytes } = await decompress(verified(receiver, 'archive', task.expectedDigest));
-    // What came plain was hashed already if both digests are the same.
-    const isPlainVerified = !isCompressed && task.expectedDigest === task.expectedDiffId;
-    const plain = isPlainVerified ? bytes : verified(bytes, 'plain archive', task.expectedDiffId);
-    for await (const chunk of plain) reader.push(chunk);
+    const { isCompressed, bytes, decode } = await sniff(receiver);
+    const hashed = task.hashed;
+    if (!isCompressed && hashed) await readVerified(reader, bytes, hashed);
+    else {
+      const whole = decode(verified(bytes, 'archive', task.expectedDigest));
+      // What came plain was hashed already if both digests are the same.
+      const isDone = !isCompressed && task.expectedDigest === task.expectedDiffId;
+      for await (const chunk of isDone ? whole : verified(whole, 'plain archive', task.expectedDiffId))
+        reader.push(chunk);
+    }
     reader.end();
     writer.finish();
   } finally {
     writer.close();
   }
   return { contentBytes: writer.contentBytes, entries: reader.entries };
+}
+
+/** Writes files here while the same bytes are hashed on another thread. */
+async function readVerified(
+  reader: TarReader,
+  bytes: AsyncIterable<Buffer>,
+  { expected, port: hashPort }: NonNullable<(Task & { readonly kind: 'unpack' })['hashed']>,
+): Promise<void> {
+  using hashing = new HashSender(hashPort);
+  for await (const chunk of bytes) {
+    reader.push(chunk);
+    await hashing.take(chunk);
+  }
+  const actual = await hashing.digest();
+  if (actual !== expected) throw new DabbaError('InvalidArgument', `archive has digest ${actual}, not ${expected}`);
 }
 
 /** Passes bytes on and throws in the end unless they have the digest expected; costs nothing when none is. */
