@@ -95,8 +95,13 @@ test('events: since and until, every filter, the format', async () => {
   const seen = async (...filters: string[]) =>
     (
       await docker(
-        ...['events', '--since', `${since}`, '--until', `${Math.floor(Date.now() / 1000) + 1}`],
-        ...['--format', '{{.Type}} {{.Action}}'],
+        'events',
+        '--since',
+        `${since}`,
+        '--until',
+        `${Math.floor(Date.now() / 1000) + 1}`,
+        '--format',
+        '{{.Type}} {{.Action}}',
         ...filters.flatMap((each) => ['-f', each]),
       )
     ).split('\n');

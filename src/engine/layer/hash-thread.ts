@@ -53,7 +53,7 @@ export class HashSender implements Disposable {
     // A part of memory that others use too is copied.
     const bytes = isWhole ? new Uint8Array(chunk.buffer as ArrayBuffer) : new Uint8Array(chunk);
     this.#waitingBytes += bytes.length;
-    this.#port.postMessage(bytes, [bytes.buffer as ArrayBuffer]);
+    this.#port.postMessage(bytes, [bytes.buffer]);
     while (this.#waitingBytes >= windowBytes && !this.#isGone) {
       this.#room = Promise.withResolvers();
       await this.#room.promise;
@@ -62,7 +62,7 @@ export class HashSender implements Disposable {
 
   /** Ends the computation; call once. */
   async digest(): Promise<Digest> {
-    this.#port.postMessage('end');
+    this.#port.postMessage('end', []);
     const closed = once(this.#port, 'close').then(() => undefined);
     while (!this.#isGone) {
       const answer = (await Promise.race([once(this.#port, 'message'), closed])) as [number | Digest] | undefined;

@@ -85,11 +85,12 @@ async function unpack(task: Task & { readonly kind: 'unpack' }): Promise<Unpacke
   const writer = new TreeWriter(byteName(task.directory ?? '/'), task.form, task.onto);
   const reader = new TarReader(writer);
   try {
-    const { isCompressed, bytes, decode } = await sniff(receiver);
+    const sniffed = await sniff(receiver);
+    const { isCompressed, bytes } = sniffed;
     const hashed = task.hashed;
     if (!isCompressed && hashed) await readVerified(reader, bytes, hashed);
     else {
-      const whole = decode(verified(bytes, 'archive', task.expectedDigest));
+      const whole = sniffed.decode(verified(bytes, 'archive', task.expectedDigest));
       // What came plain was hashed already if both digests are the same.
       const isDone = !isCompressed && task.expectedDigest === task.expectedDiffId;
       for await (const chunk of isDone ? whole : verified(whole, 'plain archive', task.expectedDiffId))
