@@ -232,6 +232,21 @@ describe('network load balancers', () => {
     assert.deepEqual(TagDescriptions[0].Tags, [{ Key: 'b', Value: '2' }]);
   });
 
+  test('other groups are those of the addresses too', async () => {
+    const records = networkRecords(store);
+    const group = (await records.securityGroups.list())[0]!.value;
+    const other = { ...group, id: 'sg-other', name: 'other' };
+    await records.securityGroups.create(`${account}/${region}/sg-other`, other);
+    const { LoadBalancerArn } = await createBalancer({ SecurityGroups: [group.id] });
+    await call('SetSecurityGroups', { LoadBalancerArn, SecurityGroups: ['sg-other'] });
+    assert.deepEqual((await published()).balancers[0]!.securityGroupIds, ['sg-other']);
+    const [eni] = await records.networkInterfaces.list();
+    assert.deepEqual(eni!.value.securityGroupIds, ['sg-other']);
+    const bare = await createBalancer({ Name: 'bare' });
+    const setting = call('SetSecurityGroups', { LoadBalancerArn: bare.LoadBalancerArn, SecurityGroups: ['sg-other'] });
+    await assert.rejects(setting, refused('InvalidConfigurationRequestException'));
+  });
+
   test('lists come in pages', async () => {
     for (const Name of ['a', 'b', 'c']) await createBalancer({ Name });
     const first = await call('DescribeLoadBalancers', { PageSize: 2 });

@@ -2,6 +2,7 @@ import type { Clock, Random } from '#base';
 import type { Store } from '#store';
 import type { Instances, VpcNetwork } from '../ec2/index.ts';
 import { defineService, type CallContext, type RequiredPermission, type ServiceDefinition } from '../service.ts';
+import { limitHandlers } from './limits.ts';
 import { listenerHandlers } from './listeners.ts';
 import { loadBalancerHandlers } from './load-balancers.ts';
 import { elbv2Collections, type Elbv2State } from './records.ts';
@@ -42,6 +43,7 @@ export function createElbv2({ instances, ...options }: Elbv2Options): {
       ...targetGroupHandlers(state),
       ...targetHandlers(state),
       ...taggingHandlers(state),
+      ...limitHandlers(state),
     },
     permissions,
   });

@@ -249,6 +249,12 @@ export function loadBalancerHandlers(state: Elbv2State) {
       });
       if (groups.some(({ vpcId }) => vpcId !== seen.value.vpcId))
         throw new AwsError('InvalidConfigurationRequestException', 'One or more security groups are of another VPC');
+      // A rule that names a group means the addresses of its members, the load balancer's among them.
+      for (const { networkInterfaceId } of seen.value.zones)
+        await state.networkInterfaces.update(keyOf(context, networkInterfaceId), (networkInterface) => ({
+          ...networkInterface,
+          securityGroupIds: ids,
+        }));
       const find = () => mustFindBalancer(state, context, input.LoadBalancerArn);
       const { securityGroupIds } = await changeBalancer(state, context, find, (record) => ({
         ...record,

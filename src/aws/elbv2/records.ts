@@ -94,13 +94,19 @@ export interface Elbv2State {
   readonly groups: Collection<GroupRecord>;
   /** What the machine reads. */
   readonly published: Pick<NetworkRecords, 'loadBalancers' | 'targetGroups' | 'targetHealth'>;
+  /** The load balancers' own are among them. */
+  readonly networkInterfaces: NetworkRecords['networkInterfaces'];
 }
 
-export function elbv2Collections(store: Store): Pick<Elbv2State, 'balancers' | 'groups' | 'published'> {
+export function elbv2Collections(
+  store: Store,
+): Pick<Elbv2State, 'balancers' | 'groups' | 'published' | 'networkInterfaces'> {
+  const records = networkRecords(store);
   return {
     balancers: new Collection(store, 'elbv2/load-balancers/'),
     groups: new Collection(store, 'elbv2/target-groups/'),
-    published: networkRecords(store),
+    published: records,
+    networkInterfaces: records.networkInterfaces,
   };
 }
 
