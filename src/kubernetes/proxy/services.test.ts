@@ -67,6 +67,15 @@ test('hints keep traffic in its zone when there are enough of them', () => {
   assert.deepEqual(routes(compiled({}, hinted)[0]!.internal), { '*': '1 2' });
   assert.deepEqual(routes(compiled({ trafficDistribution }, [...hinted, endpoint(3)])[0]!.internal), { '*': '1 2 3' });
   assert.deepEqual(routes(compiled({ trafficDistribution }, [hinted[0]!])[0]!.internal), { '*': '1' });
+  const elsewhere = endpoint(3, inZone('a'));
+  assert.deepEqual(routes(compiled({ trafficDistribution }, [hinted[0]!, elsewhere])[0]!.internal), { '*': '1 3' });
+});
+
+test('hints for nodes come before those for zones, and a node without any uses all', () => {
+  const hints = (node: string, zone: string) => ({ hints: { forNodes: [{ name: node }], forZones: [{ name: zone }] } });
+  const trafficDistribution = 'PreferSameNode';
+  const targets = [endpoint(1, hints('n1', 'a')), endpoint(2, hints('n3', 'a')), endpoint(3, hints('n3', 'c'))];
+  assert.deepEqual(routes(compiled({ trafficDistribution }, targets)[0]!.internal), { n1: '1', n2: '1 2 3' });
 });
 
 test('affinity, node ports and addresses from outside', () => {

@@ -63,7 +63,7 @@ function routingsOf(
 ): { readonly internal: ServiceRouting; readonly external: ServiceRouting } {
   const { spec } = service;
   const targets = usable(targetsOf(port, slices));
-  const clusterWide = preferringZone(service, targets, nodes);
+  const clusterWide = preferringNear(service, targets, nodes);
   return {
     internal: spec?.internalTrafficPolicy === 'Local' ? onOwnNode(targets) : clusterWide,
     external: spec?.externalTrafficPolicy === 'Local' ? onOwnNode(targets) : clusterWide,
@@ -104,27 +104,38 @@ function onOwnNode(targets: readonly Target[]): ServiceRouting {
   return { kind: 'by-node', backends: new Map(Array.from(byNode, ([node, own]) => [node, own.map(backendOf)])) };
 }
 
-/** Each node's own zone where hints say so: every endpoint must have one, and every zone with a node an endpoint. */
-function preferringZone(service: Service, targets: readonly Target[], nodes: readonly ProxyNode[]): ServiceRouting {
-  const zones = new Set(nodes.map(({ zone }) => zone));
-  const isHinted =
-    prefersZone(service) &&
-    targets.length > 0 &&
-    nodes.length > 0 &&
-    targets.every(({ endpoint }) => endpoint.hints?.forZones?.length) &&
-    [...zones].every((zone) => zone !== undefined && targets.some((target) => isFor(target, zone)));
-  if (!isHinted) return everywhere(targets);
-  const byZone = new Map(
-    Array.from(zones, (zone) => [zone, targets.filter((target) => isFor(target, zone!)).map(backendOf)]),
-  );
-  return { kind: 'by-node', backends: new Map(nodes.map(({ name, zone }) => [name, byZone.get(zone)!])) };
+/**
+ * Each node's own endpoints, or those for its zone, where hints say so: every endpoint must have one, and some endpoint one for this node. Other nodes use them
+ * all. Behaviour: kubernetes `pkg/proxy/topology.go`.
+ */
+function preferringNear(service: Service, targets: readonly Target[], nodes: readonly ProxyNode[]): ServiceRouting {
+  if (!prefersNear(service) || targets.length === 0) return everywhere(targets);
+  const areForNodes = targets.every(({ endpoint }) => endpoint.hints?.forNodes?.length);
+  const areForZones = targets.every(({ endpoint }) => endpoint.hints?.forZones?.length);
+  const all = targets.map(backendOf);
+  const byZone = new Map<string | undefined, readonly ServiceBackend[]>();
+  const zoneBackends = (zone: string | undefined) => {
+    const known = byZone.get(zone);
+    if (known) return known;
+    const near = targets.filter(({ endpoint }) => endpoint.hints?.forZones?.some(({ name }) => name === zone));
+    const backends = near.length > 0 && near.length < targets.length ? near.map(backendOf) : all;
+    byZone.set(zone, backends);
+    return backends;
+  };
+  const backendsOf = ({ name, zone }: ProxyNode) => {
+    const own = areForNodes
+      ? targets.filter(({ endpoint }) => endpoint.hints?.forNodes?.some((node) => node.name === name))
+      : [];
+    if (own.length > 0) return own.map(backendOf);
+    return areForZones ? zoneBackends(zone) : all;
+  };
+  const byNode = new Map(nodes.map((node) => [node.name, backendsOf(node)]));
+  return [...byNode.values()].every((backends) => backends === all)
+    ? everywhere(targets)
+    : { kind: 'by-node', backends: byNode };
 }
 
-function isFor({ endpoint }: Target, zone: string): boolean {
-  return endpoint.hints?.forZones?.some(({ name }) => name === zone) ?? false;
-}
-
-function prefersZone({ metadata, spec }: Service): boolean {
+function prefersNear({ metadata, spec }: Service): boolean {
   if (spec?.trafficDistribution) return true;
   return TOPOLOGY_ANNOTATIONS.some((name) => /^auto$/i.test(metadata?.annotations?.[name] ?? ''));
 }
