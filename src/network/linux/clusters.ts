@@ -7,6 +7,7 @@ import type {
   ClusterServed,
   ServiceBackend,
   ServicePort,
+  ServiceRouting,
 } from '../clusters.ts';
 import type { Resolve } from '../dns/resolver.ts';
 import type { DnsZone } from '../dns/zone.ts';
@@ -184,14 +185,30 @@ export class Clusters implements ClusterNetworks {
     return await this.#fabrics().refresh(recordKey('vpc', vpcId));
   }
 
-  /** A connection without handshakes goes on to a backend that is gone for as long as packets come; forgotten, its next packet is led anew. */
+  /**
+   * A connection without handshakes goes on as it began for as long as packets come: to a backend that is gone, or to a node itself from before its
+   * port led anywhere. Forgotten, its next packet is led anew.
+   */
   #forgetConnections(vpcId: string, before: ClusterRules, now: ClusterRules): void {
     const fabric = this.#fabrics().get(recordKey('vpc', vpcId));
     if (!fabric) return;
-    const kept = backendsByUdp(now.services);
-    for (const [at, backend] of backendsByUdp(before.services))
-      if (!kept.has(at)) fabric.forgetConnections({ protocol: 'udp', ...backend });
+    const [old, kept] = [backendsByUdp(before.services), backendsByUdp(now.services)];
+    for (const [at, backend] of old) if (!kept.has(at)) fabric.forgetConnections({ protocol: 'udp', ...backend });
+    const served = servedNodePorts(before.services);
+    for (const port of servedNodePorts(now.services))
+      if (!served.has(port))
+        for (const address of now.nodes.flatMap(({ addresses }) => addresses))
+          fabric.forgetConnections({ protocol: 'udp', address, port });
   }
+}
+
+/** UDP node ports with somebody behind them. */
+function servedNodePorts(services: readonly ServicePort[]): ReadonlySet<number> {
+  return new Set(
+    services.flatMap(({ protocol, nodePort, external }) =>
+      protocol === 'udp' && nodePort !== undefined && backendsOf(external).length > 0 ? [nodePort] : [],
+    ),
+  );
 }
 
 /** UDP backends of every service, under the name of the service and their own. */
@@ -201,12 +218,14 @@ function backendsByUdp(services: readonly ServicePort[]) {
       .filter(({ protocol }) => protocol === 'udp')
       .flatMap(({ id, internal, external }) =>
         [internal, external]
-          .flatMap((routing) =>
-            routing.kind === 'everywhere' ? routing.backends : [...routing.backends.values()].flat(),
-          )
+          .flatMap(backendsOf)
           .map((backend) => [`${id} ${backend.address}:${backend.port}`, backend] as const),
       ),
   );
+}
+
+function backendsOf(routing: ServiceRouting): readonly ServiceBackend[] {
+  return routing.kind === 'everywhere' ? routing.backends : [...routing.backends.values()].flat();
 }
 
 function servedAt({ record, served }: OpenCluster) {

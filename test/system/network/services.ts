@@ -206,9 +206,9 @@ test('datagrams of an old connection follow the backends', async () => {
   using near = udpEcho(one, 8080, 'pod-0');
   using far = udpEcho(two, 8080, 'pod-1');
   using socket = udpEcho(client, 9000, 'client');
-  const seen = async () => {
+  const seen = async (address = '10.100.0.7', port = 80) => {
     const answered = once(socket.socket, 'message', { signal: AbortSignal.timeout(2_000) });
-    socket.socket.send('hello', 80, '10.100.0.7');
+    socket.socket.send('hello', port, address);
     return String((await answered)[0]);
   };
   const udp = (...last: number[]) => ({ ...nothing, services: [service(backends(...last), { protocol: 'udp' })] });
@@ -217,6 +217,19 @@ test('datagrams of an old connection follow the backends', async () => {
   assert.equal(await seen(), 'pod-0');
   await cluster.apply(udp(12));
   assert.equal(await seen(), 'pod-1');
+
+  const nodes = [{ name: 'n1', addresses: ['10.0.1.5'] }];
+  await pod(world, 5);
+  const atNode = (...last: number[]) => ({
+    ...nothing,
+    nodes,
+    services: [service(backends(...last), { protocol: 'udp', nodePort: 30_080 })],
+  });
+  await cluster.apply(atNode());
+  socket.socket.send('hello', 30_080, '10.0.1.5'); // goes to the node itself, where nobody is
+  await run(client, 'busybox', 'ping', '-c', '1', '-W', '1', '10.0.1.5');
+  await cluster.apply(atNode(11));
+  assert.equal(await seen('10.0.1.5', 30_080), 'pod-0');
   assert.ok(near && far);
 });
 
