@@ -44,15 +44,15 @@ for (const body of ['', '{', '[', '{"a":1,}', '['.repeat(100_000), 'a: {b', 'a: 
 
 test('unknown and duplicate fields are told with their paths, in JSON and in YAML', () => {
   const expected = [
-    'duplicate field "spec.replicas"',
-    'duplicate field "spec.template.spec.containers[1].name"',
     'unknown field "spec.replica"',
+    'duplicate field "spec.replicas"',
     'unknown field "spec.template.spec.containers[1].images"',
+    'duplicate field "spec.template.spec.containers[1].name"',
   ];
   const json =
-    '{"spec":{"replica":1,"replicas":1,"replicas":2,"template":{"spec":{"containers":[{},{"name":"\\"}","images":"a","name":"b"}]}}}}';
+    '{"spec":{"replica":1,"replica":2,"replicas":1,"replicas":2,"template":{"spec":{"containers":[{},{"name":"\\"}","images":"a","name":"b"}]}}}}';
   const yaml =
-    'spec:\n  replica: 1\n  replicas: 1\n  replicas: 2\n  template: {spec: {containers: [{}, {name: x, images: a, name: b}]}}\n';
+    'spec:\n  replica: 1\n  replica: 2\n  replicas: 1\n  replicas: 2\n  template: {spec: {containers: [{}, {name: x, images: a, name: b}]}}\n';
   for (const body of [json, yaml]) {
     const { object, problems } = decode(body, deployment);
     assert.deepEqual(problems.map(describeProblem), expected);

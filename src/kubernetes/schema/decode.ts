@@ -7,7 +7,7 @@ import type { GroupVersionKind, KubernetesObject } from '../object.ts';
 import { StatusError } from '../status.ts';
 import { ConformError } from './conform-error.ts';
 import { Conform } from './conform.ts';
-import { parseJson } from './parse-json.ts';
+import { type Parsed, parseJson } from './parse-json.ts';
 import { parseYaml } from './parse-yaml.ts';
 import type { Decoded, FieldProblem, ObjectSchema } from './schema.ts';
 
@@ -24,9 +24,33 @@ export interface DecodeOptions {
  * DeploymentSpec.spec.replicas of type int32`.
  */
 export function decode(text: string, options: DecodeOptions): Decoded {
-  const { value, duplicates } = parseBody(text, options);
-  const { object, problems } = decodeParsed(value, options);
-  return { object, problems: [...duplicates, ...problems] };
+  const parsed = parseBody(text, options);
+  const { object, problems } = decodeParsed(parsed.value, options);
+  return { object, problems: joined(parsed, problems, options.schema) };
+}
+
+/**
+ * Duplicate and unknown fields in the order of the text; that a field comes twice which is unknown anyway is not worth saying. Of custom resources upstream finds duplicates when
+ * it reads, unknown fields later, when it prunes.
+ */
+function joined(
+  { duplicates, placeOf }: Parsed,
+  unknown: readonly FieldProblem[],
+  { isCustom }: ObjectSchema,
+): readonly FieldProblem[] {
+  if (duplicates.length === 0) return unknown;
+  const plain = duplicates.map(({ kind, path }): FieldProblem => ({ kind, path }));
+  if (isCustom) return [...plain, ...unknown];
+  const isUnknown = (path: string) =>
+    unknown.some((one) => path === one.path || path.startsWith(`${one.path}.`) || path.startsWith(`${one.path}[`));
+  const places = new Map<FieldProblem, number>([
+    ...unknown.map((problem) => [problem, placeOf(problem.path)] as const),
+    ...plain.map((problem, index) => [problem, duplicates[index]!.place] as const),
+  ]);
+  return [...places]
+    .filter(([{ kind, path }]) => kind === 'unknown' || !isUnknown(path))
+    .sort(([, a], [, b]) => a - b)
+    .map(([problem]) => problem);
 }
 
 /** The same for JSON that is parsed already: what a patch gave, what another component wrote. */
@@ -57,7 +81,7 @@ export function peekKind(text: string): { readonly apiVersion?: string; readonly
 export function parseBody(
   text: string,
   { findsDuplicates = true }: { readonly findsDuplicates?: boolean } = {},
-): { readonly value: unknown; readonly duplicates: readonly FieldProblem[] } {
+): Parsed {
   try {
     return /^\s*[[{]/.test(text) ? parseJson(text, { findsDuplicates }) : parseYaml(text);
   } catch (error) {

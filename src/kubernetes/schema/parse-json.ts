@@ -4,8 +4,18 @@ import type { FieldProblem } from './schema.ts';
 
 export interface Parsed {
   readonly value: unknown;
-  readonly duplicates: readonly FieldProblem[];
+  readonly duplicates: readonly Duplicate[];
+  /** Where in the text a path's key is first, as a number that grows; known only when there are duplicates. */
+  readonly placeOf: (path: string) => number;
 }
+
+export interface Duplicate extends FieldProblem {
+  readonly kind: 'duplicate';
+  /** Where its key comes again. */
+  readonly place: number;
+}
+
+export const nowhere = (): number => 0;
 
 /** Deeper values are hostile; what reads them recurses. */
 const deepest = 1000;
@@ -16,8 +26,8 @@ export function parseJson(text: string, { findsDuplicates }: { readonly findsDup
   if (depth > deepest) throw new SyntaxError('exceeded max depth');
   const value: unknown = JSON.parse(text);
   // As many keys in the value as in the text: none was there twice. That is the common case, and much cheaper than looking for them.
-  const duplicates = findsDuplicates && countKeys(value) !== keys ? new DuplicateScanner(text).scan() : [];
-  return { value, duplicates };
+  if (!findsDuplicates || countKeys(value) === keys) return { value, duplicates: [], placeOf: nowhere };
+  return { value, ...new DuplicateScanner(text).scan() };
 }
 
 const code = { quote: 34, backslash: 92, colon: 58, open: 91, close: 93, openBrace: 123, closeBrace: 125 };
@@ -79,16 +89,17 @@ function countKeys(value: unknown): number {
 class DuplicateScanner {
   readonly #text: string;
   readonly #path: (string | number)[] = [];
-  readonly #found: FieldProblem[] = [];
+  readonly #found: Duplicate[] = [];
+  readonly #places = new Map<string, number>();
   #at = 0;
 
   constructor(text: string) {
     this.#text = text;
   }
 
-  scan(): readonly FieldProblem[] {
+  scan(): Omit<Parsed, 'value'> {
     this.#value();
-    return this.#found;
+    return { duplicates: this.#found, placeOf: (path) => this.#places.get(path) ?? 0 };
   }
 
   #value(): void {
@@ -105,7 +116,9 @@ class DuplicateScanner {
     while (this.#peek() !== code.closeBrace) {
       const key = this.#string();
       this.#path.push(key);
-      if (seen.has(key)) this.#found.push({ kind: 'duplicate', path: strictPath(this.#path) });
+      const path = strictPath(this.#path);
+      if (seen.has(key)) this.#found.push({ kind: 'duplicate', path, place: this.#at });
+      else if (!this.#places.has(path)) this.#places.set(path, this.#at);
       seen.add(key);
       this.#peek();
       this.#at += 1; // the colon

@@ -1,8 +1,7 @@
 /** YAML bodies: server-side apply sends them. Read as YAML 1.1, as Kubernetes does. */
 import { isMap, isScalar, parseDocument, visit } from 'yaml';
 import { strictPath } from './conform.ts';
-import type { Parsed } from './parse-json.ts';
-import type { FieldProblem } from './schema.ts';
+import type { Duplicate, Parsed } from './parse-json.ts';
 
 /** Throws `SyntaxError` for what is no YAML; aliases that would grow beyond measure are refused too. */
 export function parseYaml(text: string): Parsed {
@@ -15,7 +14,7 @@ export function parseYaml(text: string): Parsed {
   });
   const [error] = document.errors;
   if (error) throw new SyntaxError(`error converting YAML to JSON: yaml: ${error.message.split('\n')[0]}`);
-  return { value: toJson(document), duplicates: duplicatesIn(document) };
+  return { value: toJson(document), ...duplicatesIn(document) };
 }
 
 function toJson(document: ReturnType<typeof parseDocument>): unknown {
@@ -26,20 +25,24 @@ function toJson(document: ReturnType<typeof parseDocument>): unknown {
   }
 }
 
-function duplicatesIn(document: ReturnType<typeof parseDocument>): readonly FieldProblem[] {
-  const found: FieldProblem[] = [];
+function duplicatesIn(document: ReturnType<typeof parseDocument>): Omit<Parsed, 'value'> {
+  const found: Duplicate[] = [];
+  const places = new Map<string, number>();
+  let place = 0;
   visit(document, {
     Map(_, map, ancestors) {
       const seen = new Set<unknown>();
       for (const { key } of map.items) {
         const name = isScalar(key) ? key.value : key;
-        if (seen.has(name))
-          found.push({ kind: 'duplicate', path: strictPath([...pathTo(map, ancestors), String(name)]) });
+        const path = strictPath([...pathTo(map, ancestors), String(name)]);
+        place += 1;
+        if (seen.has(name)) found.push({ kind: 'duplicate', path, place });
+        else if (!places.has(path)) places.set(path, place);
         seen.add(name);
       }
     },
   });
-  return found;
+  return { duplicates: found, placeOf: (path) => places.get(path) ?? 0 };
 }
 
 /** The keys and indexes on the way to a node. */
