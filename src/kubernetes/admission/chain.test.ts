@@ -223,6 +223,22 @@ test('claims and ingresses get the default class, and claims a finalizer', async
   assert.equal((await admit(ingresses, ingress)).spec!.ingressClassName, 'alb');
 });
 
+test('a claim grows only when it is bound, of a class that lets it', async () => {
+  const { client, admit } = await setUp();
+  await client.create(storageClasses, { metadata: { name: 'gp3' }, provisioner: 'p', allowVolumeExpansion: true });
+  await client.create(storageClasses, { metadata: { name: 'fixed' }, provisioner: 'p' });
+  const claim = (storage: string, storageClassName = 'gp3', phase = 'Bound'): PersistentVolumeClaim => ({
+    metadata: { name: 'c', namespace: 'default' },
+    spec: { storageClassName, resources: { requests: { storage } } },
+    status: { phase },
+  });
+  const resize = (...more: [string?, string?]) =>
+    admit(persistentVolumeClaims, claim('2Gi', ...more), { operation: 'UPDATE', oldObject: claim('1Gi', ...more) });
+  await resize();
+  await assert.rejects(resize('fixed'), /the storageclass that provisions the pvc must support resize/);
+  await assert.rejects(resize('gp3', 'Pending'), /Only bound persistent volume claims can be expanded/);
+});
+
 test('a runtime class brings its overhead and its places', async () => {
   const { client, admit } = await setUp();
   await client.create(runtimeClasses, {

@@ -1,6 +1,7 @@
 /** The steps of admission, in upstream's order (`kubeapiserver/options/plugins.go`): every change first, then every check, each in this order. */
 import type { AdmissionPlugin } from '../auth/user.ts';
 import type { ServedResources } from '../client/served-resources.ts';
+import { persistentVolumeClaimResize } from './claim-resize.ts';
 import { certificateApproval, certificateSigning, certificateSubjectRestriction } from './certificates.ts';
 import { defaultIngressClass, defaultStorageClass } from './default-classes.ts';
 import { defaultTolerationSeconds } from './default-toleration-seconds.ts';
@@ -41,6 +42,7 @@ export function admissionChain({ first, external, ...parts }: ChainParts): reado
     podSecurity(parts),
     priority(parts),
     defaultTolerationSeconds(),
+    persistentVolumeClaimResize(parts),
     runtimeClass(parts),
     certificateApproval(parts),
     certificateSigning(parts),

@@ -8,6 +8,7 @@ import {
   messagesOf,
   oneOf,
   required,
+  tooMany,
   unique,
   validatorOf,
   when,
@@ -37,11 +38,7 @@ export const validateValidatingAdmissionPolicy = validatorOf<ValidatingAdmission
           ...matchErrors(spec.matchConstraints, 'spec.matchConstraints'),
         ]
       : [required('spec.matchConstraints')]),
-    ...each(spec?.matchConditions, 'spec.matchConditions', ({ name, expression }, path) => [
-      ...(name ? messagesOf(qualifiedName(name), `${path}.name`, name) : [required(`${path}.name`)]),
-      ...expressionErrors(expression, `${path}.expression`),
-    ]),
-    ...unique(spec?.matchConditions, 'spec.matchConditions', ({ name }) => name, { suffix: '.name' }),
+    ...conditionErrors(spec?.matchConditions, 'spec.matchConditions'),
     ...each(spec?.variables, 'spec.variables', ({ name, expression }, path) => [
       ...when(!/^[_a-zA-Z][_a-zA-Z0-9]*$/.test(name ?? ''), () =>
         invalidValue(`${path}.name`, name, 'name is not a valid CEL identifier'),
@@ -64,6 +61,22 @@ export const validateValidatingAdmissionPolicy = validatorOf<ValidatingAdmission
     ]),
   ];
 });
+
+type Conditions = NonNullable<ValidatingAdmissionPolicy['spec']>['matchConditions'];
+
+const maxConditions = 64;
+
+/** Conditions on the request, of a policy or a webhook. */
+export function conditionErrors(conditions: Conditions, field: string): Errors {
+  return [
+    ...when((conditions?.length ?? 0) > maxConditions, () => tooMany(field, conditions!.length, maxConditions)),
+    ...each(conditions, field, ({ name, expression }, path) => [
+      ...(name ? messagesOf(qualifiedName(name), `${path}.name`, name) : [required(`${path}.name`)]),
+      ...expressionErrors(expression, `${path}.expression`),
+    ]),
+    ...unique(conditions, field, ({ name }) => name, { suffix: '.name' }),
+  ];
+}
 
 function expressionErrors(expression: string | undefined, field: string): Errors {
   if (!expression?.trim()) return [required(field, 'expression is not specified')];

@@ -20,6 +20,7 @@ import {
   when,
   type Errors,
 } from './field.ts';
+import { conditionErrors } from './admission-policies.ts';
 import { metadataErrors, selectorErrors } from './metadata.ts';
 import { dns1035Label, dnsLabel, dnsSubdomain } from './names.ts';
 
@@ -250,6 +251,7 @@ function webhooksErrors(webhooks: readonly Webhook[] | undefined): Errors {
       ...selectorErrors(webhook.namespaceSelector, `${path}.namespaceSelector`),
       ...selectorErrors(webhook.objectSelector, `${path}.objectSelector`),
       ...clientErrors(clientConfig, `${path}.clientConfig`),
+      ...conditionErrors(webhook.matchConditions, `${path}.matchConditions`),
       ...(admissionReviewVersions?.length
         ? when(!admissionReviewVersions.includes('v1') && !admissionReviewVersions.includes('v1beta1'), () =>
             invalidValue(
