@@ -106,7 +106,7 @@ async function forward(
     signal,
   });
   const answered = new Promise<IncomingMessage>((resolve, reject) =>
-    forwarded.once('response', resolve).once('error', reject),
+    forwarded.once('response', resolve).on('error', reject),
   );
   const sent = pipeline(request, forwarded).catch(() => undefined);
   const answer = await answered.catch((error: unknown) => {
@@ -132,6 +132,8 @@ async function upgrade(exchange: Exchange, kubelet: Duplex, { path, node }: Dest
       lines.push(`${request.rawHeaders[index]}: ${request.rawHeaders[index + 1]}`);
   }
   response.detachSocket(socket as Parameters<typeof response.detachSocket>[0]);
+  // Errors end both sides, and may come once more when that is done.
+  kubelet.on('error', () => undefined);
   kubelet.write(`${lines.join('\r\n')}\r\n\r\n`);
   if (head.length) kubelet.write(head);
   const end = () => {

@@ -71,6 +71,8 @@ export function sendError(exchange: Exchange, error: unknown, logger: Logger): v
       path: exchange.url.pathname,
       error: error instanceof StatusError ? error.message : ((error as Error | undefined)?.stack ?? messageOf(error)),
     });
+  // Half an answer cannot become another one: the connection ends.
+  if (exchange.response.headersSent) return;
   if (refused.code === 429 || refused.details?.retryAfterSeconds)
     exchange.response.setHeader('retry-after', String(refused.details?.retryAfterSeconds ?? 1));
   if (refused.reason === 'Unauthorized')
