@@ -55,7 +55,10 @@ export class SpdyConnection {
     wire.on('error', () => undefined);
     wire.once('end', () => this.#wire.end());
     wire.once('close', () => {
-      for (const { stream } of this.#open.values()) stream.receiveReset();
+      for (const { stream, waiting } of this.#open.values()) {
+        waiting?.done(new Error('the connection is over'));
+        stream.receiveReset();
+      }
       this.#open.clear();
       resolve();
     });

@@ -17,6 +17,7 @@ export class SpdyStream extends Duplex {
   readonly headers: Headers;
   readonly #ports: StreamPorts;
   #isReset = false;
+  #hasEnd = false;
 
   constructor(id: number, headers: Headers, ports: StreamPorts) {
     super({ allowHalfOpen: true });
@@ -33,13 +34,16 @@ export class SpdyStream extends Duplex {
 
   /** The other end will send nothing more. */
   receiveEnd(): void {
-    if (!this.destroyed) this.push(null);
+    if (this.destroyed || this.#hasEnd) return;
+    this.#hasEnd = true;
+    this.push(null);
   }
 
-  /** The other end is not interested any more. */
+  /** The other end is gone, or not interested any more. What it had sent to its end can still be read. */
   receiveReset(): void {
     this.#isReset = true;
-    this.destroy();
+    if (this.#hasEnd && !this.readableEnded) this.once('end', () => this.destroy());
+    else this.destroy();
   }
 
   override _read(): void {
