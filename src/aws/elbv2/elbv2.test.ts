@@ -116,6 +116,16 @@ describe('network load balancers', () => {
     );
   });
 
+  test('addresses in several subnets have the same groups', async () => {
+    const { value: group } = (await networkRecords(store).securityGroups.list())[0]!;
+    await createBalancer({ Subnets: subnets.map(({ id }) => id), SecurityGroups: [group.id] });
+    const interfaces = await networkRecords(store).networkInterfaces.list();
+    assert.deepEqual(
+      interfaces.map(({ value }) => value.securityGroupIds),
+      subnets.map(() => [group.id]),
+    );
+  });
+
   test('the same again is the same, and with other settings a duplicate', async () => {
     const made = await createBalancer();
     assert.equal((await createBalancer()).LoadBalancerArn, made.LoadBalancerArn);
@@ -261,14 +271,14 @@ describe('network load balancers', () => {
       ...scope,
       name: 'k8s0123456789abcdef',
       scheme: 'internet-facing' as const,
-      subnetIds: [subnets[0]!.id],
-      securityGroupIds: [],
+      subnetIds: subnets.map(({ id }) => id),
+      securityGroupIds: [(await networkRecords(store).securityGroups.list())[0]!.value.id],
       tags: { 'kubernetes.io/service-name': 'default/web' },
       ports: [{ protocol: 'TCP' as const, port: 80, targets: [{ address: addressIn(subnets[0]!), port: 8080 }] }],
     };
     const { hostname, addresses } = await elbv2.balancers.ensure(wanted);
     assert.match(hostname, /^k8s0123456789abcdef-/);
-    assert.equal(addresses.length, 1);
+    assert.equal(addresses.length, subnets.length);
     assert.deepEqual(await elbv2.balancers.ensure(wanted), { hostname, addresses });
     const other = { protocol: 'TCP' as const, port: 443, targets: [] };
     await elbv2.balancers.ensure({ ...wanted, ports: [...wanted.ports, other] });

@@ -46,6 +46,9 @@ export async function createBalancer(state: Elbv2State, scope: Scope, request: N
     if (existing) return sameOrThrow(existing.value, request);
     const identity = { name: request.name, hash: newHash(random) };
     const { zones, compare, success } = await planZones(state, scope, request, identity);
+    // Drawn apart from one another, two of them may have met.
+    const addresses = zones.flatMap(({ privateIp, publicIp }) => [privateIp, ...(publicIp ? [publicIp] : [])]);
+    if (new Set(addresses).size < addresses.length) continue;
     const record: BalancerRecord = {
       ...identity,
       createdAt: clock.now(),
@@ -160,8 +163,13 @@ async function planZones(
       ...(publicIp ? { publicIp } : {}),
     })),
     compare: plans.flatMap(({ compare }) => compare),
-    success: plans.flatMap(({ success }) => success),
+    success: onceEach(plans.flatMap(({ success }) => success)),
   };
+}
+
+/** Interfaces of the same groups mark each group as used; a transaction writes a key once. */
+function onceEach(operations: readonly Operation[]): readonly Operation[] {
+  return [...new Map(operations.map((each) => [each.kind === 'deletePrefix' ? each.prefix : each.key, each])).values()];
 }
 
 export function loadBalancerHandlers(state: Elbv2State) {
