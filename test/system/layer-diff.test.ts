@@ -67,6 +67,27 @@ test('the changes of an upper are those between the trees', async () => {
   );
 });
 
+test('what an opaque directory hides is deleted, however deep', async () => {
+  const [lower, upper, inner, merged] = ['lower', 'upper', 'inner', 'merged'].map((each) => join(work, 'opaque', each));
+  for (const directory of [lower!, upper!, inner!, merged!]) mkdirSync(directory, { recursive: true });
+  take(lower!, ['file', 'b/c/a'], 'before');
+  const options = `lowerdir=${lower},upperdir=${upper},workdir=${inner},index=off,redirect_dir=off,metacopy=off`;
+  mount({ source: 'overlay', target: merged!, type: 'overlay', options });
+  try {
+    take(merged!, ['gone', 'b'], '');
+    take(merged!, ['file', 'b/c/d'], 'later');
+    const changes = await archives.compare({ upper: upper!, lower: lower!, except: [], signal });
+    assert.deepEqual(changes, [
+      { path: '/b', kind: 'modified' },
+      { path: '/b/c', kind: 'modified' },
+      { path: '/b/c/a', kind: 'deleted' },
+      { path: '/b/c/d', kind: 'added' },
+    ]);
+  } finally {
+    unmount(merged!);
+  }
+});
+
 /** Makes, changes or removes something; what cannot be done is left. */
 function take(root: string, [what, where]: readonly [string, string], text: string): void {
   const target = join(root, where);

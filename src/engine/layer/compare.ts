@@ -38,7 +38,7 @@ export function compareWithLower(entries: readonly UpperEntry[]): readonly FileC
   const lower = new LowerTree();
   const hidden = entries
     .filter(({ path, isOpaque }) => isOpaque && lower.isDirectory(path))
-    .flatMap(({ path }) => hiddenIn(path, new Set(entries.map((entry) => entry.path))));
+    .flatMap(({ path }) => hiddenIn(path, new Map(entries.map((entry) => [entry.path, entry])), lower));
   const changed = entries.flatMap((entry): (FileChange & { readonly path: ByteName })[] => {
     const { path, stats } = entry;
     const below = lower.find(path);
@@ -61,11 +61,14 @@ function withParents(changes: readonly FileChange[]): readonly FileChange[] {
   return [...all.values()].sort((left, right) => compareNames(left.path, right.path));
 }
 
-function hiddenIn(directory: ByteName, upper: ReadonlySet<ByteName>): FileChange[] {
-  return namesIn(directory)
-    .map((name) => `${directory}/${name}`)
-    .filter((path) => !upper.has(path))
-    .map((path) => ({ path, kind: 'deleted' }));
+/** What an opaque directory hides: what is not in the upper too, and so on in the directories that are in both. */
+function hiddenIn(directory: ByteName, upper: ReadonlyMap<ByteName, UpperEntry>, lower: LowerTree): FileChange[] {
+  return namesIn(directory).flatMap((name): FileChange[] => {
+    const path = `${directory}/${name}`;
+    const above = upper.get(path);
+    if (!above) return [{ path, kind: 'deleted' }];
+    return above.stats.isDirectory() && lower.isDirectory(path) ? hiddenIn(path, upper, lower) : [];
+  });
 }
 
 /** Looks names up without following a link anywhere on the way. */
