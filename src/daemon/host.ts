@@ -7,7 +7,15 @@ import { createEngine, type Engine } from '#engine';
 import type { NetworkPlane } from '#network';
 import { createLinuxNetworkPlane } from '#network/linux';
 import { createNodeWorker, type NodeWorker } from '#node/worker';
-import { createEcsAgent, LINK_LOCAL_ADDRESS, LINK_LOCAL_PORT, sandboxLocator } from '#aws/agent';
+import {
+  createEcsAgent,
+  LINK_LOCAL_ADDRESS,
+  LINK_LOCAL_PORT,
+  POD_IDENTITY_ADDRESS,
+  POD_IDENTITY_PORT,
+  podIdentityServer,
+  sandboxLocator,
+} from '#aws/agent';
 import type { Store } from '#store';
 import { publishedBaseImages } from './gallery-client.ts';
 import { createHostKubernetes } from './host-kubernetes.ts';
@@ -91,6 +99,20 @@ export function composeHost(layout: Layout, settings: Settings, store: Store, lo
     random: systemRandom,
     logger,
   });
+  plane.serveLinkLocal(
+    POD_IDENTITY_ADDRESS,
+    POD_IDENTITY_PORT,
+    podIdentityServer({
+      logger,
+      credentials: async ({ vpcId, ...asking }, signal) => {
+        const query = new URLSearchParams({ vpc: vpcId, ...asking });
+        // The control plane answers what `Eks.podCredentials` gives.
+        return (await callSocket(layout.controlSocket, `GET /pod-credentials?${query}`, { signal })) as Awaited<
+          ReturnType<Parameters<typeof podIdentityServer>[0]['credentials']>
+        >;
+      },
+    }),
+  );
   if (services.linkLocal) plane.serveLinkLocal(LINK_LOCAL_ADDRESS, LINK_LOCAL_PORT, services.linkLocal);
   const makeWorker = () =>
     createNodeWorker({

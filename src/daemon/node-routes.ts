@@ -1,9 +1,11 @@
-import type { Eks } from '#aws';
+import { AwsError, type Eks } from '#aws';
 import { DabbaError } from '#base';
 import type { SocketCall, SocketRoutes } from './socket-api.ts';
 
 /** What the control plane answers to kubelets: `node-services.ts` asks. */
-export function nodeRoutes(eks: Pick<Eks, 'assignPodAddress' | 'releasePodAddress' | 'nodeCredentials'>): SocketRoutes {
+export function nodeRoutes(
+  eks: Pick<Eks, 'assignPodAddress' | 'releasePodAddress' | 'nodeCredentials' | 'podCredentials'>,
+): SocketRoutes {
   const named =
     ({ query }: SocketCall) =>
     (name: string) => {
@@ -31,6 +33,16 @@ export function nodeRoutes(eks: Pick<Eks, 'assignPodAddress' | 'releasePodAddres
         tenant: get('tenant'),
         region: get('region'),
       });
+    },
+    'GET /pod-credentials': async (call) => {
+      const get = named(call);
+      try {
+        return await eks.podCredentials({ vpcId: get('vpc'), address: get('address'), token: get('token') });
+      } catch (error) {
+        // What STS or IAM refuse is no failure of ours: the agent tells the pod.
+        if (error instanceof AwsError) throw new DabbaError('PermissionDenied', error.message, { cause: error });
+        throw error;
+      }
     },
     'GET /node-credentials': async (call) => {
       const get = named(call);

@@ -12,6 +12,7 @@ export type { ServedResources } from './client/served-resources.ts';
 export type { Cluster, ClusterParts } from './cluster.ts';
 export type * from './cluster-settings.ts';
 export * from './object.ts';
+export { milliValue, quantityValue } from './quantity.ts';
 export * as resources from './resources.ts';
 export * from './status.ts';
 export type * as types from './types.ts';

@@ -12,6 +12,7 @@ import type { SandboxLocator } from './sandboxes.ts';
 export { LINK_LOCAL_ADDRESS, LINK_LOCAL_PORT } from './addresses.ts';
 export type { CredentialsSource } from './role-credentials.ts';
 export { createEksAgent, type EksAgent, type EksAgentOptions } from './eks-agent.ts';
+export { POD_IDENTITY_ADDRESS, POD_IDENTITY_PORT, podIdentityServer } from './pod-identity.ts';
 export { sandboxLocator, type FoundSandbox, type SandboxLocator } from './sandboxes.ts';
 export type { Credentials } from './signed-request.ts';
 

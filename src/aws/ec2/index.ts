@@ -66,6 +66,8 @@ export interface VpcNetwork {
   ): Promise<SecurityGroup | undefined>;
   /** Deleting an absent group succeeds; that nothing uses it any more is the service's own knowledge. */
   planDeleteSecurityGroup(scope: Scope, id: string): readonly Operation[];
+  /** The interface that has an address in a VPC, whosever it is. */
+  interfaceAt(vpcId: string, privateIp: string): Promise<NetworkInterface | undefined>;
   /** The interface, or undefined. */
   findInterface(scope: Scope, id: string): Promise<NetworkInterface | undefined>;
   createInterface(request: InterfaceRequest): Promise<NetworkInterface>;
@@ -146,6 +148,10 @@ function vpcNetwork(state: Ec2State, interfaces: Interfaces, uses: Uses): VpcNet
     ensureSecurityGroup: (request) => ensureServiceGroup(state, uses, request),
     findSecurityGroup: async (named) => (await findServiceGroup(state, named))?.value,
     planDeleteSecurityGroup: (scope, id) => [records.securityGroups.remove(keyIn(scope, id))],
+    async interfaceAt(vpcId, privateIp) {
+      const all = await records.networkInterfaces.list();
+      return all.find(({ value }) => value.vpcId === vpcId && value.privateIp === privateIp)?.value;
+    },
     findInterface: async (scope, id) => (await records.networkInterfaces.get(keyIn(scope, id)))?.value,
     createInterface: (request) => interfaces.create(request),
     planInterface: (request) => interfaces.plan(request),

@@ -22,8 +22,11 @@ export interface InterfaceRequest extends Scope {
   readonly tags?: { readonly [key: string]: string };
   /** Set when the interface is made for a node at once. */
   readonly nodeId?: string;
-  /** Set for a node's or pod's of a Kubernetes cluster. `node` is the node's name; a node's own interface gives it its name by the address it gets. */
-  readonly cluster?: { readonly id: string; readonly node?: string } | undefined;
+  /**
+   * Set for a node's or pod's of a Kubernetes cluster. `node` is the node's name; a node's own interface gives it its name by the address it gets, behind
+   * `nodePrefix`.
+   */
+  readonly cluster?: { readonly id: string; readonly node?: string; readonly nodePrefix?: string } | undefined;
 }
 
 /** An interface that is not there yet, and what a transaction must compare and write for it to be. */
@@ -87,12 +90,7 @@ export class Interfaces {
       ...(request.managedBy ? { managedBy: request.managedBy } : {}),
       ...(request.nodeId ? { attachment: this.#attachment(request.nodeId) } : {}),
       ...(request.cluster
-        ? {
-            cluster: {
-              id: request.cluster.id,
-              node: request.cluster.node ?? privateDnsName(request.region, privateIp),
-            },
-          }
+        ? { cluster: { id: request.cluster.id, node: nodeNameOf(request, request.cluster, privateIp) } }
         : {}),
     };
     return { networkInterface, ...this.#writes(networkInterface) };
@@ -195,4 +193,12 @@ export class Interfaces {
       ],
     };
   }
+}
+
+function nodeNameOf(
+  { region }: Scope,
+  { node, nodePrefix = '' }: NonNullable<InterfaceRequest['cluster']>,
+  privateIp: string,
+): string {
+  return node ?? nodePrefix + privateDnsName(region, privateIp);
 }

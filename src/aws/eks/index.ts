@@ -10,9 +10,10 @@ import { accessEntryHandlers } from './access-entries.ts';
 import { addonHandlers } from './addons.ts';
 import { createCallerTokens } from './cluster/caller-token.ts';
 import type { KubeletDialer } from './cluster/ports.ts';
-import { issuerOf } from './cluster-view.ts';
+import { issuerKey } from './issuer-key.ts';
 import { clusterReconciler } from './cluster-reconciler.ts';
 import { clusterHandlers } from './clusters.ts';
+import { fargateReconciler } from './fargate-reconciler.ts';
 import { fargateProfileHandlers } from './fargate-profiles.ts';
 import { identityProviderHandlers } from './identity-providers.ts';
 import { nodegroupReconciler } from './nodegroup-reconciler.ts';
@@ -21,6 +22,7 @@ import { nodeCredentials } from './nodes/credentials.ts';
 import { assignPodAddress, releasePodAddress, type PodAddressRequest } from './nodes/pod-addresses.ts';
 import { permissions } from './permissions.ts';
 import { podIdentityHandlers } from './pod-identities.ts';
+import { podIdentityCredentials, type PodCredentialsRequest } from './nodes/pod-credentials.ts';
 import { RunningClusters, type ClusterStarter } from './running-clusters.ts';
 import { eksCollections, type EksState } from './state.ts';
 import { summarize, type ClusterSummary } from './summary.ts';
@@ -59,6 +61,8 @@ export interface Eks {
   nodeCredentials(node: { readonly machineId: string; readonly nodeId: string }): Promise<SessionCredentials>;
   /** The public key, in PEM, of the cluster whose tokens have this issuer; undefined for any other. */
   issuerKey(issuer: string): Promise<string | undefined>;
+  /** A session of the role that is associated with a pod's service account: see `nodes/pod-credentials.ts` for what it throws. */
+  podCredentials(request: PodCredentialsRequest): Promise<SessionCredentials>;
   /** Every cluster in a line. */
   summary(): Promise<readonly ClusterSummary[]>;
   /** Stops every control plane. What they keep stays, and so do nodes and pods. */
@@ -100,16 +104,13 @@ export function createEks(options: EksOptions): Eks {
     reconcilers: [
       clusterReconciler({ state, clusters, callers, startCluster, dialKubelet, balancers }),
       nodegroupReconciler({ state, clusters }),
+      fargateReconciler({ state, clusters }),
     ],
     assignPodAddress: (request) => assignPodAddress(state, request),
     releasePodAddress: (request) => releasePodAddress(state, request),
     nodeCredentials: (node) => nodeCredentials(state, node),
-    async issuerKey(issuer) {
-      const clusters = await state.clusters.list();
-      const found = clusters.find(({ value }) => issuerOf(value) === issuer);
-      const keys = found && (await state.clusterKeys.get(found.id));
-      return keys?.value.clusterId === found?.value.id ? keys?.value.serviceAccountKey.publicKeyPem : undefined;
-    },
+    issuerKey: (issuer) => issuerKey(state, issuer),
+    podCredentials: (request) => podIdentityCredentials(state, request),
     summary: () => summarize(state, clusters),
     stop: () => clusters.stopAll(),
   };

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createPrivateKey, sign } from 'node:crypto';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { parseAccountId, silentLogger, systemClock, systemRandom, type Arn } from '#base';
 import { MemoryClient, MemoryInformers, resources } from '#kubernetes';
@@ -20,6 +21,17 @@ const named = { clusterName: 'c1', nodegroupName: 'ng' };
 // Outputs are walked by the tests, which fail on what is not there.
 // eslint-disable-next-line typescript/no-explicit-any
 type Answer = any;
+
+/** A JSON Web Token as the cluster signs them. */
+function signed(privateKeyPem: string, claims: object): string {
+  const key = createPrivateKey(privateKeyPem);
+  const isRsa = key.asymmetricKeyType === 'rsa';
+  const text = [{ alg: isRsa ? 'RS256' : 'ES256' }, claims]
+    .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
+    .join('.');
+  const signature = sign('sha256', Buffer.from(text), isRsa ? key : { key, dsaEncoding: 'ieee-p1363' });
+  return `${text}.${signature.toString('base64url')}`;
+}
 
 describe('eks clusters and their nodes', { timeout: 30_000 }, () => {
   let store: Store;
@@ -226,6 +238,65 @@ describe('eks clusters and their nodes', { timeout: 30_000 }, () => {
     await until(async () => !(await call('ListNodegroups', { clusterName: 'c1' })).nodegroups.length);
     assert.deepEqual(await networkRecords(store).networkInterfaces.list(), []);
     await assert.rejects(eks.assignPodAddress(pod), /no node/);
+  });
+
+  test('a pod has the role that is associated with its service account, by its own token alone', async () => {
+    await createGroup();
+    const [kubelet] = await eksCollections(store).kubelets.list();
+    const pod = {
+      machineId: 'm',
+      nodeId: kubelet!.value.id,
+      namespace: 'a',
+      name: 'p',
+      uid: 'u',
+      serviceAccount: 'sa',
+    };
+    const eni = await eks.assignPodAddress(pod);
+    const { cluster } = await call('DescribeCluster', { name: 'c1' });
+    const [keys] = await eksCollections(store).clusterKeys.list();
+    const token = (subject: string, audience = 'pods.eks.amazonaws.com') =>
+      signed(keys!.value.serviceAccountKey.privateKeyPem, {
+        iss: cluster.identity.oidc.issuer,
+        sub: `system:serviceaccount:a:${subject}`,
+        aud: [audience],
+        exp: Math.floor(Date.now() / 1000) + 60,
+      });
+    const ask = async (text: string, address = eni.privateIp) =>
+      await eks.podCredentials({ vpcId: eni.vpcId, address, token: text });
+    await assert.rejects(ask(token('sa')), /no pod identity association/);
+    await call('CreatePodIdentityAssociation', { clusterName: 'c1', namespace: 'a', serviceAccount: 'sa', roleArn });
+    assert.equal((await ask(token('sa'))).roleArn, roleArn);
+    await assert.rejects(ask(token('other')), /not the one of this pod/);
+    await assert.rejects(ask(token('sa', 'sts.amazonaws.com')), /not the one of this pod/);
+    await assert.rejects(ask(`${token('sa')}x`), /signature/);
+    await assert.rejects(ask(token('sa'), '172.31.255.1'), /no pod has the address/);
+  });
+
+  test('a pod of a Fargate profile gets a node of its own, which goes with it', async () => {
+    const selectors = [{ namespace: 'a' }];
+    const profile = { clusterName: 'c1', fargateProfileName: 'fp' };
+    await call('CreateFargateProfile', { ...profile, podExecutionRoleArn: roleArn, subnets, selectors });
+    const pod = { namespace: 'a', name: 'p' };
+    const labels = { 'eks.amazonaws.com/fargate-profile': 'fp' };
+    const spec = { schedulerName: 'fargate-scheduler', containers: [{ name: 'c', image: 'i' }] };
+    const { resourceVersion } = await client.list(resources.pods);
+    await client.create(resources.pods, { metadata: { ...pod, labels }, spec });
+    let nodeName: string | undefined;
+    for await (const { object } of client.watch(resources.pods, {
+      resourceVersion,
+      signal: AbortSignal.timeout(8000),
+    })) {
+      nodeName = object.spec?.nodeName;
+      if (nodeName) break;
+    }
+    assert.match(nodeName ?? '', /^fargate-ip-172-31-/);
+    assert.equal((await nodes())[0]!.metadata!.labels!['eks.amazonaws.com/compute-type'], 'fargate');
+    assert.deepEqual(await living(), [], 'it is no instance');
+    await call('DeleteFargateProfile', profile);
+    await client.delete(resources.pods, pod, { gracePeriodSeconds: 0 }).catch(() => undefined);
+    await until(async () => !(await call('ListFargateProfiles', { clusterName: 'c1' })).fargateProfileNames.length);
+    assert.deepEqual(await nodes(), []);
+    assert.deepEqual(await networkRecords(store).networkInterfaces.list(), []);
   });
 
   test('a group that cannot have its instances says why', async () => {

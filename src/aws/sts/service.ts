@@ -1,9 +1,10 @@
 import { formatArn, type Clock } from '#base';
+import type { IssuerKeys } from '../auth/index.ts';
 import { AwsError } from '../errors.ts';
 import type { Iam } from '../iam/index.ts';
 import { defineService, type CallContext, type ServiceDefinition } from '../service.ts';
 import { assumeRoleHandler } from './assume-role.ts';
-import { webIdentityHandler, type IssuerKeys } from './web-identity.ts';
+import { webIdentityHandler } from './web-identity.ts';
 
 const DAY_SECONDS = 86_400;
 

@@ -12,6 +12,7 @@ import { accessAuthorizer } from './access-authorizer.ts';
 import { readAuthMap, type AuthMap } from './auth-map.ts';
 import type { CallerTokens } from './caller-token.ts';
 import { clusterUser } from './cluster-users.ts';
+import { fargatePods } from './fargate-pods.ts';
 import { loadBalancersOf } from './load-balancers.ts';
 import { podCredentials } from './pod-credentials.ts';
 
@@ -42,6 +43,7 @@ export function portsOf(parts: PortParts, record: ClusterRecord): ClusterPorts {
     tokenAuthenticators: [callerAuthenticator(parts, record, client)],
     authorizers: [accessAuthorizer(state, record)],
     admissionPlugins: [
+      fargatePods(state, record),
       podCredentials({
         state,
         cluster: record,

@@ -1,8 +1,11 @@
 import type { RunningCluster, RunningClusters } from '../running-clusters.ts';
 
+/** Who places the pods of Fargate profiles, by the name they have in `schedulerName`. */
+export const FARGATE_SCHEDULER = 'fargate-scheduler';
+
 /**
  * Keys of all that belongs to a cluster (`keysOfCluster`), whenever something happens in one that matters for its nodes: it comes up, a node is made, changes its readiness
- * or goes, a pod of a node that takes no more pods goes.
+ * or goes, a pod of a node that takes no more pods goes, anything happens to a pod of Fargate.
  */
 export async function* nodeEvents(
   clusters: RunningClusters,
@@ -40,6 +43,7 @@ async function watch(held: DisposableStack, { informers }: RunningCluster, tell:
   );
   held.defer(
     informers.of(resources.pods).onChange(({ now, before }) => {
+      if ((now ?? before)?.spec?.schedulerName === FARGATE_SCHEDULER) tell();
       const node = before?.spec?.nodeName;
       if (!now && node && nodes.get(node)?.spec?.unschedulable) tell();
     }),

@@ -1,0 +1,90 @@
+/** A node of Fargate: made for one pod, of a size that holds it, seen by nobody as an instance. Loaded with the first such pod. */
+import { nodeRecords } from '#node';
+import { milliValue, quantityValue, type types } from '#kubernetes';
+import { AwsError } from '../../errors.ts';
+import { idIn } from '../names.ts';
+import type { ClusterKeys, ClusterRecord, FargateProfileRecord, NodeRecord } from '../records.ts';
+import type { EksState } from '../state.ts';
+import { kubeletRecord, type PlannedNode } from './kubelet-record.ts';
+
+export interface FargateRequest {
+  readonly cluster: ClusterRecord;
+  readonly keys: ClusterKeys;
+  readonly profile: FargateProfileRecord;
+  readonly pod: types.Pod;
+  readonly subnetId: string;
+}
+
+/** What Fargate keeps for itself on each node: Amazon EKS User Guide, "Fargate Pod configuration". */
+const OVERHEAD_MIB = 256;
+const SMALLEST_CPU_MILLIS = 250;
+const BYTES_PER_MIB = 2 ** 20;
+
+export async function planFargateNode(state: EksState, request: FargateRequest): Promise<PlannedNode> {
+  const { cluster, keys, profile, pod, subnetId } = request;
+  const scope = { account: cluster.account, region: cluster.region };
+  const subnet = await state.network.subnet(scope, subnetId);
+  const place = (await nodeRecords(state.store).nodes.list()).find(({ value }) =>
+    subnet.zone.endsWith(value.zoneLetter),
+  );
+  if (!place)
+    throw new AwsError('InsufficientInstanceCapacity', `There is no Fargate capacity in ${subnet.zone} at this time.`);
+  const id = `fargate-${state.random.hex(17)}`;
+  const { networkInterface, compare, success } = await state.network.planInterface({
+    ...scope,
+    subnetId,
+    securityGroupIds: [cluster.securityGroupId],
+    description: `EKS Fargate ${cluster.name}/${profile.name}`,
+    managedBy: 'eks',
+    nodeId: place.value.id,
+    cluster: { id: cluster.id, nodePrefix: 'fargate-' },
+  });
+  const nodeName = networkInterface.cluster!.node;
+  const labels = {
+    'eks.amazonaws.com/compute-type': 'fargate',
+    'topology.kubernetes.io/region': cluster.region,
+    'topology.kubernetes.io/zone': subnet.zone,
+  };
+  const taint = { key: 'eks.amazonaws.com/compute-type', value: 'fargate', effect: 'NoSchedule' };
+  const facts = { id, nodeName, zone: subnet.zone, networkInterfaceId: networkInterface.id, labels, taints: [taint] };
+  const kubelet = await kubeletRecord(cluster, keys, { ...facts, ...sizeOf(pod), maxPods: 1 }, state);
+  const now = state.clock.now();
+  const { namespace = '', name = '', uid = '' } = pod.metadata ?? {};
+  const node: NodeRecord = {
+    ...scope,
+    cluster: cluster.name,
+    id,
+    nodeName,
+    machineId: place.value.machineId,
+    networkInterfaceId: networkInterface.id,
+    owner: { kind: 'fargate', profile: profile.name, pod: { namespace, name, uid } },
+    phase: 'active',
+    since: now,
+    createdAt: now,
+  };
+  return {
+    compare,
+    success: [
+      ...success,
+      state.nodes.put(idIn(node, id), node),
+      state.kubelets.put(`${node.machineId}/${id}`, kubelet),
+    ],
+  };
+}
+
+/** The sum of what the containers ask for, or the largest init container, rounded up to whole quarters of a CPU and GiB. */
+function sizeOf({ spec }: types.Pod): { readonly cpuMillis: number; readonly memoryMiB: number } {
+  const asked = (containers: readonly types.Container[] | undefined, name: 'cpu' | 'memory') =>
+    (containers ?? []).map(({ resources }) => {
+      const text = resources?.requests?.[name] ?? resources?.limits?.[name] ?? '0';
+      return name === 'cpu' ? milliValue(text) : quantityValue(text) / BYTES_PER_MIB;
+    });
+  const most = (name: 'cpu' | 'memory') => {
+    const sum = asked(spec?.containers, name).reduce((total, each) => total + each, 0);
+    return Math.max(sum, ...asked(spec?.initContainers, name));
+  };
+  const cpuMillis = Math.max(SMALLEST_CPU_MILLIS, Math.ceil(most('cpu') / SMALLEST_CPU_MILLIS) * SMALLEST_CPU_MILLIS);
+  const memoryMiB = Math.max(512, Math.ceil((most('memory') + OVERHEAD_MIB) / 512) * 512);
+  // The kubelet keeps some of its node for itself; a pod that asks for all of its node must still fit.
+  return { cpuMillis: cpuMillis + SMALLEST_CPU_MILLIS, memoryMiB: memoryMiB + OVERHEAD_MIB };
+}

@@ -1,0 +1,59 @@
+/** What the EKS Pod Identity agent answers: credentials of the role that is associated with a pod's service account. */
+import { DabbaError } from '#base';
+import { verifyIdentityToken, type SessionCredentials } from '../../auth/index.ts';
+import { AGENT_AUDIENCE } from '../cluster/pod-credentials.ts';
+import { issuerOf } from '../cluster-view.ts';
+import { issuerKey } from '../issuer-key.ts';
+import { scopeOfId, idIn, podIdentityArn } from '../names.ts';
+import type { PodAddressRecord } from '../records.ts';
+import type { EksState } from '../state.ts';
+
+/** Who asks: by the address the question comes from, which nobody else in the VPC can have, and by the token that was put into the pod. */
+export interface PodCredentialsRequest {
+  readonly vpcId: string;
+  readonly address: string;
+  readonly token: string;
+}
+
+const SESSION_MS = 6 * 3_600_000;
+
+/** Throws `NotFound` for who is no pod or has no association, STS's errors for a token that is not good, `PermissionDenied` for another's, and IAM's refusal. */
+export async function podIdentityCredentials(
+  state: EksState,
+  { vpcId, address, token }: PodCredentialsRequest,
+): Promise<SessionCredentials> {
+  const pod = await podAt(state, vpcId, address);
+  const scope = pod && scopeOfId(pod.clusterKey);
+  const cluster = pod && (await state.clusters.get(pod.clusterKey));
+  if (!pod || !scope || cluster?.value.id !== pod.clusterId)
+    throw new DabbaError('NotFound', `no pod has the address ${address}`);
+  const claims = await verifyIdentityToken(token, {
+    issuerKeys: (issuer) => issuerKey(state, issuer),
+    now: state.clock.now(),
+  });
+  const isOwn =
+    claims.iss === issuerOf(cluster.value) &&
+    claims.aud.includes(AGENT_AUDIENCE) &&
+    claims.sub === `system:serviceaccount:${pod.namespace}:${pod.serviceAccount}`;
+  if (!isOwn) throw new DabbaError('PermissionDenied', 'the token is not the one of this pod');
+  const associations = await state.podIdentities.list(idIn(scope, ''));
+  const found = associations.find(
+    ({ value }) => value.namespace === pod.namespace && value.serviceAccount === pod.serviceAccount,
+  )?.value;
+  if (!found)
+    throw new DabbaError('NotFound', `${pod.namespace}/${pod.serviceAccount} has no pod identity association`);
+  return await state.identities.issueRoleSession({
+    roleArn: found.roleArn,
+    sessionName: `eks-${scope.cluster}-${pod.name}`.replaceAll(/[^\w+=,.@-]/g, '-').slice(0, 64),
+    service: AGENT_AUDIENCE,
+    durationMs: SESSION_MS,
+    context: { 'aws:SourceAccount': scope.account, 'aws:SourceArn': podIdentityArn(scope, found.id) },
+  });
+}
+
+async function podAt(state: EksState, vpcId: string, address: string): Promise<PodAddressRecord | undefined> {
+  const eni = await state.network.interfaceAt(vpcId, address);
+  if (!eni?.cluster) return undefined;
+  const all = await state.podAddresses.list(`${eni.tenant}/${eni.region}/`);
+  return all.find(({ value }) => value.networkInterfaceId === eni.id)?.value;
+}
