@@ -6,34 +6,26 @@ import { validateIPAddress, validateServiceCIDR } from './addresses.ts';
 import { validateCronJob, validateJob } from './batch.ts';
 import { validatePersistentVolume, validatePersistentVolumeClaim } from './claim.ts';
 import { validateConfigMap, validateSecret } from './config.ts';
+import { validateNamespace, validateServiceAccount } from './namespace.ts';
+import { validateNode } from './node.ts';
+import { validateResourceQuota, validateLimitRange } from './quota.ts';
+import { validateEndpoints, validateEndpointSlice } from './endpoints.ts';
+import { validateEvent } from './event.ts';
+import { validateCustomResourceDefinition } from './custom-resource-definition.ts';
+import { validateValidatingWebhookConfiguration, validateMutatingWebhookConfiguration } from './webhooks.ts';
+import { validateCertificateSigningRequest } from './certificate-signing-request.ts';
+import { validateHorizontalPodAutoscaler } from './autoscaling.ts';
 import {
-  validateEndpoints,
-  validateEndpointSlice,
-  validateEvent,
-  validateLimitRange,
-  validateNamespace,
-  validateNode,
-  validateResourceQuota,
-  validateServiceAccount,
-} from './core.ts';
-import {
-  validateCertificateSigningRequest,
-  validateCustomResourceDefinition,
-  validateMutatingWebhookConfiguration,
-  validateValidatingWebhookConfiguration,
-} from './extensions.ts';
+  validatePodDisruptionBudget,
+  validatePriorityClass,
+  validateRuntimeClass,
+  validateLease,
+} from './scheduling.ts';
+import { validateStorageClass } from './storage-class.ts';
 import { metadataErrors } from './metadata.ts';
 import { dnsSubdomain, pathSegmentName } from './names.ts';
 import { validateIngress, validateIngressClass, validateNetworkPolicy } from './networking.ts';
 import { validatePod } from './pod.ts';
-import {
-  validateHorizontalPodAutoscaler,
-  validateLease,
-  validatePodDisruptionBudget,
-  validatePriorityClass,
-  validateRuntimeClass,
-  validateStorageClass,
-} from './policies.ts';
 import { validateClusterRole, validateClusterRoleBinding, validateRole, validateRoleBinding } from './rbac.ts';
 import { validateService } from './service.ts';
 import {

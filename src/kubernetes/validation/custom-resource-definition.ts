@@ -1,10 +1,5 @@
-/** What extends the API: custom resource definitions, webhooks, certificate signing requests: `apiextensions/validation`, `pkg/apis/{admissionregistration,certificates}/validation`. */
-import type {
-  CertificateSigningRequest,
-  CustomResourceDefinition,
-  MutatingWebhookConfiguration,
-  ValidatingWebhookConfiguration,
-} from '../types.ts';
+/** Definitions of custom resources, but for their schemas (`schema/structural/`): `apiextensions/validation`. */
+import type { CustomResourceDefinition } from '../types.ts';
 import {
   duplicate,
   each,
@@ -15,14 +10,12 @@ import {
   oneOf,
   present,
   required,
-  same,
   validatorOf,
   when,
   type Errors,
 } from './field.ts';
-import { conditionErrors } from './admission-policies.ts';
-import { metadataErrors, selectorErrors } from './metadata.ts';
-import { dns1035Label, dnsLabel, dnsSubdomain } from './names.ts';
+import { metadataErrors } from './metadata.ts';
+import { dns1035Label, dnsSubdomain } from './names.ts';
 
 const clusterWide = { isNamespaced: false, name: dnsSubdomain };
 
@@ -198,168 +191,5 @@ function definitionUpdateErrors(
     ...each([...stored], 'status.storedVersions', (name, path) =>
       when(!served.has(name), () => invalidValue(path, name, 'must appear in spec.versions')),
     ),
-  ];
-}
-
-type Webhook = NonNullable<ValidatingWebhookConfiguration['webhooks']>[number];
-
-export const validateValidatingWebhookConfiguration = validatorOf<ValidatingWebhookConfiguration>(
-  (configuration, old) => [
-    ...metadataErrors(configuration, old, clusterWide),
-    ...webhooksErrors(configuration.webhooks),
-  ],
-);
-
-export const validateMutatingWebhookConfiguration = validatorOf<MutatingWebhookConfiguration>((configuration, old) => [
-  ...metadataErrors(configuration, old, clusterWide),
-  ...webhooksErrors(configuration.webhooks),
-  ...each(configuration.webhooks, 'webhooks', ({ reinvocationPolicy }, path) =>
-    oneOf(reinvocationPolicy, `${path}.reinvocationPolicy`, ['IfNeeded', 'Never']),
-  ),
-]);
-
-function webhooksErrors(webhooks: readonly Webhook[] | undefined): Errors {
-  const seen = new Set<string>();
-  return each(webhooks, 'webhooks', (webhook, path) => {
-    const { name, sideEffects, timeoutSeconds, admissionReviewVersions, clientConfig, rules } = webhook;
-    const isKnown = seen.has(name);
-    seen.add(name);
-    return [
-      ...(name ? messagesOf(dnsSubdomain(name), `${path}.name`, name) : [required(`${path}.name`)]),
-      ...when(name && name.split('.').length < 3, () =>
-        invalidValue(`${path}.name`, name, 'should be a domain with at least three segments separated by dots'),
-      ),
-      ...when(isKnown, () => duplicate(`${path}.name`, name)),
-      ...each(rules, `${path}.rules`, (rule, field) => [
-        ...when(!rule.apiGroups?.length, () => required(`${field}.apiGroups`)),
-        ...when(!rule.apiVersions?.length, () => required(`${field}.apiVersions`)),
-        ...when(!rule.resources?.length, () => required(`${field}.resources`)),
-        ...when(!rule.operations?.length, () => required(`${field}.operations`)),
-        ...each(rule.operations, `${field}.operations`, (operation, operationPath) =>
-          oneOf(operation, operationPath, ['*', 'CONNECT', 'CREATE', 'DELETE', 'UPDATE']),
-        ),
-        ...oneOf(rule.scope, `${field}.scope`, ['*', 'Cluster', 'Namespaced']),
-      ]),
-      ...oneOf(webhook.failurePolicy, `${path}.failurePolicy`, ['Fail', 'Ignore']),
-      ...oneOf(webhook.matchPolicy, `${path}.matchPolicy`, ['Equivalent', 'Exact']),
-      ...(sideEffects
-        ? oneOf(sideEffects, `${path}.sideEffects`, ['None', 'NoneOnDryRun'])
-        : [required(`${path}.sideEffects`, 'must specify one of None, NoneOnDryRun')]),
-      ...when(timeoutSeconds !== undefined && (timeoutSeconds < 1 || timeoutSeconds > 30), () =>
-        invalidValue(`${path}.timeoutSeconds`, timeoutSeconds, 'the timeout value must be between 1 and 30 seconds'),
-      ),
-      ...selectorErrors(webhook.namespaceSelector, `${path}.namespaceSelector`),
-      ...selectorErrors(webhook.objectSelector, `${path}.objectSelector`),
-      ...clientErrors(clientConfig, `${path}.clientConfig`),
-      ...conditionErrors(webhook.matchConditions, `${path}.matchConditions`),
-      ...(admissionReviewVersions?.length
-        ? when(!admissionReviewVersions.includes('v1') && !admissionReviewVersions.includes('v1beta1'), () =>
-            invalidValue(
-              `${path}.admissionReviewVersions`,
-              admissionReviewVersions,
-              'must include at least one of v1, v1beta1',
-            ),
-          )
-        : [required(`${path}.admissionReviewVersions`, 'must specify one of v1, v1beta1')]),
-    ];
-  });
-}
-
-function clientErrors(config: Webhook['clientConfig'] | undefined, field: string): Errors {
-  const { url, service } = config ?? {};
-  if ((url === undefined) === (service === undefined))
-    return [required(field, 'exactly one of url or service is required')];
-  if (url !== undefined) {
-    const parsed = URL.canParse(url) ? new URL(url) : undefined;
-    return when(parsed?.protocol !== 'https:', () =>
-      invalidValue(`${field}.url`, url, `'https' is the only allowed URL scheme; desired format: https://host[/path]`),
-    );
-  }
-  const { name, namespace, path, port } = service!;
-  return [
-    ...when(!name, () => required(`${field}.service.name`, 'service name is required')),
-    ...when(!namespace, () => required(`${field}.service.namespace`, 'service namespace is required')),
-    ...when(port !== undefined && (port < 1 || port > 65_535), () =>
-      invalidValue(`${field}.service.port`, port, 'port is not valid: must be between 1 and 65535, inclusive'),
-    ),
-    ...when(path && !path.startsWith('/'), () => invalidValue(`${field}.service.path`, path, "must start with a '/'")),
-  ];
-}
-
-const usages = [
-  'any',
-  'cert sign',
-  'client auth',
-  'code signing',
-  'content commitment',
-  'crl sign',
-  'data encipherment',
-  'decipher only',
-  'digital signature',
-  'email protection',
-  'encipher only',
-  'ipsec end system',
-  'ipsec tunnel',
-  'ipsec user',
-  'key agreement',
-  'key encipherment',
-  'microsoft sgc',
-  'netscape sgc',
-  'ocsp signing',
-  's/mime',
-  'server auth',
-  'signing',
-  'timestamping',
-];
-
-export const validateCertificateSigningRequest = validatorOf<CertificateSigningRequest>((request, old) => {
-  const { spec, status } = request;
-  const conditions = status?.conditions ?? [];
-  const decided = (type: string) => conditions.some((condition) => condition.type === type);
-  return [
-    ...metadataErrors(request, old, { isNamespaced: false, name: dnsSubdomain }),
-    ...when(!isRequest(spec?.request), () =>
-      invalidValue('spec.request', spec?.request ?? '', 'PEM block type must be CERTIFICATE REQUEST'),
-    ),
-    ...when(!spec?.usages?.length, () => required('spec.usages')),
-    ...each(spec?.usages, 'spec.usages', (usage, path) => oneOf(usage, path, usages)),
-    ...when(spec?.expirationSeconds !== undefined && spec.expirationSeconds < 600, () =>
-      invalidValue(
-        'spec.expirationSeconds',
-        spec?.expirationSeconds,
-        'may not specify a duration less than 600 seconds (10 minutes)',
-      ),
-    ),
-    ...signerErrors(spec?.signerName, 'spec.signerName'),
-    ...when(decided('Approved') && decided('Denied'), () =>
-      invalidValue('status.conditions', 'Denied', 'Approved and Denied conditions are mutually exclusive'),
-    ),
-    ...(old && !same(spec, old.spec) ? [...immutable(spec, old.spec, 'spec')] : []),
-    ...(['Approved', 'Denied'] as const).flatMap((type) =>
-      when(old?.status?.conditions?.some((condition) => condition.type === type) && !decided(type), () =>
-        forbiddenField('status.conditions', `updates may not remove a condition of type ${JSON.stringify(type)}`),
-      ),
-    ),
-  ];
-});
-
-function isRequest(encoded: string | undefined): boolean {
-  return /-----BEGIN (?:NEW )?CERTIFICATE REQUEST-----/.test(Buffer.from(encoded ?? '', 'base64').toString());
-}
-
-/** `example.com/signer`: a domain and a path. */
-function signerErrors(signer: string | undefined, field: string): Errors {
-  if (!signer) return [required(field)];
-  const [domain = '', ...path] = signer.split('/');
-  if (path.length !== 1)
-    return [
-      invalidValue(field, signer, "must be a fully qualified domain and path of the form 'example.com/signer-name'"),
-    ];
-  return [
-    ...domain.split('.').flatMap((label) => messagesOf(dnsLabel(label), field, domain)),
-    ...when(!domain.includes('.'), () =>
-      invalidValue(field, domain, 'should be a domain with at least two segments separated by dots'),
-    ),
-    ...messagesOf(dnsSubdomain(path[0]!), field, path[0]),
   ];
 }
