@@ -115,8 +115,8 @@ async function run(controller: Controller, parts: ControllerParts, signal: Abort
       return controller.reconcile(key, { api: writes.clientFor(key), signal });
     },
     onFailure: (key, error, failures) => {
-      // Somebody else wrote first: the next step reads what they wrote.
-      if (isStatusError(error, 'Conflict') && failures < 5) return;
+      // Somebody else wrote first, or deleted it: the next step reads what they did.
+      if (isStatusError(error, 'Conflict', 'NotFound') && failures < 5) return;
       logger.warn('a step failed', { key, failures, error: messageOf(error) });
     },
   });
