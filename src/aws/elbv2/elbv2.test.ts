@@ -279,6 +279,7 @@ describe('network load balancers', () => {
     const { hostname, addresses } = await elbv2.balancers.ensure(wanted);
     assert.match(hostname, /^k8s0123456789abcdef-/);
     assert.equal(addresses.length, subnets.length);
+    assert.equal((await published()).balancers[0]!.crossesZones, true, 'every address leads to every pod');
     assert.deepEqual(await elbv2.balancers.ensure(wanted), { hostname, addresses });
     const other = { protocol: 'TCP' as const, port: 443, targets: [] };
     await elbv2.balancers.ensure({ ...wanted, ports: [...wanted.ports, other] });

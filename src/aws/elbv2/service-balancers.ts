@@ -115,7 +115,13 @@ export function serviceBalancers(state: Elbv2State): ServiceBalancers {
             const fresh = { hash: newHash(random), port, protocol, attributes: listenerDefaults(protocol), tags: {} };
             return withListener(wanted, next, { ...(known ?? fresh), targetGroup: made[index]!.name });
           },
-          { ...seen, listeners: [], tags: wanted.tags },
+          {
+            ...seen,
+            listeners: [],
+            tags: wanted.tags,
+            // From the machine one comes by an address and not by the name, which would leave out zones without a pod.
+            attributes: { ...seen.attributes, 'load_balancing.cross_zone.enabled': 'true' },
+          },
         ),
       );
       const used = new Set(record.listeners.map(({ targetGroup }) => targetGroup));
