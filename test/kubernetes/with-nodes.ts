@@ -71,7 +71,7 @@ export async function startNodeCluster(): Promise<NodeCluster> {
     'minSize=2,maxSize=2,desiredSize=2',
     // Room for what the tests of a file leave running: 58 pods a node.
     '--instance-types',
-    'm5.2xlarge',
+    't3.xlarge',
   );
   await dabba.aws('eks', 'wait', 'nodegroup-active', '--cluster-name', 'c', '--nodegroup-name', 'ng');
   const kubeconfig = dabba.file('kubeconfig', '');
