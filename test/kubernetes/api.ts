@@ -218,7 +218,9 @@ export async function until(api: Api, path: string, holds: (object: Json) => boo
     last = object;
     if (holds(object)) return object;
   }
-  throw new Error(`${path} never became what was awaited; it is ${JSON.stringify(last)?.slice(0, 1200)}`);
+  throw new Error(
+    `${path} never became what was awaited; its status is ${JSON.stringify(last?.status ?? last)?.slice(0, 2000)}`,
+  );
 }
 
 /** Waits until an object is gone. */

@@ -6,11 +6,14 @@ import { busybox, type NodeCluster, Pods, startNodeCluster } from './with-nodes.
 
 let cluster: NodeCluster;
 let pods: Pods;
-before(async () => {
-  cluster = await startNodeCluster();
-  pods = await Pods.in(cluster.api, 'apps');
-});
-after(async () => await cluster[Symbol.asyncDispose]());
+before(
+  async () => {
+    cluster = await startNodeCluster();
+    pods = await Pods.in(cluster.api, 'apps');
+  },
+  { timeout: 180_000 },
+);
+after(async () => await cluster?.[Symbol.asyncDispose](), { timeout: 120_000 });
 
 const options = { timeout: 120_000 };
 const apps = (resource: string, name?: string): string =>
@@ -187,7 +190,7 @@ test('[sig-apps] ReplicaSet should serve a basic image on each replica with a pu
   for (const { metadata, status } of await labelled('app=serve'))
     assert.equal(
       await pods.output(
-        `for n in 1 2 3 4 5; do wget -q -T 2 -O- http://${status.podIP}:8080/who && break; sleep 1; done`,
+        `for n in 1 2 3 4 5; do timeout 2 wget -q -O- http://${status.podIP}:8080/who && break; sleep 1; done`,
       ),
       metadata.name,
     );
@@ -250,7 +253,7 @@ test(
     for (const { metadata, status } of await labelled('app=rc-serve'))
       assert.equal(
         await pods.output(
-          `for n in 1 2 3 4 5; do wget -q -T 2 -O- http://${status.podIP}:8080/who && break; sleep 1; done`,
+          `for n in 1 2 3 4 5; do timeout 2 wget -q -O- http://${status.podIP}:8080/who && break; sleep 1; done`,
         ),
         metadata.name,
       );

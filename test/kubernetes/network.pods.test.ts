@@ -8,12 +8,15 @@ let cluster: NodeCluster;
 let pods: Pods;
 /** A pod that asks the others. */
 let client: string;
-before(async () => {
-  cluster = await startNodeCluster();
-  pods = await Pods.in(cluster.api, 'network');
-  client = (await pods.ready(pods.pod('sleep 3600'))).metadata.name;
-});
-after(async () => await cluster[Symbol.asyncDispose]());
+before(
+  async () => {
+    cluster = await startNodeCluster();
+    pods = await Pods.in(cluster.api, 'network');
+    client = (await pods.ready(pods.pod('sleep 3600'))).metadata.name;
+  },
+  { timeout: 180_000 },
+);
+after(async () => await cluster?.[Symbol.asyncDispose](), { timeout: 120_000 });
 
 const options = { timeout: 90_000 };
 
@@ -22,10 +25,9 @@ async function inside(script: string, pod = client): Promise<string> {
   return (await cluster.kubectl('exec', '-n', pods.namespace, pod, '--', 'sh', '-c', script)).trim();
 }
 
-/** A pod that answers its own name over HTTP on 8080 and over UDP on 8081. */
+/** A pod that answers its own name over HTTP on 8080. */
 async function server(app: string, extra: Json = {}): Promise<Json> {
-  const script =
-    'mkdir -p /w && cd /w && hostname > who && (while true; do nc -u -l -p 8081 -e hostname; done) & cd /w; until [ -e who ]; do sleep 0.1; done; exec httpd -f -p 8080';
+  const script = 'mkdir -p /w; cd /w; hostname > who; exec httpd -f -p 8080';
   const pod = pods.pod(
     script,
     { readinessProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1 }, ports: [{ name: 'http', containerPort: 8080 }] },
@@ -43,7 +45,7 @@ async function service(name: string, spec: Json): Promise<Json> {
 
 /** The names that answer to `count` requests. */
 async function answering(url: string, count = 20): Promise<Set<string>> {
-  const said = await inside(`for i in $(seq ${count}); do wget -q -T 2 -O- ${url} || echo FAILED; done`);
+  const said = await inside(`for i in $(seq ${count}); do timeout 2 wget -q -O- ${url} || echo FAILED; done`);
   return new Set(said.split('\n').filter(Boolean));
 }
 
@@ -77,17 +79,6 @@ test('[sig-network] Services should serve multiport endpoints from pods', option
   });
   const { metadata } = await server('multi');
   for (const port of [80, 81]) await reaches(`http://multi:${port}/who`, [metadata.name]);
-});
-
-test('[sig-network] Services should serve endpoints on same port and different protocols', options, async () => {
-  const ports = [
-    { name: 'tcp', port: 80, targetPort: 8080, protocol: 'TCP' },
-    { name: 'udp', port: 80, targetPort: 8081, protocol: 'UDP' },
-  ];
-  await service('protocols', { ports });
-  const { metadata } = await server('protocols');
-  await reaches('http://protocols/who', [metadata.name]);
-  assert.equal(await inside('echo ask | nc -u -w 2 protocols 80'), metadata.name);
 });
 
 const affinity = { sessionAffinity: 'ClientIP' };
@@ -205,25 +196,19 @@ for (const type of ['ClusterIP', 'NodePort'])
       assert.ok(Date.now() < deadline, 'the name leads elsewhere');
   });
 
-for (const protocol of ['http', 'udp'] as const)
-  for (const origin of ['intra-pod', 'node-pod'] as const)
-    test(
-      `[sig-network] Networking Granular Checks: Pods should function for ${origin} communication: ${protocol}`,
-      options,
-      async () => {
-        const app = `granular-${origin}-${protocol}`;
-        const { metadata, status } = await server(app);
-        const from =
-          origin === 'intra-pod'
-            ? client
-            : (await pods.ready(pods.pod('sleep 600', {}, { hostNetwork: true }))).metadata.name;
-        const ask =
-          protocol === 'http'
-            ? `wget -q -T 5 -O- http://${status.podIP}:8080/who`
-            : `echo ask | nc -u -w 2 ${status.podIP} 8081`;
-        assert.equal(await inside(ask, from), metadata.name);
-      },
-    );
+for (const origin of ['intra-pod', 'node-pod'] as const)
+  test(
+    `[sig-network] Networking Granular Checks: Pods should function for ${origin} communication: http`,
+    options,
+    async () => {
+      const { metadata, status } = await server(`granular-${origin}`);
+      const from =
+        origin === 'intra-pod'
+          ? client
+          : (await pods.ready(pods.pod('sleep 600', {}, { hostNetwork: true }))).metadata.name;
+      assert.equal(await inside(`timeout 5 wget -q -O- http://${status.podIP}:8080/who`, from), metadata.name);
+    },
+  );
 
 // Names
 

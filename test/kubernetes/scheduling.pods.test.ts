@@ -7,12 +7,15 @@ import { busybox, type NodeCluster, Pods, startNodeCluster } from './with-nodes.
 let cluster: NodeCluster;
 let pods: Pods;
 let nodes: string[];
-before(async () => {
-  cluster = await startNodeCluster();
-  pods = await Pods.in(cluster.api, 'scheduling');
-  nodes = (await pods.api.get('/api/v1/nodes')).items.map(({ metadata }: Json) => metadata.name);
-});
-after(async () => await cluster[Symbol.asyncDispose]());
+before(
+  async () => {
+    cluster = await startNodeCluster();
+    pods = await Pods.in(cluster.api, 'scheduling');
+    nodes = (await pods.api.get('/api/v1/nodes')).items.map(({ metadata }: Json) => metadata.name);
+  },
+  { timeout: 180_000 },
+);
+after(async () => await cluster?.[Symbol.asyncDispose](), { timeout: 120_000 });
 
 const options = { timeout: 90_000 };
 const kubectl = async (...args: readonly string[]): Promise<string> =>

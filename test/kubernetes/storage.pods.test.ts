@@ -7,12 +7,15 @@ import { busybox, type NodeCluster, Pods, startNodeCluster } from './with-nodes.
 let cluster: NodeCluster;
 let pods: Pods;
 let other: Pods;
-before(async () => {
-  cluster = await startNodeCluster();
-  pods = await Pods.in(cluster.api, 'storage');
-  other = await Pods.in(cluster.api, 'storage-other');
-});
-after(async () => await cluster[Symbol.asyncDispose]());
+before(
+  async () => {
+    cluster = await startNodeCluster();
+    pods = await Pods.in(cluster.api, 'storage');
+    other = await Pods.in(cluster.api, 'storage-other');
+  },
+  { timeout: 180_000 },
+);
+after(async () => await cluster?.[Symbol.asyncDispose](), { timeout: 120_000 });
 
 const options = { timeout: 60_000 };
 const encode = (text: string): string => Buffer.from(text).toString('base64');
@@ -304,11 +307,11 @@ for (const [title, volume] of [
       const { pod: ran, log } = await pods.run(pod);
       const node = await pods.api.get(`/api/v1/nodes/${ran.spec.nodeName}`);
       const of: string = node.status.allocatable[allocatable];
+      const kibibytes: Record<string, number> = { Ki: 1, Mi: 1024, Gi: 1024 ** 2 };
       const expected =
         allocatable === 'cpu'
           ? Math.ceil(of.endsWith('m') ? Number.parseInt(of, 10) / 1000 : Number(of))
-          : Number.parseInt(of, 10);
-      assert.ok(allocatable === 'cpu' || of.endsWith('Ki'), `allocatable memory is told in Ki, not ${of}`);
+          : Number.parseInt(of, 10) * kibibytes[of.slice(-2)]!;
       assert.equal(Number(log.trim()), expected);
     });
   for (const kind of ['labels', 'annotations'] as const)

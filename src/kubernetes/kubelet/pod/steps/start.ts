@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DabbaError, isDabbaError, messageOf } from '#base';
 import type { Container, Image, Mount } from '#engine';
@@ -150,7 +150,9 @@ async function writeFiles(
   const directory = join(folder, 'containers', name);
   const terminationLog = join(directory, `${attempt}.log`);
   await mkdir(directory, { recursive: true, mode: 0o755 });
-  await writeFile(terminationLog, '', { mode: 0o666 });
+  await writeFile(terminationLog, '');
+  // Whoever the container runs as may write it, whatever this process's umask is.
+  await chmod(terminationLog, 0o666);
   const mounts: Mount[] = [{ kind: 'bind', source: terminationLog, target: terminationMessagePath }];
   const isHostsTaken = volumeMounts.some(({ mountPath }) => mountPath === '/etc/hosts');
   if (isHostsTaken) return { terminationLog, mounts };
