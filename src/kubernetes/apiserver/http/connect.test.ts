@@ -5,7 +5,9 @@ import { type AddressInfo, connect as connectPort } from 'node:net';
 import { duplexPair } from 'node:stream';
 import { after, test } from 'node:test';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
+import type { AdmissionPlugin } from '../../auth/user.ts';
 import { endpointSlices, nodes, pods, serviceAccounts, services } from '../../resources.ts';
+import { forbidden } from '../../status.ts';
 import { forwardPorts, portForwardProtocol } from '../../streaming/port-forward.ts';
 import { acceptSpdy } from '../../streaming/spdy-upgrade.ts';
 import { makeTestCluster, type TestCluster } from '../../test-cluster.ts';
@@ -64,8 +66,8 @@ function summary(look: number) {
   };
 }
 
-async function clusterWithPod(): Promise<TestCluster> {
-  const cluster = await makeTestCluster({ ports: { dialKubelet: fakeKubelet() } });
+async function clusterWithPod(admissionPlugins: readonly AdmissionPlugin[] = []): Promise<TestCluster> {
+  const cluster = await makeTestCluster({ ports: { dialKubelet: fakeKubelet(), admissionPlugins } });
   const { client } = cluster;
   await client.create(serviceAccounts, { metadata: { namespace: 'default', name: 'default' } });
   await client.create(nodes, { metadata: { name: 'n1' } });
@@ -151,3 +153,23 @@ async function dial({ port, settings, credentials }: TestCluster): Promise<TLSSo
   await once(socket, 'secureConnect');
   return socket;
 }
+
+test('admission is asked of a connection, with what it is to do, and of no log', async () => {
+  const seen: unknown[] = [];
+  const plugin: AdmissionPlugin = {
+    name: 'no-exec',
+    async validate({ operation, type, subresource, object }) {
+      if (operation !== 'CONNECT') return [];
+      seen.push([subresource, object]);
+      throw forbidden(type, { name: 'p' }, 'nobody execs here');
+    },
+  };
+  await using cluster = await clusterWithPod([plugin]);
+  const path = '/api/v1/namespaces/default/pods/p';
+  const refused = await cluster.call('POST', `${path}/exec?command=ls&command=-l&stdout=true`);
+  assert.equal(refused.code, 403);
+  assert.match(refused.body, /nobody execs here/);
+  const options = { apiVersion: 'v1', kind: 'PodExecOptions', stdout: true, command: ['ls', '-l'] };
+  assert.deepEqual(seen, [['exec', options]]);
+  assert.equal((await cluster.call('GET', `${path}/log`)).code, 200);
+});

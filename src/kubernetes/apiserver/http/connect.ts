@@ -7,6 +7,7 @@ import { StatusError } from '../../status.ts';
 import type { Pod } from '../../types.ts';
 import { get } from '../operations/read.ts';
 import type { ApiParts, NamedCall } from '../parts.ts';
+import { admitConnection } from './admit-connection.ts';
 import { dialPod, type PodPort } from './dial-pod.ts';
 import type { Exchange } from './exchange.ts';
 import { proxyTarget } from './proxy-target.ts';
@@ -22,6 +23,7 @@ interface Destination {
 /** Throws what the client is told while nothing has been answered. */
 export async function connect(parts: ApiParts, exchange: Exchange, call: NamedCall): Promise<void> {
   const destination = await destinationOf(parts, exchange, call);
+  await admitConnection(parts, exchange, call);
   const kubelet = await dial(parts, exchange, destination);
   if (exchange.upgrade) return upgrade(exchange, kubelet, destination);
   await forward(exchange, kubelet, destination);
