@@ -237,9 +237,9 @@ suite('kubernetes', { skip: !isHere && 'kubectl comes with this project for x86_
     await ready('pod/worker');
     const inside = 'test "$AWS_ROLE_ARN" && cat $AWS_WEB_IDENTITY_TOKEN_FILE';
     const token = await cluster.kubectl('exec', 'worker', '--', 'sh', '-c', inside);
-    const assume = ['sts', 'assume-role-with-web-identity', '--role-arn', role, '--role-session-name', 's'];
+    const assume = ['sts', 'assume-role-with-web-identity', '--role-arn', role, '--role-session-name', 'worker'];
     const user = await dabba.aws(...assume, '--web-identity-token', token, '--query', 'AssumedRoleUser.Arn');
-    assert.equal(user, 'arn:aws:sts::000000000000:assumed-role/pod/s');
+    assert.equal(user, 'arn:aws:sts::000000000000:assumed-role/pod/worker');
     const other = await cluster.kubectl('create', 'token', 'ro', '--audience', 'sts.amazonaws.com');
     await dabba.refused('Not authorized', 'aws', [...assume, '--web-identity-token', other]);
     await dabba.refused('InvalidIdentityToken', 'aws', [...assume, '--web-identity-token', `${token}x`]);
