@@ -6,7 +6,12 @@ test("the ledger names only upstream's conformance tests, each once", () => {
   const names = conformanceNames();
   assert.equal(names.length, 441);
   assert.equal(new Set(names.map(titleOf)).size, names.length);
-  const recorded = ledger();
+  const recorded = ledger().map(({ title }) => title);
+  assert.ok(recorded.length >= 100, 'the guard looked at the ledger');
+  assert.deepEqual(
+    ledger().filter(({ suite }) => suite !== 'api' && suite !== 'pods'),
+    [],
+  );
   assert.equal(new Set(recorded).size, recorded.length, 'a title stands twice');
   assert.deepEqual(compare(new Set(recorded), recorded, names), { lost: [], gained: [], unknown: [] });
 });

@@ -1,7 +1,8 @@
 /**
  * The ledger of upstream's conformance tests: which of their 441 names a test of ours covers, and that each of those passes. A test of ours covers a name by being called
- * `[sig] name` in a file of this folder. `ledger.tsv` lists what passed once; `--test-reporter` of the test run (this file) fails the run when one of them is missing or fails,
- * and tells what passes and is not in the ledger yet. `node test/kubernetes/ledger.ts` prints how much is covered.
+ * `[sig] name` in a file of this folder: `*.api.test.ts` runs a cluster in process, `*.pods.test.ts` an EKS cluster with nodes. `ledger.tsv` lists what passed once, with its
+ * suite. This file is a reporter of the test run, which it fails when a recorded name of a suite that ran is missing or fails; it also tells what passes and is not recorded.
+ * `node test/kubernetes/ledger.ts` prints how much is covered.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -27,9 +28,16 @@ export function conformanceNames(): readonly ConformanceName[] {
   return rows('conformance-names.tsv').map(([sig = '', kind = '', name = '']) => ({ sig, kind, name }));
 }
 
-/** The titles that passed once and must pass for ever: `[sig] name`. */
-export function ledger(): readonly string[] {
-  return rows('ledger.tsv').map(([title = '']) => title);
+/** What passed once and must pass for ever. */
+export interface LedgerRow {
+  /** `[sig] name`. */
+  readonly title: string;
+  /** `api` or `pods`: the kind of file its test stands in. */
+  readonly suite: string;
+}
+
+export function ledger(): readonly LedgerRow[] {
+  return rows('ledger.tsv').map(([title = '', suite = '']) => ({ title, suite }));
 }
 
 export function titleOf({ sig, name }: Pick<ConformanceName, 'sig' | 'name'>): string {
@@ -52,25 +60,32 @@ export function compare(
 
 interface TestEvent {
   readonly type: string;
-  readonly data: { readonly name?: string; readonly skip?: unknown; readonly todo?: unknown };
+  readonly data: { readonly name?: string; readonly file?: string; readonly skip?: unknown; readonly todo?: unknown };
 }
 
 /** A reporter of `node --test`: says nothing of a run that keeps the ledger, and fails one that does not. */
 export default async function* report(events: AsyncIterable<TestEvent>): AsyncGenerator<string> {
   const passed = new Set<string>();
-  for await (const { type, data } of events)
+  const suites = new Set<string>();
+  for await (const { type, data } of events) {
+    const suite = data.file?.match(/\.(api|pods)\.test\.ts$/)?.[1];
+    if (suite) suites.add(suite);
     if (type === 'test:pass' && !data.skip && !data.todo && data.name?.startsWith('[sig-')) passed.add(data.name);
-  const { lost, gained, unknown } = compare(passed, ledger(), conformanceNames());
+  }
+  const recorded = ledger()
+    .filter(({ suite }) => suites.has(suite))
+    .map(({ title }) => title);
+  const { lost, gained, unknown } = compare(passed, recorded, conformanceNames());
   for (const title of lost) yield `ledger: passed once, not now: ${title}\n`;
   for (const title of unknown) yield `ledger: no conformance test has this name: ${title}\n`;
   for (const title of gained) yield `ledger: passes, to be recorded in test/kubernetes/ledger.tsv: ${title}\n`;
-  yield `ledger: ${ledger().length} recorded, ${passed.size} passed of ${conformanceNames().length}\n`;
-  if (lost.length + gained.length + unknown.length > 0) process.exitCode = 1;
+  yield `ledger: ${recorded.length} recorded for ${[...suites].join(' and ')}, ${passed.size} passed, of ${conformanceNames().length} in all\n`;
+  if (lost.length + unknown.length > 0) process.exitCode = 1;
 }
 
 if (import.meta.main) {
   const names = conformanceNames();
-  const recorded = new Set(ledger());
+  const recorded = new Set(ledger().map(({ title }) => title));
   for (const sig of new Set(names.map((name) => name.sig))) {
     const own = names.filter((name) => name.sig === sig);
     console.log(`${sig}\t${own.filter((name) => recorded.has(titleOf(name))).length} of ${own.length}`);
