@@ -338,7 +338,7 @@ test('[sig-node] Kubelet agnhost Pod with hostAliases should write entries to /e
   assert.match(hosts, /^123\.45\.67\.89\s+foo\s+bar$/m);
 });
 test('[sig-node] KubeletManagedEtcHosts should test kubelet managed /etc/hosts file', options, async () => {
-  const header = '# Kubernetes-managed hosts file';
+  const header = '# Kubernetes-managed hosts file.';
   const { pod, log } = await pods.run(pods.pod('cat /etc/hosts'));
   assert.ok(log.startsWith(header));
   assert.match(log, new RegExp(`^${pod.status.podIP.replaceAll('.', String.raw`\.`)}\\s+${pod.metadata.name}$`, 'm'));

@@ -7,7 +7,7 @@ import type { Collection } from '#store';
 import type { ApiClient } from '../client/client.ts';
 import type { Informer, Informers } from '../client/informer.ts';
 import { eventRecorder } from '../events.ts';
-import { persistentVolumes, pods, services as serviceResource } from '../resources.ts';
+import { nodes as nodeResource, persistentVolumes, pods, services as serviceResource } from '../resources.ts';
 import type * as types from '../types.ts';
 import type { KubeletContext, NodePlaces } from './context.ts';
 import { makePlaces, nodeCgroup, nodeDirectory, placesOf } from './places.ts';
@@ -64,6 +64,8 @@ export class Kubelet {
   readonly #queue: KeyedQueue;
   readonly #logger: Logger;
   #context: KubeletContext | undefined;
+  /** This node as the API server has it: labels may have been added since it was registered. */
+  #self: Informer<types.Node> | undefined;
   #isSynced = false;
   #ended: readonly Promise<void>[] = [];
 
@@ -95,6 +97,7 @@ export class Kubelet {
     const { client, informers } = connect(node, signal);
     const context = await this.#makeContext(client, informers);
     this.#context = context;
+    this.#self = informers.of(nodeResource, { fieldSelector: `metadata.name=${node.nodeName}` });
     await context.local.open();
     cgroups.ensure(context.cgroup, {
       cpuUnits: Math.floor((node.cpuMillis * unitsOfCore) / 1000),
@@ -222,7 +225,7 @@ export class Kubelet {
     const refusal = rejection(pod, {
       others,
       allocatable: context.allocatable,
-      labels: labelsOf(nodeName, labels),
+      labels: { ...labelsOf(nodeName, labels), ...this.#self?.get(nodeName)?.metadata?.labels },
       maxPods,
     });
     if (refusal) {

@@ -108,8 +108,7 @@ function sysctlErrors(sysctls: PodContext['sysctls'], field: string): Errors {
     ...each(sysctls, field, ({ name }, path) => {
       if (!name) return [required(`${path}.name`)];
       const isValid =
-        name.length <= 253 &&
-        /^(?:[a-z0-9](?:[-_a-z0-9]*[a-z0-9])?[./])*[a-z0-9][-_a-z0-9]*(?:[./][-_a-z0-9*]+)*$/i.test(name);
+        name.length <= 253 && /^(?:[a-z0-9](?:[-_a-z0-9]*[a-z0-9])?[./])*[a-z0-9](?:[-_a-z0-9]*[a-z0-9])?$/.test(name);
       return when(!isValid, () =>
         invalidValue(
           `${path}.name`,

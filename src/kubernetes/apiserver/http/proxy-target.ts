@@ -1,7 +1,7 @@
 /** What `pods/…/proxy` and `services/…/proxy` lead to. Source: `pkg/registry/core/{pod,service}`, "ResourceLocation"; names are `[https:]name[:port]`. */
 import { endpointSlices, pods } from '../../resources.ts';
 import { notFound, StatusError } from '../../status.ts';
-import type { EndpointSlice, Pod } from '../../types.ts';
+import type { EndpointSlice, Pod, Service } from '../../types.ts';
 import { get } from '../operations/read.ts';
 import type { ApiParts, NamedCall } from '../parts.ts';
 import type { PodPort } from './dial-pod.ts';
@@ -43,15 +43,17 @@ function numberOf(port: string): number {
 }
 
 async function serviceTarget(parts: ApiParts, call: NamedCall, { name, port, isTls }: ProxyName): Promise<PodPort> {
-  // Throws when there is no such service.
-  await get(parts, { ...call, name });
+  const { spec } = (await get(parts, { ...call, name })).object as Service;
+  // Slices know a service's ports by name and by the pods' numbers, callers also by the service's own.
+  const known = spec?.ports?.find((each) => each.name === port || String(each.port) === port);
+  const wanted = known ? (known.name ?? '') : port;
   const slices = parts.informers.of(endpointSlices);
   await slices.synced();
   const own = slices
     .list(call.namespace)
     .filter(({ metadata }) => metadata?.labels?.['kubernetes.io/service-name'] === name);
   for (const slice of own) {
-    const number = portIn(slice, port);
+    const number = portIn(slice, wanted);
     const pod = number === undefined ? undefined : readyPod(slice);
     if (!pod) continue;
     const copy = parts.informers.of(pods);
@@ -59,7 +61,7 @@ async function serviceTarget(parts: ApiParts, call: NamedCall, { name, port, isT
     const found = copy.get(`${call.namespace}/${pod}`);
     if (found) return { ...placeOf(found), port: number!, isTls };
   }
-  if (port && own.length && own.every((slice) => portIn(slice, port) === undefined))
+  if (port && own.length && own.every((slice) => portIn(slice, wanted) === undefined))
     throw notFound({ group: '', resource: 'services' }, `${name}:${port}`);
   throw new StatusError('ServiceUnavailable', `no endpoints available for service ${JSON.stringify(name)}`);
 }
