@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { after, before, suite, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CoreV1Api, KubeConfig, makeInformer } from '@kubernetes/client-node';
 import { Cluster } from '../harness/cluster.ts';
 import { Dabba, freePort } from '../harness/dabba.ts';
 import { eventually } from '../harness/machine.ts';
@@ -261,6 +263,68 @@ suite('kubernetes', { skip: !isHere && 'kubectl comes with this project for x86_
     await eventually('the nodes are ready again', 30_000, async () => (await cluster.readyNodes()) === 2);
     assert.equal(await pods(), before);
     assert.match(await cluster.kubectl('exec', 'deployment/web', '--', 'cat', '/srv/who'), /^web-/);
+  });
+
+  test('an informer of the npm client lives through a restart of the daemon and misses no change', async () => {
+    await cluster.kubectl('create', 'namespace', 'informed');
+    await cluster.kubectl(
+      'create',
+      'rolebinding',
+      'view',
+      '-n',
+      'informed',
+      '--clusterrole=view',
+      '--group=system:serviceaccounts:informed',
+    );
+    const field = async (path: string) =>
+      await cluster.kubectl('config', 'view', '--raw', '--minify', '-o', `jsonpath={.clusters[0].cluster.${path}}`);
+    const config = new KubeConfig();
+    config.loadFromClusterAndUser(
+      {
+        name: 'c1',
+        server: await field('server'),
+        caData: await field('certificate-authority-data'),
+        skipTLSVerify: false,
+      },
+      { name: 'watcher', token: await cluster.kubectl('create', 'token', 'default', '-n', 'informed') },
+    );
+    const make = async (name: string) =>
+      await cluster.kubectl('create', 'configmap', name, '-n', 'informed', '--from-literal=n=1');
+    for (const name of ['kept', 'removed']) await make(name);
+    const list = async () => await config.makeApiClient(CoreV1Api).listNamespacedConfigMap({ namespace: 'informed' });
+    const informer = makeInformer(config, '/api/v1/namespaces/informed/configmaps', list);
+    const seen: string[] = [];
+    for (const verb of ['add', 'update', 'delete'] as const)
+      informer.on(verb, ({ metadata, data }) => seen.push(`${verb} ${metadata?.name} ${data?.['n']}`));
+    // As its documentation says: start it again after an error. It starts only once the server answers.
+    const stopping = new AbortController();
+    const start = async (): Promise<void> => {
+      while (!stopping.signal.aborted)
+        try {
+          return await informer.start();
+        } catch {
+          await sleep(200);
+        }
+    };
+    informer.on('error', () => void start());
+    await start();
+    await eventually(
+      'the informer has both',
+      10_000,
+      () => seen.includes('add kept 1') && seen.includes('add removed 1'),
+    );
+
+    await dabba.killBoth();
+    await dabba.up();
+    await make('made');
+    await cluster.kubectl('delete', 'configmap', 'removed', '-n', 'informed');
+    await cluster.kubectl('patch', 'configmap', 'kept', '-n', 'informed', '-p', '{"data":{"n":"2"}}');
+    await eventually('the informer saw what was made, removed and changed meanwhile', 30_000, () =>
+      ['add made 1', 'delete removed 1', 'update kept 2'].every((event) => seen.includes(event)),
+    );
+    assert.equal(seen.filter((event) => event.startsWith('add kept')).length, 1, 'what stayed is not new');
+    stopping.abort();
+    await informer.stop();
   });
 
   test('a cluster that is deleted leaves nothing', async () => {

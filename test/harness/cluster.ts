@@ -22,7 +22,7 @@ export class Cluster {
   }
 
   /** Makes it with the aws command line and waits until both nodes are ready. */
-  static async create(dabba: Dabba, name: string): Promise<Cluster> {
+  static async create(dabba: Dabba, name: string, instanceType = 't3.small'): Promise<Cluster> {
     const cluster = new Cluster(dabba, name);
     const aws = async (...args: string[]) => await dabba.aws(...args);
     const document = trust(['eks.amazonaws.com', 'ec2.amazonaws.com']);
@@ -34,7 +34,7 @@ export class Cluster {
     await cluster.is('ACTIVE');
     const group = ['--cluster-name', name, '--nodegroup-name', 'ng', '--node-role', role, '--subnets', ...subnets];
     const size = 'minSize=1,maxSize=3,desiredSize=2';
-    await aws('eks', 'create-nodegroup', ...group, '--instance-types', 't3.small', '--scaling-config', size);
+    await aws('eks', 'create-nodegroup', ...group, '--instance-types', instanceType, '--scaling-config', size);
     await aws('eks', 'update-kubeconfig', '--name', name, '--kubeconfig', cluster.kubeconfig);
     await eventually('both nodes are ready', 30_000, async () => (await cluster.readyNodes()) === 2);
     return cluster;

@@ -378,7 +378,7 @@ test('[sig-cli] logs should be able to retrieve and filter logs', options, async
   );
   await until(pods.api, pods.path('pods', 'logs'), ({ status }) => status.phase === 'Succeeded');
   assert.equal((await kubectl('logs', 'logs')).trim().split('\n').length, 10);
-  assert.equal(await kubectl('logs', 'logs', '--tail=1'), 'line 10\n');
+  assert.equal(await kubectl('logs', 'logs', '--tail=1'), 'line 10');
   assert.equal(await kubectl('logs', 'logs', '--limit-bytes=1'), 'l');
   assert.match(await kubectl('logs', 'logs', '--tail=1', '--timestamps'), /^\d{4}-\d\d-\d\dT[\d:.]+Z line 10/);
   assert.equal((await kubectl('logs', 'logs', '--since=24h')).trim().split('\n').length, 10);

@@ -1,4 +1,5 @@
 /** An EKS cluster with two nodes on a daemon of the test's own, for what needs pods that run. */
+import { Cluster } from '../harness/cluster.ts';
 import { Dabba } from '../harness/dabba.ts';
 import { Api, type Json, PATIENCE_MS, until } from './api.ts';
 import { makeNamespace } from './lifecycle.ts';
@@ -19,63 +20,8 @@ export async function startNodeCluster(): Promise<NodeCluster> {
   const dabba = held.use(await Dabba.start());
   const seeded = await dabba.command('images', ['seed', 'busybox']);
   if (seeded.status !== 0) throw new Error(`images seed: ${seeded.stderr}`);
-  const trust = {
-    Version: '2012-10-17',
-    Statement: [
-      { Effect: 'Allow', Principal: { Service: ['eks.amazonaws.com', 'ec2.amazonaws.com'] }, Action: 'sts:AssumeRole' },
-    ],
-  };
-  await dabba.aws('iam', 'create-role', '--role-name', 'eks', '--assume-role-policy-document', JSON.stringify(trust));
-  const role = 'arn:aws:iam::000000000000:role/eks';
-  const vpc = await dabba.aws(
-    'ec2',
-    'describe-vpcs',
-    '--filters',
-    'Name=isDefault,Values=true',
-    '--query',
-    'Vpcs[0].VpcId',
-  );
-  const subnets = (
-    await dabba.aws(
-      'ec2',
-      'describe-subnets',
-      '--filters',
-      `Name=vpc-id,Values=${vpc}`,
-      '--query',
-      'Subnets[].SubnetId',
-    )
-  ).split(/\s+/);
-  await dabba.aws(
-    'eks',
-    'create-cluster',
-    '--name',
-    'c',
-    '--role-arn',
-    role,
-    '--resources-vpc-config',
-    `subnetIds=${subnets.join(',')}`,
-  );
-  await dabba.aws('eks', 'wait', 'cluster-active', '--name', 'c');
-  await dabba.aws(
-    'eks',
-    'create-nodegroup',
-    '--cluster-name',
-    'c',
-    '--nodegroup-name',
-    'ng',
-    '--node-role',
-    role,
-    '--subnets',
-    ...subnets,
-    '--scaling-config',
-    'minSize=2,maxSize=2,desiredSize=2',
-    // Room for what the tests of a file leave running: 58 pods a node.
-    '--instance-types',
-    't3.xlarge',
-  );
-  await dabba.aws('eks', 'wait', 'nodegroup-active', '--cluster-name', 'c', '--nodegroup-name', 'ng');
-  const kubeconfig = dabba.file('kubeconfig', '');
-  await dabba.aws('eks', 'update-kubeconfig', '--name', 'c', '--kubeconfig', kubeconfig);
+  // Nodes with room for every pod of a file at once, and such that this machine can be two of them.
+  const cluster = await Cluster.create(dabba, 'c', 't3.xlarge');
   const eks = async (...args: readonly string[]): Promise<Json> =>
     JSON.parse((await dabba.client('aws', ['eks', ...args, '--output', 'json'])).stdout);
   const described = await eks('describe-cluster', '--name', 'c');
@@ -100,18 +46,9 @@ export async function startNodeCluster(): Promise<NodeCluster> {
   return {
     dabba,
     api,
-    kubeconfig,
-    async kubectl(...args) {
-      const outcome = await dabba.client('kubectl', ['--kubeconfig', kubeconfig, ...args]);
-      if (outcome.status !== 0) throw new Error(`kubectl ${args.join(' ')}: ${outcome.stderr}`);
-      return outcome.stdout;
-    },
-    async [Symbol.asyncDispose]() {
-      await dabba.client('aws', ['eks', 'delete-nodegroup', '--cluster-name', 'c', '--nodegroup-name', 'ng']);
-      await dabba.client('aws', ['eks', 'wait', 'nodegroup-deleted', '--cluster-name', 'c', '--nodegroup-name', 'ng']);
-      await dabba.client('aws', ['eks', 'delete-cluster', '--name', 'c']);
-      await ending.disposeAsync();
-    },
+    kubeconfig: cluster.kubeconfig,
+    kubectl: async (...args) => await cluster.kubectl(...args),
+    [Symbol.asyncDispose]: async () => await ending.disposeAsync(),
   };
 }
 
