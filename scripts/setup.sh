@@ -57,5 +57,7 @@ if [ "${1-}" = clients ]; then
   has aws || install awscli
   has docker || [ -x .cache/clients/bin/docker ] || bring_docker
   has python3 || install python3
+  has skopeo || install skopeo
+  python3 -c 'import docker' 2>/dev/null || /usr/bin/python3 -c 'import docker' 2>/dev/null || install python3-docker
   [ -x .cache/clients/bin/kubectl ] || bring_kubectl
 fi
