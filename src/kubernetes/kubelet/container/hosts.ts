@@ -12,14 +12,14 @@ export function podNames(
     : { hostname };
 }
 
-/** The text of /etc/hosts of a pod with a network of its own, `hostAliases` included. Behaviour: kubelet `managedHostsFileContent`. */
+/** The text of /etc/hosts of a pod, `hostAliases` included. Behaviour: kubelet `managedHostsFileContent`. */
 export function hostsText(
   pod: types.Pod,
   { podIp, domain }: { readonly podIp: string; readonly domain: string },
 ): string {
   const { hostname, fqdn } = podNames(pod, domain);
   const lines = [
-    '# Kubernetes-managed hosts file.',
+    pod.spec?.hostNetwork ? '# Kubernetes-managed hosts file (host network).' : '# Kubernetes-managed hosts file.',
     '127.0.0.1\tlocalhost',
     '::1\tlocalhost ip6-localhost ip6-loopback',
     'fe00::0\tip6-localnet',
