@@ -25,6 +25,7 @@ const WATCHERS = 1000;
 const PODS = 10_000;
 const ROUNDS = 7;
 const tableType = 'application/json;as=Table;v=v1;g=meta.k8s.io';
+const protobufType = 'application/vnd.kubernetes.protobuf';
 const parts = { clock: systemClock, random: systemRandom };
 
 const directory = mkdtempSync(join(process.argv[2] ?? tmpdir(), 'dabba-bench-kubernetes-'));
@@ -181,6 +182,8 @@ async function measureLists(): Promise<void> {
   }
   report(`list of ${PODS} pods, HTTPS, at once`, quantile(whole, 0.5), { unit: 'MB/s', least: 50 });
   report(`list of ${PODS} pods, HTTPS, pages of 500`, quantile(paged, 0.5), { unit: 'MB/s', least: 50 });
+  const protobuf = await times(ROUNDS, async () => void (await fetchBytes(resource, protobufType)));
+  report(`list of ${PODS} pods in protobuf, HTTPS, at once, p50`, quantile(protobuf, 0.5), { unit: 'ms' });
   const table = await times(ROUNDS, async () => void (await fetchBytes(`${resource}?limit=500`, tableType)));
   report('first page of 500 as a table', quantile(table, 0.5), { unit: 'ms' });
   const selected = await times(

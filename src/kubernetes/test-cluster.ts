@@ -26,6 +26,7 @@ export interface CallOptions {
 export interface Answer {
   readonly code: number;
   readonly body: string;
+  readonly bytes: Buffer;
   readonly headers: { readonly [name: string]: string | readonly string[] | undefined };
 }
 
@@ -131,7 +132,10 @@ function call(
       response.on('end', () =>
         resolve({
           code: response.statusCode ?? 0,
-          body: Buffer.concat(pieces).toString(),
+          get body() {
+            return this.bytes.toString();
+          },
+          bytes: Buffer.concat(pieces),
           headers: response.headers,
         }),
       );

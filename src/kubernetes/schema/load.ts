@@ -10,6 +10,7 @@ import { silentLogger } from '#base';
 import type { GroupVersion, GroupVersionKind } from '../object.ts';
 import type { CompactTypes } from './compact.ts';
 import { decodeProtobuf } from './protobuf.ts';
+import { MessageEncoder } from './protobuf-encode.ts';
 import type { ObjectSchema, Schemas } from './schema.ts';
 import { TypeTable } from './type-table.ts';
 
@@ -89,9 +90,11 @@ class BuiltInSchemas implements Schemas {
   readonly #table: TypeTable;
   readonly #kinds = new Map<string, number>();
   readonly #byName: ReadonlyMap<string, number>;
+  readonly #encoder: MessageEncoder;
 
   constructor({ types }: CompactTypes) {
     this.#table = new TypeTable(types);
+    this.#encoder = new MessageEncoder(types);
     this.#byName = new Map(types.map(({ n }, index) => [n, index]));
     for (const [index, { n, k }] of types.entries())
       if (k) this.#kinds.set(kindKey({ group: k[0], version: k[1], kind: lastWord(n) }), index);
@@ -111,10 +114,29 @@ class BuiltInSchemas implements Schemas {
     return decodeProtobuf(body, { types: this.#table.types, indexOf: (kind) => this.#indexOf(kind) });
   }
 
+  hasProtobuf(kind: GroupVersionKind): boolean {
+    const index = this.#indexOf(kind);
+    return index !== undefined && this.#encoder.hasMessage(index);
+  }
+
+  protobufMessage(kind: GroupVersionKind, object: object): Buffer {
+    return this.#encoder.message(this.#knownIndex(kind), object);
+  }
+
+  protobufField(kind: GroupVersionKind, object: object): Buffer {
+    return this.#encoder.objectField(this.#knownIndex(kind), object);
+  }
+
   kinds({ group, version }: GroupVersion): readonly GroupVersionKind[] {
     return this.#table.types
       .filter(({ k }) => k?.[0] === group && k[1] === version)
       .map(({ n }) => ({ group, version, kind: lastWord(n) }));
+  }
+
+  #knownIndex(kind: GroupVersionKind): number {
+    const index = this.#indexOf(kind);
+    if (index === undefined) throw new Error(`the kind ${kind.kind} has no protobuf form`);
+    return index;
   }
 
   /** Options and status are found under every group version, as upstream registers them. */
@@ -126,7 +148,9 @@ class BuiltInSchemas implements Schemas {
 }
 
 function isShared(kind: string): boolean {
-  return kind.endsWith('Options') || kind === 'Status' || kind.startsWith('API');
+  return (
+    kind.endsWith('Options') || kind === 'Status' || kind.startsWith('API') || kind.startsWith('PartialObjectMetadata')
+  );
 }
 
 function kindKey({ group, version, kind }: GroupVersionKind): string {

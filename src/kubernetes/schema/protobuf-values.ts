@@ -1,5 +1,6 @@
 /** The messages of protobuf that are plain values in JSON: instants, durations, a number or a name. */
 import type { ProtobufReader } from './protobuf-reader.ts';
+import type { ProtobufWriter } from './protobuf-writer.ts';
 
 /** Reads the whole numbers and texts of a small message, by field number. */
 function readParts(reader: ProtobufReader, isText: (number: number) => boolean): ReadonlyMap<number, number | string> {
@@ -42,4 +43,29 @@ export function readDuration(reader: ProtobufReader): string {
   const [hours, minutes] = [Math.floor(size / 3.6e12), Math.floor((size % 3.6e12) / 6e10)];
   const seconds = (size % 6e10) / 1e9;
   return `${sign}${hours ? `${hours}h` : ''}${hours || minutes ? `${minutes}m` : ''}${seconds}s`;
+}
+
+/** Undoes `readTime`: what an instant's message holds. */
+export function writeTime(writer: ProtobufWriter, text: string): void {
+  const [whole = '', fraction = ''] = text.replace(/Z$/, '').split('.');
+  const nanos = Number(fraction.slice(0, 9).padEnd(9, '0'));
+  if (nanos) writer.integer(2, nanos);
+  // Of what is no instant nothing is told, as of one that is not set.
+  const seconds = Date.parse(`${whole}Z`) / 1000;
+  if (!Number.isNaN(seconds)) writer.integer(1, seconds);
+}
+
+export function writeIntOrString(writer: ProtobufWriter, value: number | string): void {
+  if (typeof value === 'number') return writer.integer(2, value);
+  writer.text(3, value);
+  writer.integer(1, 1);
+}
+
+const nanosOf: { readonly [unit: string]: number } = { ns: 1, us: 1e3, µs: 1e3, ms: 1e6, s: 1e9, m: 6e10, h: 3.6e12 };
+
+/** Undoes `readDuration`. */
+export function writeDuration(writer: ProtobufWriter, text: string): void {
+  const parts = text.matchAll(/([\d.]+)(ns|us|µs|ms|s|m|h)/g);
+  const nanos = [...parts].reduce((sum, [, amount, unit]) => sum + Number(amount) * nanosOf[unit!]!, 0);
+  writer.integer(1, Math.round(text.startsWith('-') ? -nanos : nanos));
 }

@@ -1,6 +1,6 @@
 /**
- * Reads the protobuf form of the built-in kinds, which kubectl and helm send, into the JSON form. It is driven by the field numbers of the published types; there is no writer,
- * since every client takes JSON answers.
+ * Reads the protobuf form of the built-in kinds, which kubectl and helm send, into the JSON form. It is driven by the field numbers of the published types, as is the writer
+ * (`protobuf-encode.ts`).
  *
  * Source: apimachinery `runtime/serializer/protobuf` (envelope), the Protocol Buffers encoding guide (wire format), and the `generated.pb.go` conventions of gogo: what is
  * no pointer in Go is always written, so an empty value of an `omitempty` field means none.

@@ -3,6 +3,7 @@
  * protobuf, patches, server-side apply, OpenAPI and `kubectl explain` all read this one form.
  */
 import type { GroupVersion, GroupVersionKind, KubernetesObject } from '../object.ts';
+import type { ObjectField } from './protobuf-encode.ts';
 
 export type Schema =
   | StringSchema
@@ -81,6 +82,12 @@ export interface Schemas {
   named(name: string): ObjectSchema | undefined;
   /** Reads a protobuf body with its envelope (`k8s\0`). Throws `StatusError` `BadRequest`. */
   decodeProtobuf(body: Uint8Array): KubernetesObject;
+  /** Objects of the kind have a protobuf form. */
+  hasProtobuf(kind: GroupVersionKind): boolean;
+  /** The message of an object of a kind that has one. */
+  protobufMessage(kind: GroupVersionKind, object: object): Buffer;
+  /** The same as it stands in envelopes and lists. */
+  protobufField(kind: GroupVersionKind, object: object): ObjectField;
   /** The kinds of one group version, lists included. */
   kinds(groupVersion: GroupVersion): readonly GroupVersionKind[];
 }

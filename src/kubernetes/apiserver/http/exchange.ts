@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { UserInfo } from '../../auth/user.ts';
+import type { Schemas } from '../../schema/schema.ts';
 import type { RequestInfo } from './request-info.ts';
 
 /** One request on its way through the steps of the pipeline. */
@@ -14,6 +15,8 @@ export interface Exchange {
   /** Who asks; anonymous until a step says otherwise. */
   user: UserInfo;
   readonly warnings: Set<string>;
+  /** What answers in protobuf are written with. */
+  readonly schemas: Schemas;
   /** Aborts when the client has gone or the server stops. */
   readonly signal: AbortSignal;
 }

@@ -1,7 +1,8 @@
 /** Stored objects in the forms clients ask for: plain, as a table, metadata alone. */
 import { stringify } from 'yaml';
 import { apiVersionOf } from '../../object.ts';
-import { bytesIn, type ListAnswer, objectIn } from '../operations/read.ts';
+import { envelope, listEnvelope } from '../../schema/protobuf-encode.ts';
+import { bytesIn, type ListAnswer, fieldIn, objectIn } from '../operations/read.ts';
 import type { ApiParts, Call } from '../parts.ts';
 import type { StoredObject } from '../storage/stored-object.ts';
 import { type Exchange, parameter } from './exchange.ts';
@@ -16,13 +17,13 @@ interface OneOptions {
   readonly code: number;
 }
 
-export function sendStored({ clock }: ApiParts, exchange: Exchange, { call, as, stored, code }: OneOptions): void {
+export function sendStored(parts: ApiParts, exchange: Exchange, { call, as, stored, code }: OneOptions): void {
   const object = () => objectIn(call.version, stored);
   if (as.transform === 'Table') {
     const { resourceVersion = '' } = stored.object.metadata ?? {};
     const table = tableOf(call, [object()], {
       includeObject: includeObjectOf(parameter(exchange, 'includeObject')),
-      now: clock.now(),
+      now: parts.clock.now(),
       metaVersion: as.metaVersion,
       metadata: { resourceVersion },
     });
@@ -30,6 +31,10 @@ export function sendStored({ clock }: ApiParts, exchange: Exchange, { call, as, 
   }
   if (as.transform !== 'none') return sendObject(exchange, partialMetadata(object(), as.metaVersion), { code, as });
   if (as.form === 'yaml') return sendObject(exchange, object(), { code, as });
+  if (as.form === 'protobuf') {
+    const bytes = envelope(call.version, fieldIn(parts, call.version, stored));
+    return sendBytes(exchange, bytes, { code, contentType: as.contentType });
+  }
   sendBytes(exchange, bytesIn(call.version, stored), { code });
 }
 
@@ -40,7 +45,7 @@ interface ListOptions {
 }
 
 export async function sendStoredList(
-  { clock }: ApiParts,
+  parts: ApiParts,
   exchange: Exchange,
   { call, as, found }: ListOptions,
 ): Promise<void> {
@@ -51,7 +56,7 @@ export async function sendStoredList(
       objects.map((stored) => objectIn(call.version, stored)),
       {
         includeObject: includeObjectOf(parameter(exchange, 'includeObject')),
-        now: clock.now(),
+        now: parts.clock.now(),
         metaVersion: as.metaVersion,
         metadata,
       },
@@ -68,7 +73,15 @@ export async function sendStoredList(
     const items = objects.map((stored) => objectIn(call.version, stored));
     return sendBytes(exchange, Buffer.from(stringify({ ...head, items })), { contentType: as.contentType });
   }
-  await sendPieces(exchange, pieces(call, head, objects), as.contentType);
+  const sent = as.form === 'protobuf' ? protobufPieces(parts, call, found) : pieces(call, head, objects);
+  await sendPieces(exchange, sent, as.contentType);
+}
+
+/** The same in protobuf. */
+function protobufPieces(parts: ApiParts, { version }: Call, { objects, ...metadata }: ListAnswer): Iterable<Buffer> {
+  const kind = { ...version, kind: `${version.kind}List` };
+  const items = objects.map((stored) => fieldIn(parts, version, stored));
+  return listEnvelope(kind, parts.schemas.protobufMessage(kind, { metadata }), items);
 }
 
 const comma = Buffer.from(',');

@@ -1,7 +1,7 @@
 /** Which form of the answer a client wants. Source: apiserver `endpoints/handlers/negotiation`. */
 import { StatusError } from '../../status.ts';
 
-export type Form = 'json' | 'yaml';
+export type Form = 'json' | 'yaml' | 'protobuf';
 export type Transform = 'none' | 'Table' | 'PartialObjectMetadata' | 'PartialObjectMetadataList';
 
 export interface Negotiated {
@@ -36,30 +36,39 @@ function readRange(text: string): MediaRange {
 
 const transforms = ['Table', 'PartialObjectMetadata', 'PartialObjectMetadataList'] as const;
 
-/** Throws `NotAcceptable` when nothing the client takes can be made. */
-export function negotiate(header: string | undefined): Negotiated {
+const contentTypes: { readonly [form in Form]: string } = {
+  json: 'application/json',
+  yaml: 'application/yaml',
+  protobuf: 'application/vnd.kubernetes.protobuf',
+};
+
+/**
+ * Throws `NotAcceptable` when nothing the client takes can be made. Of what has no protobuf form (custom resources) metadata alone is given in it; of tables, nothing:
+ * apiserver `endpoints/handlers/rest.go` and `meta/v1` "Table", `+protobuf=false`.
+ */
+export function negotiate(header: string | undefined, hasProtobuf = false): Negotiated {
   for (const { type, parameters } of readAccept(header)) {
     const form = formOf(type);
     if (!form) continue;
     const as = parameters.get('as');
+    if (form === 'protobuf' && (as === 'Table' || (as === undefined && !hasProtobuf))) continue;
     const transform = as === undefined ? 'none' : transforms.find((name) => name === as);
     const metaVersion = parameters.get('v') ?? 'v1';
     if (!transform || (as && (parameters.get('g') !== 'meta.k8s.io' || !['v1', 'v1beta1'].includes(metaVersion))))
       continue;
-    const contentType = form === 'yaml' ? 'application/yaml' : 'application/json';
-    return { form, transform, contentType, metaVersion };
+    return { form, transform, contentType: contentTypes[form], metaVersion };
   }
-  throw notAcceptable();
+  throw notAcceptable(hasProtobuf);
 }
 
-export function notAcceptable(): StatusError {
-  return new StatusError(
-    'NotAcceptable',
-    'only the following media types are accepted: application/json, application/yaml',
-  );
+export function notAcceptable(hasProtobuf: boolean): StatusError {
+  const { json, yaml, protobuf } = contentTypes;
+  const known = hasProtobuf ? [json, yaml, protobuf] : [json, yaml];
+  return new StatusError('NotAcceptable', `only the following media types are accepted: ${known.join(', ')}`);
 }
 
 function formOf(type: string): Form | undefined {
   if (['application/json', '*/*', 'application/*', ''].includes(type)) return 'json';
-  return type === 'application/yaml' ? 'yaml' : undefined;
+  if (type === contentTypes.protobuf) return 'protobuf';
+  return type === contentTypes.yaml ? 'yaml' : undefined;
 }

@@ -35,7 +35,7 @@ export async function handle(parts: ApiParts, arrival: Arrival): Promise<void> {
   response.on('close', () => gone.abort());
   response.setHeader('audit-id', parts.random.uuid());
   response.setHeader('cache-control', 'no-cache, private');
-  const exchange = exchangeOf(arrival, AbortSignal.any([gone.signal, arrival.signal]));
+  const exchange = exchangeOf(parts, arrival, AbortSignal.any([gone.signal, arrival.signal]));
   parts.counts.inFlight += 1;
   try {
     refuseTooMany(parts, exchange);
@@ -56,7 +56,7 @@ export async function handle(parts: ApiParts, arrival: Arrival): Promise<void> {
   }
 }
 
-function exchangeOf({ request, response, upgrade }: Arrival, signal: AbortSignal): Exchange {
+function exchangeOf({ schemas }: ApiParts, { request, response, upgrade }: Arrival, signal: AbortSignal): Exchange {
   const url = urlOf(request.url ?? '/');
   return {
     request,
@@ -66,6 +66,7 @@ function exchangeOf({ request, response, upgrade }: Arrival, signal: AbortSignal
     info: requestInfo(request.method ?? 'GET', url),
     user: anonymous,
     warnings: new Set(),
+    schemas,
     signal,
   };
 }

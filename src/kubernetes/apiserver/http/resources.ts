@@ -13,7 +13,8 @@ import type { StoredObject } from '../storage/stored-object.ts';
 import { decodeBody, readBody } from './body.ts';
 import { type Exchange, flag, parameter } from './exchange.ts';
 import { sendStored, sendStoredList } from './forms.ts';
-import { negotiate, notAcceptable } from './negotiate.ts';
+import { notAcceptable } from './negotiate.ts';
+import { negotiatedFor } from './negotiated.ts';
 import { expectedOf } from './expected.ts';
 import { patchOf } from './patch.ts';
 import { notAllowed } from './refusals.ts';
@@ -57,7 +58,7 @@ async function getOne(parts: ApiParts, exchange: Exchange, call: NamedCall): Pro
 }
 
 async function listAll(parts: ApiParts, exchange: Exchange, call: NamedCall): Promise<void> {
-  const as = negotiate(exchange.request.headers.accept);
+  const as = negotiatedFor(parts, exchange, call);
   const found = await list(parts, call, listQuery(exchange, call));
   await sendStoredList(parts, exchange, { call, as, found });
 }
@@ -82,12 +83,12 @@ function limitOf(exchange: Exchange): number {
 }
 
 async function createOne(parts: ApiParts, exchange: Exchange, call: NamedCall): Promise<void> {
-  const as = negotiate(exchange.request.headers.accept);
+  const as = negotiatedFor(parts, exchange, call);
   if (isPosted(call)) {
-    if (as.transform !== 'none') throw notAcceptable();
+    if (as.transform !== 'none') throw notAcceptable(true);
     const kind = postedKind(call);
     const body = decodeBody(parts, exchange, await readBody(exchange), { kind, schema: parts.schemas.of(kind) });
-    return sendObject(exchange, await post(parts, call, body), { code: 201 });
+    return sendObject(exchange, await post(parts, call, body), { code: 201, as });
   }
   if (call.name) throw notAllowed();
   const body = decodeBody(parts, exchange, await readBody(exchange), expectedOf(parts, call));
@@ -95,7 +96,7 @@ async function createOne(parts: ApiParts, exchange: Exchange, call: NamedCall): 
 }
 
 async function replaceOne(parts: ApiParts, exchange: Exchange, call: NamedCall): Promise<void> {
-  negotiate(exchange.request.headers.accept);
+  negotiatedFor(parts, exchange, call);
   const body = decodeBody(parts, exchange, await readBody(exchange), expectedOf(parts, call));
   const { stored, isCreated } = await update(parts, call, {
     next: () => withVersion(body),
@@ -111,7 +112,7 @@ function withVersion(body: KubernetesObject): KubernetesObject {
 }
 
 async function patchOne(parts: ApiParts, exchange: Exchange, call: NamedCall): Promise<void> {
-  negotiate(exchange.request.headers.accept);
+  negotiatedFor(parts, exchange, call);
   const change = patchOf(parts, exchange, call, await readBody(exchange));
   const { stored, isCreated } = await update(parts, call, change);
   answer(parts, exchange, call, stored, isCreated ? 201 : 200);
@@ -120,12 +121,16 @@ async function patchOne(parts: ApiParts, exchange: Exchange, call: NamedCall): P
 async function deleteOne(parts: ApiParts, exchange: Exchange, call: NamedCall): Promise<void> {
   const options = await deleteOptions(parts, exchange);
   const { stored, isGone } = await remove(parts, dry(call, options), options);
-  if (isGone && !call.resource.strategy.returnsDeleted) return sendObject(exchange, deletedStatus(call, stored));
+  const as = negotiatedFor(parts, exchange, call);
+  if (isGone && !call.resource.strategy.returnsDeleted) {
+    const told = as.form === 'protobuf' ? { as } : {};
+    return sendObject(exchange, deletedStatus(call, stored), told);
+  }
   answer(parts, exchange, call, stored);
 }
 
 async function deleteAll(parts: ApiParts, exchange: Exchange, call: NamedCall): Promise<void> {
-  const as = negotiate(exchange.request.headers.accept);
+  const as = negotiatedFor(parts, exchange, call);
   const options = await deleteOptions(parts, exchange);
   const objects = await removeCollection(parts, dry(call, options), listQuery(exchange, call), options);
   const found = { objects, resourceVersion: String(parts.feed.revision) };
@@ -164,7 +169,7 @@ async function decodeOptions(parts: ApiParts, exchange: Exchange, body: Buffer):
 
 /** One object in the form the client asked for. */
 function answer(parts: ApiParts, exchange: Exchange, call: NamedCall, stored: StoredObject, code = 200): void {
-  const as = negotiate(exchange.request.headers.accept);
+  const as = negotiatedFor(parts, exchange, call);
   const part = call.subresource === undefined ? undefined : call.resource.subresources.get(call.subresource);
   if (part?.kind === 'scale')
     return sendObject(exchange, scaleOf(call, part, objectIn(call.version, stored)), { code, as });

@@ -2,9 +2,12 @@
 import { once } from 'node:events';
 import { stringify } from 'yaml';
 import { isDabbaError, type Logger, messageOf } from '#base';
+import { type KubernetesObject, parseApiVersion } from '../../object.ts';
+import { envelope } from '../../schema/protobuf-encode.ts';
+import type { Schemas } from '../../schema/schema.ts';
 import { StatusError } from '../../status.ts';
 import type { Exchange } from './exchange.ts';
-import type { Negotiated } from './negotiate.ts';
+import { type Negotiated, negotiate } from './negotiate.ts';
 
 /** Bytes handed to the socket at once. */
 const CHUNK_BYTES = 256 * 1024;
@@ -16,8 +19,20 @@ export function sendObject(
   object: object,
   { code = 200, as = json }: { readonly code?: number; readonly as?: Pick<Negotiated, 'form' | 'contentType'> } = {},
 ): void {
-  const text = as.form === 'yaml' ? stringify(object) : `${JSON.stringify(object)}\n`;
-  sendBytes(exchange, Buffer.from(text), { code, contentType: as.contentType });
+  sendBytes(exchange, bytesOf(exchange, object, as.form), { code, contentType: as.contentType });
+}
+
+function bytesOf({ schemas }: Exchange, object: object, form: Negotiated['form']): Buffer {
+  if (form === 'protobuf') return enveloped(schemas, object);
+  return Buffer.from(form === 'yaml' ? stringify(object) : `${JSON.stringify(object)}\n`);
+}
+
+export type NamedKind = Pick<KubernetesObject, 'kind' | 'apiVersion'>;
+
+/** An object that names its kind, in protobuf. */
+export function enveloped(schemas: Schemas, object: NamedKind): Buffer {
+  const kind = { ...parseApiVersion(object.apiVersion ?? 'v1'), kind: object.kind ?? '' };
+  return envelope(kind, schemas.protobufField(kind, object));
 }
 
 export function sendBytes(
@@ -77,7 +92,17 @@ export function sendError(exchange: Exchange, error: unknown, logger: Logger): v
     exchange.response.setHeader('retry-after', String(refused.details?.retryAfterSeconds ?? 1));
   if (refused.reason === 'Unauthorized')
     exchange.response.setHeader('www-authenticate', 'Basic realm="kubernetes-master"');
-  sendObject(exchange, refused.toStatus(), { code: refused.code });
+  sendObject(exchange, refused.toStatus(), { code: refused.code, as: formOfRefusal(exchange) });
+}
+
+/** Who takes no form that is known is told in JSON why. */
+function formOfRefusal({ request }: Exchange): Pick<Negotiated, 'form' | 'contentType'> {
+  try {
+    const as = negotiate(request.headers.accept, true);
+    return as.form === 'protobuf' ? as : json;
+  } catch {
+    return json;
+  }
 }
 
 /** A failure as a refusal of the API. */

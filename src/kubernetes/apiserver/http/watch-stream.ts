@@ -1,15 +1,17 @@
-/** A watch as a stream of JSON lines. Source: apiserver `endpoints/handlers/watch.go`. */
+/** A watch as a stream of JSON lines, or of protobuf frames. Source: apiserver `endpoints/handlers/watch.go`. */
 import { once } from 'node:events';
+import { envelope, watchFrame } from '../../schema/protobuf-encode.ts';
 import { StatusError } from '../../status.ts';
-import { bytesIn, objectIn } from '../operations/read.ts';
+import { bytesIn, fieldIn, objectIn } from '../operations/read.ts';
 import { openWatch, type Seen } from '../operations/watch.ts';
-import { type ApiParts, type Call } from '../parts.ts';
-import { watchLine } from '../storage/change.ts';
+import { type ApiParts, type NamedCall } from '../parts.ts';
+import { type EventType, watchLine } from '../storage/change.ts';
 import type { StoredObject } from '../storage/stored-object.ts';
 import { apiVersionOf } from '../../object.ts';
 import { type Exchange, flag, parameter } from './exchange.ts';
-import { type Negotiated, negotiate } from './negotiate.ts';
-import { refusalOf } from './respond.ts';
+import type { Negotiated } from './negotiate.ts';
+import { negotiatedFor } from './negotiated.ts';
+import { enveloped, type NamedKind, refusalOf } from './respond.ts';
 import { includeObjectOf, partialMetadata, tableOf } from './table.ts';
 
 /** Unsent bytes after which a reader is too slow to be kept. */
@@ -20,9 +22,15 @@ const BOOKMARK_MS = 60_000;
 /** Upstream's `--min-request-timeout`: a watch without a timeout ends after half an hour to an hour. */
 const DEFAULT_TIMEOUT_MS = 30 * 60_000;
 
+const streamTypes: { readonly [form in Negotiated['form']]: string } = {
+  json: 'application/json',
+  yaml: 'application/json;stream=watch',
+  protobuf: 'application/vnd.kubernetes.protobuf;stream=watch',
+};
+
 /** Resolves when the stream has ended. */
-export async function streamWatch(parts: ApiParts, exchange: Exchange, call: Call): Promise<void> {
-  const as = negotiate(exchange.request.headers.accept);
+export async function streamWatch(parts: ApiParts, exchange: Exchange, call: NamedCall): Promise<void> {
+  const as = negotiatedFor(parts, exchange, call);
   const { response } = exchange;
   const end = AbortSignal.any([exchange.signal, AbortSignal.timeout(timeoutOf(exchange, parts))]);
   const lines = new Lines(parts, exchange, call, as);
@@ -34,9 +42,7 @@ export async function streamWatch(parts: ApiParts, exchange: Exchange, call: Cal
     (seen) => lines.add(seen),
   );
   using _listener = { [Symbol.dispose]: stop };
-  response.writeHead(200, {
-    'content-type': as.form === 'yaml' ? 'application/json;stream=watch' : 'application/json',
-  });
+  response.writeHead(200, { 'content-type': streamTypes[as.form] });
   response.flushHeaders();
   await lines.begin(initial ?? [], end);
   if (isSendingInitial) lines.bookmark(revision, { 'k8s.io/initial-events-end': 'true' });
@@ -75,7 +81,11 @@ function initialOf(exchange: Exchange): boolean | undefined {
   return flag(exchange, 'sendInitialEvents');
 }
 
-function watchQuery(exchange: Exchange, { namespace, resource, name }: Call, sendInitialEvents: boolean | undefined) {
+function watchQuery(
+  exchange: Exchange,
+  { namespace, resource, name }: NamedCall,
+  sendInitialEvents: boolean | undefined,
+) {
   const version = parameter(exchange, 'resourceVersion');
   const asked = parameter(exchange, 'fieldSelector');
   const named = name ? `metadata.name=${name}` : undefined;
@@ -92,14 +102,14 @@ function watchQuery(exchange: Exchange, { namespace, resource, name }: Call, sen
 class Lines {
   readonly #parts: ApiParts;
   readonly #exchange: Exchange;
-  readonly #call: Call;
+  readonly #call: NamedCall;
   readonly #as: Negotiated;
   readonly #lost = new AbortController();
   /** What came before the beginning was written. */
   #waiting: Seen[] | undefined = [];
   #hasColumns = true;
 
-  constructor(parts: ApiParts, exchange: Exchange, call: Call, as: Negotiated) {
+  constructor(parts: ApiParts, exchange: Exchange, call: NamedCall, as: Negotiated) {
     this.#parts = parts;
     this.#exchange = exchange;
     this.#call = call;
@@ -115,7 +125,7 @@ class Lines {
   async begin(initial: readonly StoredObject[], signal: AbortSignal): Promise<void> {
     const { response } = this.#exchange;
     for (const stored of initial) {
-      this.#write(watchLine('ADDED', this.#bytesOf(stored)));
+      this.#write(this.#event('ADDED', this.#bytesOf(stored)));
       if (response.writableNeedDrain) await once(response, 'drain', { signal }).catch(() => undefined);
       if (signal.aborted) return;
     }
@@ -138,7 +148,7 @@ class Lines {
       this.#write(this.#lineOf(seen));
     } catch (error) {
       // A listener must not throw: the stream tells it and ends.
-      this.#write(Buffer.from(`${JSON.stringify({ type: 'ERROR', object: refusalOf(error).toStatus() })}\n`));
+      this.#write(this.#event('ERROR', this.#encode(refusalOf(error).toStatus())));
       this.#lost.abort();
     }
   }
@@ -150,23 +160,35 @@ class Lines {
       apiVersion: apiVersionOf(version),
       metadata: { resourceVersion: String(revision), creationTimestamp: null, ...(annotations && { annotations }) },
     };
-    this.#write(Buffer.from(`${JSON.stringify({ type: 'BOOKMARK', object })}\n`));
+    this.#write(this.#event('BOOKMARK', this.#encode(object)));
   }
 
   #lineOf({ type, change }: Seen): Buffer {
     const { version } = this.#call;
     // Tables hold ages and come with columns once: each is made for its own client.
-    if (this.#as.transform === 'Table') return watchLine(type, this.#bytesOf(change.shown));
-    const form = this.#as.transform === 'none' ? version : `${this.#as.transform} ${version.version}`;
-    return change.line(type, form, (stored) => this.#bytesOf(stored));
+    if (this.#as.transform === 'Table') return this.#event(type, this.#bytesOf(change.shown));
+    const { form: written, transform } = this.#as;
+    const form = written === 'json' && transform === 'none' ? version : `${written} ${transform} ${version.version}`;
+    return change.line(type, form, (type, stored) => this.#event(type, this.#bytesOf(stored)));
+  }
+
+  #event(type: EventType, object: Buffer): Buffer {
+    return this.#as.form === 'protobuf' ? watchFrame(type, object) : watchLine(type, object);
+  }
+
+  #encode(object: NamedKind): Buffer {
+    if (this.#as.form === 'protobuf') return enveloped(this.#parts.schemas, object);
+    return Buffer.from(JSON.stringify(object));
   }
 
   #bytesOf(stored: StoredObject): Buffer {
     const { version } = this.#call;
-    if (this.#as.transform === 'none') return bytesIn(version, stored);
+    if (this.#as.transform === 'none')
+      return this.#as.form === 'protobuf'
+        ? envelope(version, fieldIn(this.#parts, version, stored))
+        : bytesIn(version, stored);
     const object = objectIn(version, stored);
-    if (this.#as.transform !== 'Table')
-      return Buffer.from(JSON.stringify(partialMetadata(object, this.#as.metaVersion)));
+    if (this.#as.transform !== 'Table') return this.#encode(partialMetadata(object, this.#as.metaVersion));
     const table = tableOf(this.#call, [object], {
       includeObject: includeObjectOf(parameter(this.#exchange, 'includeObject')),
       now: this.#parts.clock.now(),

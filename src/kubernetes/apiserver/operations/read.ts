@@ -2,6 +2,7 @@
 import { isDabbaError } from '#base';
 import { keyOf, type KubernetesObject, type ObjectName } from '../../object.ts';
 import { notFound, StatusError } from '../../status.ts';
+import type { ObjectField } from '../../schema/protobuf-encode.ts';
 import type { ApiParts, Call } from '../parts.ts';
 import type { Resource, ServedVersion } from '../resource.ts';
 import { objectPath } from '../storage/keys.ts';
@@ -40,7 +41,18 @@ export function objectIn(version: ServedVersion, { object }: StoredObject): Kube
 
 /** Its bytes. */
 export function bytesIn(version: ServedVersion, stored: StoredObject): Buffer {
-  return version.fromStored ? stored.form(version, version.fromStored) : stored.bytes;
+  const { fromStored } = version;
+  if (!fromStored) return stored.bytes;
+  return stored.form(version, (object) => Buffer.from(JSON.stringify(fromStored(object))));
+}
+
+/** Its protobuf message. */
+export function fieldIn(
+  { schemas }: Pick<ApiParts, 'schemas'>,
+  version: ServedVersion,
+  stored: StoredObject,
+): ObjectField {
+  return stored.form(`protobuf ${version.version}`, () => schemas.protobufField(version, objectIn(version, stored)));
 }
 
 /** Which list is asked for; `''`, `'0'` and absence of a version have upstream's meanings. */

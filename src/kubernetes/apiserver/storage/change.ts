@@ -3,10 +3,14 @@ import type { StoredObject } from './stored-object.ts';
 
 export type ChangeType = 'ADDED' | 'MODIFIED' | 'DELETED';
 
-const heads: { readonly [Type in ChangeType]: Buffer } = {
+export type EventType = ChangeType | 'BOOKMARK' | 'ERROR';
+
+const heads: { readonly [Type in EventType]: Buffer } = {
   ADDED: Buffer.from('{"type":"ADDED","object":'),
   MODIFIED: Buffer.from('{"type":"MODIFIED","object":'),
   DELETED: Buffer.from('{"type":"DELETED","object":'),
+  BOOKMARK: Buffer.from('{"type":"BOOKMARK","object":'),
+  ERROR: Buffer.from('{"type":"ERROR","object":'),
 };
 const tail = Buffer.from('}\n');
 
@@ -35,18 +39,18 @@ export class Change<T extends KubernetesObject = KubernetesObject> {
     return was ? 'DELETED' : undefined;
   }
 
-  /** The line of a watch stream; made once for each type and form, and shared by all watchers. */
-  line(type: ChangeType, form: unknown, bytesOf: (object: StoredObject<T>) => Buffer): Buffer {
+  /** The line, or frame, of a watch stream; made once for each type and form, and shared by all watchers. */
+  line(type: ChangeType, form: unknown, make: (type: ChangeType, object: StoredObject<T>) => Buffer): Buffer {
     const lines = (this.#lines ??= new Map());
     let forms = lines.get(type);
     if (!forms) lines.set(type, (forms = new Map()));
     let bytes = forms.get(form);
-    if (!bytes) forms.set(form, (bytes = watchLine(type, bytesOf(this.shown))));
+    if (!bytes) forms.set(form, (bytes = make(type, this.shown)));
     return bytes;
   }
 }
 
 /** `{"type":"ADDED","object":…}` and a line feed. */
-export function watchLine(type: ChangeType, object: Buffer): Buffer {
+export function watchLine(type: EventType, object: Buffer): Buffer {
   return Buffer.concat([heads[type], object, tail]);
 }

@@ -32,10 +32,10 @@ export class StoredObject<T extends KubernetesObject = KubernetesObject> {
   }
 
   /** Bytes in another form, made once for all who ask. */
-  form(key: unknown, make: (object: T) => unknown): Buffer {
+  form(key: unknown, make: (object: T) => Buffer): Buffer {
     const forms = (this.#forms ??= new Map());
     let bytes = forms.get(key);
-    if (!bytes) forms.set(key, (bytes = Buffer.from(JSON.stringify(make(this.object)))));
+    if (!bytes) forms.set(key, (bytes = make(this.object)));
     return bytes;
   }
 
