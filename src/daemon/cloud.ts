@@ -21,6 +21,7 @@ import {
   openIam,
   type ServiceDefinition,
   type TaskRole,
+  type VpcCaller,
 } from '#aws';
 import { openDiskBlobStore } from '#blob';
 import { nodeRecords } from '#node';
@@ -37,7 +38,8 @@ export interface Cloud {
   readonly content: RegistryContent;
   readonly services: readonly ServiceDefinition[];
   readonly reconciling: Omit<RunReconcilersOptions, 'signal'>;
-  aws(request: IncomingMessage, response: ServerResponse): Promise<void>;
+  /** A call of the AWS APIs, of a caller on loopback or inside a VPC. */
+  aws(request: IncomingMessage, response: ServerResponse, from?: VpcCaller): Promise<void>;
   registry(request: IncomingMessage, response: ServerResponse): Promise<void>;
   /** Credentials of a task's role, for the agent on its node. */
   taskCredentials(taskArn: string, role: TaskRole): ReturnType<ReturnType<typeof createEcs>['taskCredentials']>;
@@ -88,6 +90,7 @@ export async function composeCloud(
     network: ec2.network,
     instances: ec2.instances,
     identities,
+    guestIdentities: iam.guestIdentities,
     startCluster: async (cluster, ports) => {
       const { createCluster } = await import('#kubernetes');
       return await createCluster(cluster, { ...common, store, ports });
@@ -125,6 +128,7 @@ export async function composeCloud(
     ...common,
     services,
     identities,
+    guestIdentities: iam.guestIdentities,
     authorizer,
     endpoint,
     audit: trail,
@@ -138,7 +142,7 @@ export async function composeCloud(
     content,
     services,
     reconciling: { ...common, store, reconcilers: [...ec2.reconcilers, ...ecs.reconcilers, ...eks.reconcilers] },
-    aws: (request, response) => edge.handle(request, response),
+    aws: (request, response, from) => edge.handle(request, response, from),
     registry: (request, response) => registry.handle(request, response),
     taskCredentials: (taskArn, role) => ecs.taskCredentials(taskArn, role),
     eks,

@@ -9,12 +9,15 @@ import { createLinuxNetworkPlane } from '#network/linux';
 import { createNodeWorker, type NodeWorker } from '#node/worker';
 import {
   createEcsAgent,
+  ENDPOINT_ADDRESS,
+  ENDPOINT_PORT,
   LINK_LOCAL_ADDRESS,
   LINK_LOCAL_PORT,
   POD_IDENTITY_ADDRESS,
   POD_IDENTITY_PORT,
   podIdentityServer,
   sandboxLocator,
+  vpcEndpointServer,
 } from '#aws/agent';
 import type { Store } from '#store';
 import { publishedBaseImages } from './gallery-client.ts';
@@ -25,6 +28,7 @@ import { localRegistries } from './registries.ts';
 import type { Layout, Settings } from './settings.ts';
 import type { HostStatus } from './status.ts';
 import { callSocket } from './socket-api.ts';
+import { dialVpcEndpoint } from './vpc-endpoint.ts';
 
 /** How long sandboxes may take to end at a reset. */
 const SANDBOX_END_MS = 10_000;
@@ -111,6 +115,14 @@ export function composeHost(layout: Layout, settings: Settings, store: Store, lo
           ReturnType<Parameters<typeof podIdentityServer>[0]['credentials']>
         >;
       },
+    }),
+  );
+  plane.serveLinkLocal(
+    ENDPOINT_ADDRESS,
+    ENDPOINT_PORT,
+    vpcEndpointServer({
+      dial: async (caller, signal) => await dialVpcEndpoint(layout.vpcEndpointSocket, caller, signal),
+      logger,
     }),
   );
   if (services.linkLocal) plane.serveLinkLocal(LINK_LOCAL_ADDRESS, LINK_LOCAL_PORT, services.linkLocal);

@@ -32,6 +32,8 @@ export interface Layout {
   /** Runtime files: sockets, pid files, bundles. Short, because socket paths hold 107 bytes. */
   readonly runtime: string;
   readonly controlSocket: string;
+  /** Where the host carries AWS calls from inside VPCs. */
+  readonly vpcEndpointSocket: string;
   readonly storeSocket: string;
   readonly hostSocket: string;
   readonly dockerSocket: string;
@@ -57,6 +59,7 @@ export function layoutOf(data: string = DEFAULT_DATA_DIRECTORY): Layout {
     instance,
     runtime,
     controlSocket: join(runtime, 'control.sock'),
+    vpcEndpointSocket: join(runtime, 'aws.sock'),
     storeSocket: join(runtime, 'store.sock'),
     hostSocket: join(runtime, 'host.sock'),
     dockerSocket,

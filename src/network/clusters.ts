@@ -34,9 +34,12 @@ export interface ClusterNetwork {
 export interface ClusterServed {
   /** Names answered at an address (UDP and TCP port 53), once the zones are ready; what none knows is asked of the VPC's own resolver. */
   readonly dns?: { readonly address: Ipv4; readonly zones: readonly DnsZone[]; readonly ready: Promise<void> };
-  /** Addresses at which TCP connections are carried on to the machine's own loopback: the API server's. */
+  /** Addresses at which TCP connections are carried on to the machine's own loopback, where they come from `RELAY_SOURCE`: the API server's. */
   readonly relays?: readonly { readonly address: Ipv4; readonly port: number; readonly toPort: number }[];
 }
+
+/** The loopback address that relayed connections come from, and no client of the machine itself: by it a server tells who is inside. */
+export const RELAY_SOURCE = '127.0.0.2';
 
 export interface ClusterRules {
   readonly serviceCidr: Cidr;

@@ -1,7 +1,7 @@
 export * from './cidr.ts';
 export type * from './model.ts';
 export type * from './bridges.ts';
-export type * from './clusters.ts';
+export * from './clusters.ts';
 export type * from './network.ts';
 export * from './records.ts';
 export { internalDomain, privateDnsName, reversedAddress } from './dns/private-names.ts';

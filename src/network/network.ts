@@ -1,4 +1,4 @@
-import type { Server } from 'node:http';
+import type { Server } from 'node:net';
 import type { BridgeNetworks } from './bridges.ts';
 import type { ClusterNetworks } from './clusters.ts';
 import type { NetworkInterface } from './model.ts';
@@ -28,7 +28,7 @@ export interface NetworkPlane {
   readonly bridges: BridgeNetworks;
   /** Services, names and policies of Kubernetes clusters, for the interfaces that belong to one. */
   readonly clusters: ClusterNetworks;
-  /** Serves HTTP inside the fabric of each VPC at a link-local address that every interface reaches, e.g. 169.254.170.2:80. Call before `start`. */
+  /** Serves TCP, mostly HTTP, inside the fabric of each VPC at a link-local address that every interface reaches, e.g. 169.254.170.2:80. Call before `start`. */
   serveLinkLocal(address: string, port: number, onServer: LinkLocalServer): void;
   /** Lets go of sockets and watches; the kernel objects stay. */
   stop(): Promise<void>;
@@ -36,7 +36,7 @@ export interface NetworkPlane {
   destroy(): Promise<void>;
 }
 
-/** Makes the HTTP server for one fabric; `vpcId` and the peer's address tell who is asking. The plane listens and closes. */
+/** Makes the server for one fabric; `vpcId` and the peer's address tell who is asking. The plane listens and closes. */
 export type LinkLocalServer = (fabric: { readonly vpcId: string }) => Server;
 
 export interface AttachedInterface {

@@ -6,6 +6,7 @@ import { openAwsLog } from './awslogs.ts';
 import { JsonClient } from './json-client.ts';
 import { linkLocalServer } from './link-local.ts';
 import { taskRegistryCredentials } from './registry-credentials.ts';
+import { ENDPOINT_URL } from '../vpc-endpoint.ts';
 import { RoleCredentials, type CredentialsSource } from './role-credentials.ts';
 import type { SandboxLocator } from './sandboxes.ts';
 
@@ -15,6 +16,8 @@ export { createEksAgent, type EksAgent, type EksAgentOptions } from './eks-agent
 export { POD_IDENTITY_ADDRESS, POD_IDENTITY_PORT, podIdentityServer } from './pod-identity.ts';
 export { sandboxLocator, type FoundSandbox, type SandboxLocator } from './sandboxes.ts';
 export type { Credentials } from './signed-request.ts';
+export { vpcEndpointServer, type VpcEndpointParts } from './vpc-endpoint.ts';
+export { ENDPOINT_ADDRESS, ENDPOINT_PORT, type VpcCaller } from '../vpc-endpoint.ts';
 
 export interface EcsAgentOptions {
   /** Base URL of the AWS endpoint, `http://127.0.0.1:4566`. */
@@ -52,10 +55,11 @@ export function createEcsAgent({ endpoint, credentials, sandboxes, clock, logger
   };
 }
 
-/** Where a container finds what is served: ECS Developer Guide, "Task metadata endpoint version 4" and "Task IAM role". */
+/** Where a container finds what is served: ECS Developer Guide, "Task metadata endpoint version 4" and "Task IAM role"; and the AWS APIs, by the variable that all SDKs obey. */
 function served(sandbox: SandboxSpec, container: ContainerSpec): { [name: string]: string } {
   const base = `http://${LINK_LOCAL_ADDRESS}`;
   return {
+    AWS_ENDPOINT_URL: ENDPOINT_URL,
     ECS_CONTAINER_METADATA_URI_V4: `${base}${metadataPath(sandbox, container)}`,
     ...(sandbox.facts?.taskRole ? { AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: credentialsPath(sandbox) } : {}),
   };

@@ -2,7 +2,11 @@ import { SignatureFault, type Identities, type SignatureVerifier } from '../auth
 import type { Call } from './call.ts';
 
 /** Fills in the principal, which the signature proves. Operations that need no signature get an anonymous one. Throws `SignatureFault`. */
-export async function authenticate(call: Call, identities: Identities, verifier: SignatureVerifier): Promise<void> {
+export async function authenticate(
+  call: Call,
+  identities: Pick<Identities, 'find' | 'hasExpired'>,
+  verifier: SignatureVerifier,
+): Promise<void> {
   const { claim } = call;
   if (!claim) {
     if (!call.service!.definition.unsigned?.includes(call.wireCall!.operation.name))

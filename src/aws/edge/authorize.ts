@@ -45,7 +45,7 @@ async function authorizeOne(
   // Nothing limits an account's root (yet: service control policies would), so it need not be asked.
   if (principal.kind === 'root') return;
   const context: ConditionContext = {
-    'aws:SourceIp': call.sourceIp,
+    ...originContext(call),
     'aws:UserAgent': call.userAgent,
     'aws:SecureTransport': call.isSecure,
     'aws:RequestedRegion': call.context!.region,
@@ -56,6 +56,11 @@ async function authorizeOne(
     const answer = await authorizer.decide({ principal, action: permission.action, resource, context, account });
     if (!answer.allowed) throw accessDenied(call.wire!.name, answer.reason);
   }
+}
+
+/** Calls that stay inside AWS have no public source: IAM User Guide, "AWS global condition context keys", `aws:SourceIp` and `aws:VpcSourceIp`. */
+function originContext({ sourceIp, vpcId }: Call): ConditionContext {
+  return vpcId === undefined ? { 'aws:SourceIp': sourceIp } : { 'aws:SourceVpc': vpcId, 'aws:VpcSourceIp': sourceIp };
 }
 
 /** A refusal in the words of the caller's protocol. */

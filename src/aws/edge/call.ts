@@ -13,6 +13,8 @@ export interface Call {
   readonly requestId: string;
   readonly startedAt: number;
   readonly sourceIp: string;
+  /** Set for a caller inside a VPC; `sourceIp` is its address there. */
+  readonly vpcId?: string;
   readonly userAgent: string;
   /** Base URL the client used. */
   readonly endpoint: string;

@@ -3,6 +3,7 @@ import { isDabbaError, type Clock, type Logger, type Random } from '#base';
 import { SignatureVerifier, type Authorizer, type Identities } from '../auth/index.ts';
 import type { Idempotency } from '../idempotency.ts';
 import type { ServiceDefinition } from '../service.ts';
+import type { VpcCaller } from '../vpc-endpoint.ts';
 import { jsonWire, type Structure, type WireReply } from '../wire/index.ts';
 import { authenticate } from './authenticate.ts';
 import { authorize, giveContext } from './authorize.ts';
@@ -17,6 +18,8 @@ import { Services } from './services.ts';
 export interface EdgeOptions {
   readonly services: readonly ServiceDefinition[];
   readonly identities: Identities;
+  /** Those that may call from inside a VPC. Default: nobody. */
+  readonly guestIdentities?: Identities;
   readonly authorizer: Authorizer;
   /** One record a call whose caller is known. */
   readonly audit: CallObserver;
@@ -38,10 +41,12 @@ export interface CallObserver {
 
 /** The AWS endpoint for all services. */
 export interface Edge {
-  /** Serves one request. Never rejects: what fails is answered in the caller's protocol. */
-  handle(request: IncomingMessage, response: ServerResponse): Promise<void>;
+  /** Serves one request, of a caller on loopback or, with `from`, inside a VPC. Never rejects: what fails is answered in the caller's protocol. */
+  handle(request: IncomingMessage, response: ServerResponse, from?: VpcCaller): Promise<void>;
   readonly services: Services;
 }
+
+const nobody: Pick<Identities, 'find' | 'hasExpired'> = { find: async () => undefined, hasExpired: () => false };
 
 const DEFAULT_MAX_BODY_BYTES = 4 * 1024 * 1024;
 
@@ -49,6 +54,7 @@ const DEFAULT_MAX_BODY_BYTES = 4 * 1024 * 1024;
 export function createEdge(options: EdgeOptions): Edge {
   const { identities, authorizer, idempotency, logger } = options;
   const services = new Services(options.services);
+  const guests = options.guestIdentities ?? nobody;
   const verifier = new SignatureVerifier();
 
   async function serve(call: Call, request: IncomingMessage): Promise<Structure> {
@@ -56,7 +62,7 @@ export function createEdge(options: EdgeOptions): Edge {
     const limitBytes = call.service?.definition.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES;
     call.http = { ...call.http, body: await readBody(request, limitBytes) };
     await findOperation(call, services);
-    await authenticate(call, identities, verifier);
+    await authenticate(call, call.vpcId === undefined ? identities : guests, verifier);
     decode(call, limitBytes);
     readInput(call);
     giveContext(call, authorizer);
@@ -64,8 +70,8 @@ export function createEdge(options: EdgeOptions): Edge {
     return perform(call, idempotency);
   }
 
-  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const call = beginCall(request, options);
+  async function handle(request: IncomingMessage, response: ServerResponse, from?: VpcCaller): Promise<void> {
+    const call = beginCall(request, options, from);
     try {
       const output = await serve(call, request);
       const reply = call.wire!.write(call.service!.model, call.wireCall!.operation, output, call.requestId);
@@ -88,7 +94,7 @@ export function createEdge(options: EdgeOptions): Edge {
   return { handle, services };
 }
 
-function beginCall(request: IncomingMessage, options: EdgeOptions): Call {
+function beginCall(request: IncomingMessage, options: EdgeOptions, from: VpcCaller | undefined): Call {
   const url = request.url ?? '/';
   const mark = url.indexOf('?');
   const { host } = request.headers;
@@ -96,7 +102,8 @@ function beginCall(request: IncomingMessage, options: EdgeOptions): Call {
   return {
     requestId: options.random.uuid(),
     startedAt: options.clock.now(),
-    sourceIp: (request.socket.remoteAddress ?? '').replace(/^::ffff:/, ''),
+    sourceIp: from?.address ?? (request.socket.remoteAddress ?? '').replace(/^::ffff:/, ''),
+    ...(from && { vpcId: from.vpcId }),
     userAgent: request.headers['user-agent'] ?? '',
     endpoint: host === undefined ? options.endpoint : `${isSecure ? 'https' : 'http'}://${host}`,
     isSecure,

@@ -82,6 +82,7 @@ describe('eks', () => {
       instances: ec2.instances,
       startCluster: async () => await Promise.reject(new Error('not in this test')),
       dialKubelet: async () => await Promise.reject(new Error('not in this test')),
+      guestIdentities: { find: async () => undefined },
       identities: {
         find: async () => undefined,
         hasExpired: () => false,

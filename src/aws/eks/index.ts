@@ -43,6 +43,8 @@ export interface EksOptions {
   readonly network: VpcNetwork;
   readonly instances: Instances;
   readonly identities: Identities;
+  /** Who may sign cluster tokens that pods show. */
+  readonly guestIdentities: Pick<Identities, 'find'>;
   /** Brings a control plane up: `#kubernetes`, put together by the composition root. */
   readonly startCluster: ClusterStarter;
   readonly dialKubelet: KubeletDialer;
@@ -71,10 +73,10 @@ export interface Eks {
 
 /** Amazon EKS: clusters of `#kubernetes`, and nodes for them. */
 export function createEks(options: EksOptions): Eks {
-  const { startCluster, dialKubelet, balancers, ...rest } = options;
+  const { startCluster, dialKubelet, balancers, guestIdentities, ...rest } = options;
   const state: EksState = { ...rest, ...eksCollections(options.store) };
   const clusters = new RunningClusters();
-  const callers = createCallerTokens(state);
+  const callers = createCallerTokens({ ...state, guestIdentities });
   const definition = defineService<typeof import('@aws-sdk/client-eks')>({
     name: 'eks',
     signingNames: ['eks'],

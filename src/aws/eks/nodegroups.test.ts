@@ -119,6 +119,7 @@ describe('eks clusters and their nodes', { timeout: 30_000 }, () => {
       ...common,
       network: ec2.network,
       instances: ec2.instances,
+      guestIdentities: { find: async () => undefined },
       identities: {
         find: async () => undefined,
         hasExpired: () => false,

@@ -24,6 +24,8 @@ export interface IamOptions {
 /** The identity system: who may sign, what they may do, and the API that says so. */
 export interface Iam {
   readonly identities: Identities;
+  /** The same without the well-known keys: for calls that come from elsewhere than loopback. */
+  readonly guestIdentities: Identities;
   readonly authorizer: Authorizer;
   readonly service: ServiceDefinition;
   /** For STS. */
@@ -37,14 +39,10 @@ export async function openIam(options: IamOptions): Promise<Iam> {
   const directory = await Directory.open(options);
   const authorizer = createAuthorizer({ policies: createPolicySource(directory), clock });
   const sessions = createSessionMaker({ store: options.store, directory, clock, random });
-  const identities = createIdentities({
-    directory,
-    authorizer,
-    sessions,
-    clock,
-    rootKeys: options.rootKeys ?? [],
-    wellKnownKeys: options.wellKnownKeys,
-  });
+  const identitiesWith = (wellKnownKeys: boolean) =>
+    createIdentities({ directory, authorizer, sessions, clock, rootKeys: options.rootKeys ?? [], wellKnownKeys });
+  const identities = identitiesWith(options.wellKnownKeys);
+  const guestIdentities = identitiesWith(false);
   const service = createIamService({ directory, authorizer, clock, random });
-  return { identities, authorizer, service, directory, sessions };
+  return { identities, guestIdentities, authorizer, service, directory, sessions };
 }

@@ -4,7 +4,7 @@ import { StatusError } from '../status.ts';
 import type { TokenReview } from '../types.ts';
 import { userOfCertificate } from './certificates.ts';
 import type { ServiceAccountTokens } from './service-account-tokens.ts';
-import type { TokenAuthenticator, UserInfo } from './user.ts';
+import type { TokenAuthenticator, TokenOrigin, UserInfo } from './user.ts';
 
 export interface AuthenticationParts {
   readonly serviceAccountTokens: ServiceAccountTokens;
@@ -17,6 +17,8 @@ export interface Credential {
   readonly certificate?: X509Certificate | undefined;
   /** The value of the `Authorization` header. */
   readonly authorization?: string | undefined;
+  /** Default: loopback. */
+  readonly origin?: TokenOrigin;
 }
 
 export interface Authentication {
@@ -35,7 +37,7 @@ export function createAuthentication({
   async function ofToken(
     token: string,
     audiences: readonly string[],
-    signal: AbortSignal,
+    { signal, origin }: { readonly signal: AbortSignal; readonly origin: TokenOrigin },
   ): Promise<{ readonly user: UserInfo; readonly audiences: readonly string[] } | { readonly reason: string }> {
     const verdict = await serviceAccountTokens.verify(token, { audiences, signal });
     if (verdict.kind === 'user') return { user: authenticated(verdict.user), audiences: verdict.audiences };
@@ -44,19 +46,19 @@ export function createAuthentication({
     const shared = audiences.filter((audience) => serviceAccountTokens.audiences.includes(audience));
     if (shared.length === 0) return { reason: 'invalid bearer token' };
     for (const authenticator of tokenAuthenticators) {
-      const user = await authenticator.authenticate(token, signal);
+      const user = await authenticator.authenticate(token, signal, origin);
       if (user) return { user: authenticated(user), audiences: shared };
     }
     return { reason: 'invalid bearer token' };
   }
 
   return {
-    async authenticate({ certificate, authorization }, signal) {
+    async authenticate({ certificate, authorization, origin = 'loopback' }, signal) {
       const byCertificate = certificate && userOfCertificate(certificate);
       if (byCertificate) return authenticated(byCertificate);
       const token = authorization === undefined ? undefined : bearerToken(authorization);
       if (token === undefined) return anonymous;
-      const answer = await ofToken(token, serviceAccountTokens.audiences, signal);
+      const answer = await ofToken(token, serviceAccountTokens.audiences, { signal, origin });
       if ('reason' in answer) throw new StatusError('Unauthorized', 'Unauthorized');
       return answer.user;
     },
@@ -65,7 +67,7 @@ export function createAuthentication({
       const { token = '', audiences } = review.spec ?? {};
       if (!token) throw new StatusError('BadRequest', 'token is required for TokenReview in authentication');
       const wanted = audiences?.length ? audiences : serviceAccountTokens.audiences;
-      const answer = await ofToken(token, wanted, signal);
+      const answer = await ofToken(token, wanted, { signal, origin: 'cluster' });
       const status =
         'reason' in answer
           ? { user: {}, error: `[${answer.reason}]` }

@@ -11,10 +11,13 @@ export interface UserInfo {
   readonly extra?: { readonly [key: string]: readonly string[] };
 }
 
+/** Where a token was shown: by a client on this machine's loopback, or by something that runs in the cluster, or by whoever had it reviewed. */
+export type TokenOrigin = 'loopback' | 'cluster';
+
 /** Knows a bearer token, or does not (undefined). Throws only when it cannot tell. */
 export interface TokenAuthenticator {
   readonly name: string;
-  authenticate(token: string, signal: AbortSignal): Promise<UserInfo | undefined>;
+  authenticate(token: string, signal: AbortSignal, origin: TokenOrigin): Promise<UserInfo | undefined>;
 }
 
 /** What a request wants to do: upstream's `authorizer.Attributes`. */

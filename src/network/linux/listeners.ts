@@ -3,6 +3,7 @@ import { pipeline } from 'node:stream/promises';
 import { bindUdp, listenTcp, type SocketAddress } from '#kernel';
 import type { Resolve } from '../dns/resolver.ts';
 import { serveDns } from '../dns/server.ts';
+import { RELAY_SOURCE } from '../clusters.ts';
 import type { LinkLocalServer } from '../network.ts';
 import type { Service } from '../rules/fabric.ts';
 import type { Fabric } from './fabric.ts';
@@ -93,7 +94,7 @@ export function httpListener({ address, port, onServer }: LinkLocalEndpoint, vpc
   };
 }
 
-/** Carries connections on to a port of the machine's loopback. */
+/** Carries connections on to a port of the machine's loopback, where they come from `RELAY_SOURCE`. */
 export function relayListener({ address, port }: SocketAddress, toPort: number): Listener {
   return {
     address,
@@ -101,7 +102,7 @@ export function relayListener({ address, port }: SocketAddress, toPort: number):
     protocols: ['tcp'],
     open({ namespace }) {
       const server = createServer({ allowHalfOpen: true }, (near) => {
-        const far = connect({ host: '127.0.0.1', port: toPort, allowHalfOpen: true });
+        const far = connect({ host: '127.0.0.1', port: toPort, localAddress: RELAY_SOURCE, allowHalfOpen: true });
         // Either side may reset at any time, which the pipelines pass on to the other.
         void Promise.allSettled([pipeline(near, far), pipeline(far, near)]);
       });

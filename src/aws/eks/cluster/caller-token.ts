@@ -1,4 +1,5 @@
 import { isDabbaError, type Clock } from '#base';
+import type { TokenOrigin } from '#kubernetes';
 import { readClaim, SignatureFault, SignatureVerifier, type Identities, type Principal } from '../../auth/index.ts';
 
 /** Bearer tokens of `aws eks get-token`: a presigned `sts:GetCallerIdentity`, never sent to STS but checked as STS would. */
@@ -25,17 +26,23 @@ const parameters = new Set([
 /** Who may call a cluster, by tokens of AWS. */
 export interface CallerTokens {
   /** The principal that signed the token for this cluster; undefined for any other text. */
-  verify(token: string, clusterName: string): Promise<Principal | undefined>;
+  verify(token: string, clusterName: string, origin: TokenOrigin): Promise<Principal | undefined>;
 }
 
-export function createCallerTokens(parts: { readonly identities: Identities; readonly clock: Clock }): CallerTokens {
+export function createCallerTokens(parts: {
+  readonly identities: Pick<Identities, 'find'>;
+  /** Who may sign tokens that are shown from within the cluster. */
+  readonly guestIdentities: Pick<Identities, 'find'>;
+  readonly clock: Clock;
+}): CallerTokens {
   const verifier = new SignatureVerifier();
   return {
-    async verify(token, clusterName) {
+    async verify(token, clusterName, origin) {
+      const identities = origin === 'cluster' ? parts.guestIdentities : parts.identities;
       const url = presignedUrl(token);
       if (!url) return undefined;
       try {
-        return await signer(url, clusterName, { ...parts, verifier });
+        return await signer(url, clusterName, { identities, clock: parts.clock, verifier });
       } catch (error) {
         if (error instanceof SignatureFault || isDabbaError(error, 'InvalidArgument')) return undefined;
         throw error;
@@ -58,7 +65,7 @@ function presignedUrl(token: string): URL | undefined {
 async function signer(
   url: URL,
   clusterName: string,
-  parts: { readonly identities: Identities; readonly clock: Clock; readonly verifier: SignatureVerifier },
+  parts: { readonly identities: Pick<Identities, 'find'>; readonly clock: Clock; readonly verifier: SignatureVerifier },
 ): Promise<Principal | undefined> {
   const query = url.search.slice(1);
   const headers = { host: url.host, [CLUSTER_HEADER]: clusterName };

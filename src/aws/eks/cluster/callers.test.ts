@@ -98,27 +98,29 @@ describe('tokens of callers', () => {
     clock: systemClock,
     identities: {
       find: async (id) => (id === 'AKIA1' ? { secretAccessKey, principal: user } : undefined),
-      hasExpired: () => false,
-      issueRoleSession: async () => await Promise.reject(new Error('not in this test')),
-      describeRole: async () => undefined,
     },
+    guestIdentities: { find: async () => undefined },
   });
 
   test('a token is good for the cluster it was signed for, for fifteen minutes', async () => {
-    assert.equal(await tokens.verify(tokenFor('c1'), 'c1'), user);
-    assert.equal(await tokens.verify(tokenFor('c1'), 'c2'), undefined);
+    assert.equal(await tokens.verify(tokenFor('c1'), 'c1', 'loopback'), user);
+    assert.equal(await tokens.verify(tokenFor('c1'), 'c2', 'loopback'), undefined);
     const minute = 60_000;
-    assert.equal(await tokens.verify(tokenFor('c1', { at: Date.now() - 14 * minute }), 'c1'), user);
-    assert.equal(await tokens.verify(tokenFor('c1', { at: Date.now() - 16 * minute }), 'c1'), undefined);
+    assert.equal(await tokens.verify(tokenFor('c1', { at: Date.now() - 14 * minute }), 'c1', 'loopback'), user);
+    assert.equal(await tokens.verify(tokenFor('c1', { at: Date.now() - 16 * minute }), 'c1', 'loopback'), undefined);
+  });
+
+  test('shown from within the cluster, it must be of somebody who may call from there', async () => {
+    assert.equal(await tokens.verify(tokenFor('c1'), 'c1', 'cluster'), undefined);
   });
 
   test('what is signed must be the question who one is, and nothing more', async () => {
-    assert.equal(await tokens.verify(tokenFor('c1', { action: 'AssumeRole' }), 'c1'), undefined);
-    assert.equal(await tokens.verify(tokenFor('c1', { service: 's3' }), 'c1'), undefined);
-    assert.equal(await tokens.verify(tokenFor('c1', { more: '&Action=AssumeRole' }), 'c1'), undefined);
-    assert.equal(await tokens.verify(tokenFor('c1', { more: '&Other=1' }), 'c1'), undefined);
+    assert.equal(await tokens.verify(tokenFor('c1', { action: 'AssumeRole' }), 'c1', 'loopback'), undefined);
+    assert.equal(await tokens.verify(tokenFor('c1', { service: 's3' }), 'c1', 'loopback'), undefined);
+    assert.equal(await tokens.verify(tokenFor('c1', { more: '&Action=AssumeRole' }), 'c1', 'loopback'), undefined);
+    assert.equal(await tokens.verify(tokenFor('c1', { more: '&Other=1' }), 'c1', 'loopback'), undefined);
     for (const text of ['', 'k8s-aws-v1.', 'k8s-aws-v1.%%%', 'k8s-aws-v1.aHR0cA', 'wrong'])
-      assert.equal(await tokens.verify(text, 'c1'), undefined);
+      assert.equal(await tokens.verify(text, 'c1', 'loopback'), undefined);
   });
 });
 

@@ -3,6 +3,7 @@
  * accounts: Amazon EKS User Guide, "pod identity webhook"), or for one with a pod identity association.
  */
 import type { AdmissionPlugin, ObjectName, types } from '#kubernetes';
+import { ENDPOINT_URL } from '../../vpc-endpoint.ts';
 import { idIn } from '../names.ts';
 import type { ClusterRecord } from '../records.ts';
 import type { EksState } from '../state.ts';
@@ -53,6 +54,7 @@ async function injectionFor(
     AWS_REGION: cluster.region,
     AWS_DEFAULT_REGION: cluster.region,
     AWS_STS_REGIONAL_ENDPOINTS: 'regional',
+    AWS_ENDPOINT_URL: ENDPOINT_URL,
   };
   const associations = await state.podIdentities.list(idIn({ ...cluster, cluster: cluster.name }, ''));
   const isAssociated = associations.some(

@@ -68,8 +68,8 @@ function callerAuthenticator(
   const key = clusterId(record, record.name);
   return {
     name: 'aws-iam',
-    async authenticate(token) {
-      const principal = await callers.verify(token, record.name);
+    async authenticate(token, _signal, origin) {
+      const principal = await callers.verify(token, record.name, origin);
       // What may have changed since the cluster came up: its mode, and whether it is there.
       const current = principal && (await state.clusters.get(key));
       if (!principal || current?.value.id !== record.id) return undefined;

@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
+import { RELAY_SOURCE } from '#network';
 import { impersonate } from '../../auth/impersonation.ts';
 import type { Attributes } from '../../auth/user.ts';
 import { StatusError } from '../../status.ts';
@@ -91,7 +92,8 @@ function authenticate({ authentication }: ApiParts, { request, signal }: Exchang
   // The listener is a TLS server.
   const socket = request.socket as TLSSocket;
   const certificate = socket.authorized ? socket.getPeerX509Certificate() : undefined;
-  return authentication.authenticate({ certificate, authorization: request.headers.authorization }, signal);
+  const origin = socket.remoteAddress === RELAY_SOURCE ? 'cluster' : 'loopback';
+  return authentication.authenticate({ certificate, authorization: request.headers.authorization, origin }, signal);
 }
 
 async function route(parts: ApiParts, exchange: Exchange): Promise<void> {

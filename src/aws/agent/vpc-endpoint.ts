@@ -1,0 +1,34 @@
+import type { Duplex } from 'node:stream';
+import { createServer } from 'node:net';
+import { pipeline } from 'node:stream/promises';
+import { messageOf, type Logger } from '#base';
+import type { LinkLocalServer } from '#network';
+import type { VpcCaller } from '../vpc-endpoint.ts';
+
+export interface VpcEndpointParts {
+  /** A connection to the AWS endpoint that speaks for this caller. Throws `Unavailable`. */
+  readonly dial: (caller: VpcCaller, signal: AbortSignal) => Promise<Duplex>;
+  readonly logger: Logger;
+}
+
+/** How long the control plane may take to answer a dial; SDKs try again. */
+const DIAL_MS = 5000;
+
+/** Carries connections from inside a VPC to the AWS endpoint, byte for byte: signatures cover the host and headers as the client wrote them. */
+export function vpcEndpointServer({ dial, logger }: VpcEndpointParts): LinkLocalServer {
+  return ({ vpcId }) =>
+    createServer({ allowHalfOpen: true }, (near) => {
+      near.on('error', () => near.destroy());
+      const address = near.remoteAddress?.replace(/^::ffff:/, '') ?? '';
+      dial({ vpcId, address }, AbortSignal.timeout(DIAL_MS)).then(
+        (far) => {
+          // Either side may reset at any time, which the pipelines pass on to the other.
+          void Promise.allSettled([pipeline(near, far), pipeline(far, near)]);
+        },
+        (error: unknown) => {
+          logger.warn('a connection to the AWS endpoint of a VPC failed', { vpcId, error: messageOf(error) });
+          near.destroy();
+        },
+      );
+    });
+}

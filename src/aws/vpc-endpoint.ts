@@ -1,0 +1,10 @@
+/** The AWS endpoint as everything inside a VPC finds it: at AWS a host name and public addresses for each service, here one address of the fabric. */
+export const ENDPOINT_ADDRESS = '169.254.170.66';
+export const ENDPOINT_PORT = 80;
+export const ENDPOINT_URL = `http://${ENDPOINT_ADDRESS}`;
+
+/** A caller inside a VPC, by the address it has there, which nobody else in the VPC can have. */
+export interface VpcCaller {
+  readonly vpcId: string;
+  readonly address: string;
+}
