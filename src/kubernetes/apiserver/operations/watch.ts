@@ -41,7 +41,10 @@ export async function openWatch(
   const { begin, test } = selectionOf(resource, query);
   const from = readVersion(query.resourceVersion);
   const cache = await cacheOf(parts, resource);
-  if (from) await parts.feed.waitFor(from);
+  if (from) {
+    await parts.feed.waitFor(from);
+    await parts.feed.recall(cache, from);
+  }
   const see = (change: Change): Seen | undefined => {
     if (begin && !change.shown.path.startsWith(begin)) return undefined;
     const type = change.typeFor(test);

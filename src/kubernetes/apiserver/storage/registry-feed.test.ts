@@ -92,6 +92,27 @@ test('changes since a version are kept, those before the first list are not', op
   );
 });
 
+test('changes before the first list are recalled, while the store has them', options, async () => {
+  await using world = await makeFeed();
+  const { store, feed } = world;
+  const before = await put(store, 'a');
+  await put(store, 'b');
+  await remove(store, 'a');
+  const cache = await feed.cache(configMaps);
+  await feed.recall(cache, before);
+  await feed.waitFor(await put(store, 'c'));
+  assert.deepEqual(
+    cache.changesAfter(before).map(({ now, shown }) => `${now ? '+' : '-'}${shown.path}`),
+    ['+default/b', '-default/a', '+default/c'],
+  );
+  await store.compact(await store.revision());
+  await feed.recall(cache, 1);
+  assert.throws(
+    () => cache.changesAfter(1),
+    (error) => isStatusError(error, 'Expired'),
+  );
+});
+
 test('old changes are forgotten, and asking for them is refused', options, async () => {
   await using world = await makeFeed();
   const { store, feed } = world;

@@ -102,6 +102,39 @@ export class RegistryFeed {
     });
   }
 
+  /**
+   * Lets the cache's changes begin at `revision`, if the store still has what came since and the cache has room for it: so a watch goes on from a revision that this process
+   * never saw. Otherwise the cache stays as it is.
+   */
+  async recall<T extends KubernetesObject>(cache: ResourceCache<T>, revision: number): Promise<void> {
+    const end = cache.changesBegin;
+    if (revision >= end || cache.room <= 0) return;
+    const events = await this.#history(cache, { revision, end });
+    // Somebody may have recalled the same meanwhile, or new changes have pushed old ones out.
+    if (events && cache.changesBegin === end) cache.recall(events, revision);
+  }
+
+  /** Changes behind `revision` up to `end`; undefined when the store has forgotten them or there are too many. */
+  async #history(
+    { prefix, room }: Pick<ResourceCache, 'prefix' | 'room'>,
+    { revision, end }: { readonly revision: number; readonly end: number },
+  ): Promise<readonly WatchEvent[] | undefined> {
+    const { store, signal } = this.#options;
+    const found: WatchEvent[] = [];
+    try {
+      const batches = store.watch(prefix, { fromRevision: revision + 1, isProgressWanted: true, signal });
+      for await (const batch of batches) {
+        if (batch.revision <= end) found.push(...batch.events);
+        if (found.length > room) return undefined;
+        if (batch.revision >= end) return found;
+      }
+      return undefined;
+    } catch (error) {
+      if (isDabbaError(error, 'FailedPrecondition')) return undefined;
+      throw error;
+    }
+  }
+
   #startCache(path: string, type: GroupVersionKind): Started {
     const prefix = this.#options.prefix + path;
     const cache = new ResourceCache(prefix, new StoredCodec(type));

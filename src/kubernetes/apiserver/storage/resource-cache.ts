@@ -59,6 +59,45 @@ export class ResourceCache<T extends KubernetesObject = KubernetesObject> {
     return this.#changes.slice(firstBehind(this.#changes, revision));
   }
 
+  /** The revision behind which all changes are kept. */
+  get changesBegin(): number {
+    return this.#forgottenRevision;
+  }
+
+  /** How many more changes can be kept. */
+  get room(): number {
+    return KEPT_CHANGES - this.#changes.length;
+  }
+
+  /**
+   * Adds to the changes those that came before them: `events` are all of the resource's between `revision` and `changesBegin`. Does nothing when there is no room for all, or
+   * an event does not say what was there before.
+   */
+  recall(events: readonly WatchEvent[], revision: number): void {
+    const changes: Change<T>[] = [];
+    for (const event of events) {
+      const change = this.#changeOf(event);
+      if (!change) return;
+      changes.push(change);
+    }
+    const size = changes.reduce((sum, { shown }) => sum + shown.bytes.length, 0);
+    if (changes.length > this.room || this.#keptBytes + size > KEPT_BYTES) return;
+    this.#changes.unshift(...changes);
+    this.#keptBytes += size;
+    this.#forgottenRevision = revision;
+  }
+
+  #changeOf(event: WatchEvent): Change<T> | undefined {
+    const { previous } = event;
+    const read = ({ key, value, modRevision }: KeyValue) =>
+      this.codec.read<T>(key.slice(this.prefix.length), value, modRevision);
+    const before = previous && read(previous);
+    if (event.kind === 'delete') return before && new Change(undefined, before, before.at(event.revision, this.codec));
+    if (!before && event.entry.version > 1) return undefined;
+    const now = read(event.entry);
+    return new Change(now, before, now);
+  }
+
   /** Calls `listener` in order with each change from now on. It must not throw. */
   onChange(listener: (change: Change<T>) => void): () => void {
     this.#listeners.add(listener);
