@@ -55,11 +55,13 @@ export class ObjectTable<T extends KubernetesObject> implements Pick<Informer<T>
     this.#reindex(key, undefined, before);
   }
 
-  /** Makes the table what a list says, telling the difference. */
+  /** Makes the table what a list says, telling the difference: what went, what changed, what came. Who counts room hears so who left it before who takes it. */
   replace(objects: readonly T[]): void {
     const listed = new Set(objects.map(keyOf));
     for (const key of Array.from(this.#objects.keys())) if (!listed.has(key)) this.remove(key);
-    for (const now of objects) {
+    const had = new Set(this.#objects.keys());
+    const isKnown = (object: T) => had.has(keyOf(object));
+    for (const now of [...objects.filter(isKnown), ...objects.filter((object) => !isKnown(object))]) {
       const before = this.#objects.get(keyOf(now));
       if (
         before?.metadata?.resourceVersion !== now.metadata?.resourceVersion ||

@@ -217,6 +217,22 @@ test('a node refuses what it has no room for', async () => {
   assert.deepEqual([phase, reason], ['Failed', 'OutOfcpu']);
 });
 
+test('the room of a pod whose object is gone is free, though its processes are still ending; that of one that is ending is not', async () => {
+  await using machine = new FakeNode();
+  await machine.start();
+  const wanting = (cpu: string) => ({ containers: [{ name: 'web', image, resources: { requests: { cpu } } }] });
+  await machine.run(wanting('1500m'));
+  await machine.until(isRunning);
+  machine.engine.stops.set(machine.runOf('web'), Promise.withResolvers());
+  await machine.client.delete(pods, { namespace: 'default', name: 'p' });
+  await machine.untilLogged(`stop ${machine.runOf('web')} 30000`);
+  await machine.run(wanting('1'), { name: 'early' });
+  assert.equal((await machine.until(({ phase }) => phase === 'Failed', 'early')).reason, 'OutOfcpu');
+  await machine.client.delete(pods, { namespace: 'default', name: 'p' }, { gracePeriodSeconds: 0 });
+  await machine.run(wanting('1'), { name: 'late' });
+  await machine.until(isRunning, 'late');
+});
+
 test('how a pod ended is told once, and not forgotten', async () => {
   await using machine = new FakeNode();
   await machine.start();

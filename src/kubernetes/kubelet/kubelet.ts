@@ -218,9 +218,7 @@ export class Kubelet {
     const run = new PodRun(context, pod, () => this.#queue.add(run.ref.uid));
     // One that was begun was taken before.
     if (pod.status?.startTime || pod.metadata?.deletionTimestamp) return run;
-    const others = Array.from(this.#runs.values(), (each) => each.pod).filter(
-      ({ status }) => status?.phase !== 'Succeeded' && status?.phase !== 'Failed',
-    );
+    const others = [...this.#runs.values()].filter(({ isCounted }) => isCounted).map((each) => each.pod);
     const { maxPods, nodeName, labels } = this.#node;
     const refusal = rejection(pod, {
       others,
@@ -229,6 +227,7 @@ export class Kubelet {
       maxPods,
     });
     if (refusal) {
+      run.isRefused = true;
       run.failure = refusal;
       run.event('Warning', refusal.reason, refusal.message);
     }

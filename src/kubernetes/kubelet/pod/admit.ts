@@ -13,7 +13,7 @@ export function rejection(
     labels,
     maxPods,
   }: {
-    /** Pods of the node that are not over. */
+    /** Pods of the node that its room is held for. */
     readonly others: readonly types.Pod[];
     readonly allocatable: Allocatable;
     readonly labels: { readonly [name: string]: string };

@@ -44,6 +44,8 @@ export class PodRun {
   pod: types.Pod;
   /** Its object is no more. */
   isGone = false;
+  /** The node had no place for it: nothing of it was ever made. */
+  isRefused = false;
   /** Its network, once it is there. */
   sandbox: AttachedInterface | undefined;
   areVolumesMade = false;
@@ -89,6 +91,15 @@ export class PodRun {
   /** True once the pod is to end: deleted, or failed as a whole. */
   get isEnding(): boolean {
     return this.isGone || this.pod.metadata?.deletionTimestamp !== undefined || this.failure !== undefined;
+  }
+
+  /**
+   * True while the node's room is held for it. One whose object is no more has given it back, even if its processes are still being ended: the scheduler counts pods by their
+   * objects, and what it has just given away must not be refused here.
+   */
+  get isCounted(): boolean {
+    const { phase } = this.pod.status ?? {};
+    return !this.isGone && !this.isRefused && phase !== 'Succeeded' && phase !== 'Failed';
   }
 
   /** How long its processes have to end by themselves. */
