@@ -106,6 +106,36 @@ test('a node that comes back in time keeps its pods', async () => {
   assert.equal(await isLeaving(run, 'p'), false);
 });
 
+test('patience with a taint that does not say when it came ends all the same', async () => {
+  await using run = start();
+  await addNode(run, 'n');
+  const patience = (tolerationSeconds: number) => ({
+    nodeName: 'n',
+    tolerations: [{ operator: 'Exists', effect: 'NoExecute', tolerationSeconds }],
+  });
+  await addPod(run, 'short', patience(5));
+  await addPod(run, 'long', patience(12));
+  const taint = async (taints: object[]) => {
+    await run.client.patch(nodes, { name: 'n' }, { kind: 'merge', body: { spec: { taints } } });
+    await run.settle();
+  };
+  const maintenance = { key: 'maintenance', effect: 'NoExecute' };
+  await taint([maintenance]);
+  await run.advance(4000);
+  assert.equal(await isLeaving(run, 'short'), false);
+  // Whatever else becomes of the node does not begin the count anew.
+  await taint([maintenance, { key: 'other', effect: 'NoSchedule' }]);
+  await run.advance(1000);
+  assert.deepEqual([await isLeaving(run, 'short'), await isLeaving(run, 'long')], [true, false]);
+  await taint([]);
+  await run.advance(20_000);
+  await taint([maintenance]);
+  await run.advance(8000);
+  assert.equal(await isLeaving(run, 'long'), false);
+  await run.advance(4000);
+  assert.ok(await isLeaving(run, 'long'));
+});
+
 test('when no node is heard of, nobody is sent away', async () => {
   await using run = start();
   await addNode(run, 'n');

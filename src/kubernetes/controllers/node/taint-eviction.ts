@@ -14,6 +14,8 @@ const NAME = 'taint-eviction-controller';
 export function taintEvictionController(parts: ControllerParts): Controller {
   const nodeCopy = parts.informers.of(nodes);
   const podCopy = podsIn(parts.informers);
+  /** Since when pods put up with taints that do not say when they came, by key: kubectl sets no time. The next controller begins anew, as upstream's does. */
+  const patient = new Map<string, { readonly uid: string; readonly since: number }>();
   return {
     name: NAME,
     wokenBy: [
@@ -22,7 +24,8 @@ export function taintEvictionController(parts: ControllerParts): Controller {
         return isTainted ? podCopy.by('node', metaOf((now ?? before)!).name).map(keyOf) : [];
       }),
       wakes(podCopy, ({ now, before }) => {
-        if (!now?.spec?.nodeName || (before?.spec?.nodeName && before.spec.tolerations === now.spec.tolerations))
+        if (!now) return patient.has(keyOf(before!)) ? [keyOf(before!)] : [];
+        if (!now.spec?.nodeName || (before?.spec?.nodeName && before.spec.tolerations === now.spec.tolerations))
           return [];
         return [keyOf(now)];
       }),
@@ -32,12 +35,15 @@ export function taintEvictionController(parts: ControllerParts): Controller {
     async reconcile(key, step) {
       const pod = podCopy.get(key);
       const node = pod && nodeCopy.get(pod.spec?.nodeName ?? '');
-      if (!pod || !node || isDeleting(pod)) return undefined;
-      const at = evictionAt(pod, evicting(node), parts.clock.now());
-      if (at === undefined) return undefined;
-      const leftMs = at - parts.clock.now();
-      if (leftMs > 0) return { afterMs: leftMs };
-      return evict(pod, step, parts);
+      if (!pod || !node || isDeleting(pod)) return void patient.delete(key);
+      const { uid } = metaOf(pod);
+      const now = parts.clock.now();
+      const known = patient.get(key);
+      const since = known?.uid === uid ? known.since : now;
+      const at = evictionAt(pod, evicting(node), since);
+      if (at === undefined) return void patient.delete(key);
+      patient.set(key, { uid, since });
+      return at > now ? { afterMs: at - now } : evict(pod, step, parts);
     },
   };
 }
@@ -46,11 +52,11 @@ function evicting({ spec }: Node): readonly Taint[] {
   return (spec?.taints ?? []).filter(({ effect }) => effect === 'NoExecute');
 }
 
-/** When the pod has to go; undefined if it may stay. */
-export function evictionAt({ spec }: Pod, taints: readonly Taint[], nowMs: number): number | undefined {
+/** When the pod has to go; undefined if it may stay. Taints without a time came at `sinceMs`. */
+function evictionAt({ spec }: Pod, taints: readonly Taint[], sinceMs: number): number | undefined {
   if (!taints.length) return undefined;
   const tolerations = spec?.tolerations ?? [];
-  if (!taints.every((taint) => isTolerated(tolerations, taint))) return nowMs;
+  if (!taints.every((taint) => isTolerated(tolerations, taint))) return sinceMs;
   // The shortest patience of those that are put to the test, each from when its taint came.
   const ends = taints.flatMap((taint) => {
     const limits = tolerations
@@ -58,7 +64,7 @@ export function evictionAt({ spec }: Pod, taints: readonly Taint[], nowMs: numbe
       .map(({ tolerationSeconds }) => tolerationSeconds)
       .filter((seconds) => seconds !== undefined);
     if (!limits.length) return [];
-    const since = taint.timeAdded === undefined ? nowMs : instantOf(taint.timeAdded);
+    const since = taint.timeAdded === undefined ? sinceMs : instantOf(taint.timeAdded);
     return [since + Math.max(0, Math.min(...limits)) * 1000];
   });
   return ends.length ? Math.min(...ends) : undefined;
