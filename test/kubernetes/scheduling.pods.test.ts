@@ -1,5 +1,8 @@
 /** Placement, quotas of pods, tokens in pods and kubectl itself, as upstream's sig-scheduling, sig-auth and sig-cli tests use them. */
 import assert from 'node:assert/strict';
+import { createPublicKey, verify } from 'node:crypto';
+import { copyFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { type Json, until, untilGone } from './api.ts';
 import { busybox, type NodeCluster, Pods, startNodeCluster } from './with-nodes.ts';
@@ -157,8 +160,22 @@ test(
     });
     const partial = await own.create('pods', own.pod('true', { resources: { requests: { cpu: '300m' } } }));
     assert.deepEqual(partial.spec.containers[0].resources.requests, { cpu: '300m', memory: '200Mi' });
-    for (const requests of [{ cpu: '10m' }, { cpu: '600m' }])
-      await own.api.refused(403, 'POST', own.path('pods'), own.pod('true', { resources: { requests } }));
+    const small = { requests: { cpu: '10m' } };
+    for (const [resources, why] of [
+      [small, /minimum cpu usage per Container is 50m, but request is 10m/],
+      [{ requests: { cpu: '600m' }, limits: { cpu: '600m' } }, /maximum cpu usage per Container is 500m/],
+    ] as const) {
+      const { message } = await own.api.refused(403, 'POST', own.path('pods'), own.pod('true', { resources }));
+      assert.match(message, why);
+    }
+    const range = await own.api.get(own.path('limitranges', 'range'));
+    range.spec.limits[0].min = { cpu: '9m' };
+    await own.api.put(own.path('limitranges', 'range'), range);
+    await own.create('pods', own.pod('true', { resources: small }));
+    await own.api.delete(own.path('limitranges', 'range'));
+    await untilGone(own.api, own.path('limitranges', 'range'));
+    const after = await own.create('pods', own.pod('true'));
+    assert.deepEqual(after.spec.containers[0].resources, {});
   },
 );
 
@@ -241,13 +258,22 @@ test('[sig-api-machinery] ResourceQuota should verify ResourceQuota with termina
 
 const mount = '/var/run/secrets/kubernetes.io/serviceaccount';
 test('[sig-auth] ServiceAccounts should mount an API token into pods', options, async () => {
-  const output = await pods.output(
-    `cat ${mount}/namespace; echo; grep -c CERTIFICATE ${mount}/ca.crt; cat ${mount}/token`,
-  );
-  const [namespace, lines, token] = output.split('\n');
-  assert.deepEqual([namespace, lines], [pods.namespace, '2']);
-  const review = await pods.api.post('/apis/authentication.k8s.io/v1/tokenreviews', { spec: { token } });
-  assert.equal(review.status.user.username, `system:serviceaccount:${pods.namespace}:default`);
+  // The token is good for as long as its pod is there.
+  const { metadata } = await pods.ready(pods.pod('sleep 600'));
+  const read = async (file: string): Promise<string> =>
+    await kubectl('exec', metadata.name, '--', 'cat', `${mount}/${file}`);
+  assert.equal(await read('namespace'), pods.namespace);
+  const { data } = await pods.api.get(pods.path('configmaps', 'kube-root-ca.crt'));
+  assert.equal(await read('ca.crt'), data['ca.crt'].trim());
+  const review = await pods.api.post('/apis/authentication.k8s.io/v1/tokenreviews', {
+    spec: { token: await read('token') },
+  });
+  const { user } = review.status;
+  assert.equal(user.username, `system:serviceaccount:${pods.namespace}:default`);
+  for (const group of ['serviceaccounts', `serviceaccounts:${pods.namespace}`, 'authenticated'])
+    assert.ok(user.groups.includes(`system:${group}`), group);
+  assert.deepEqual(user.extra['authentication.kubernetes.io/pod-name'], [metadata.name]);
+  await remove(metadata.name);
 });
 test('[sig-auth] ServiceAccounts should mount projected service account token', options, async () => {
   const volumes = [
@@ -274,12 +300,35 @@ test(
   '[sig-auth] ServiceAccounts ServiceAccountIssuerDiscovery should support OIDC discovery of service account issuer',
   options,
   async () => {
-    const script = `T=$(cat ${mount}/token); for p in .well-known/openid-configuration openid/v1/jwks; do printf 'GET /%s HTTP/1.0\\r\\nHost: kubernetes.default.svc\\r\\nAuthorization: Bearer %s\\r\\n\\r\\n' $p $T | timeout 10 ssl_client kubernetes.default.svc 2>/dev/null || wget -q --no-check-certificate -O- --header "Authorization: Bearer $T" https://kubernetes.default.svc/$p; done`;
-    const output = await pods.output(script);
-    assert.match(output, /"jwks_uri"/);
-    assert.match(output, /"kty"/);
+    const image = await imageWithKubectl();
+    const volumes = [
+      { name: 'token', projected: { sources: [{ serviceAccountToken: { path: 'token', audience: 'oidc-test' } }] } },
+    ];
+    const container = { image, volumeMounts: [{ name: 'token', mountPath: '/t' }] };
+    const script =
+      'kubectl get --raw /.well-known/openid-configuration; echo; kubectl get --raw /openid/v1/jwks; echo; cat /t/token';
+    const [found = '', keys = '', token = ''] = (await pods.output(script, container, { volumes })).split(/\n+/);
+    const { issuer, jwks_uri: keysAt } = JSON.parse(found);
+    assert.match(keysAt, /^https:/);
+    const [header, payload, signature] = token.split('.').map((part) => Buffer.from(part, 'base64url'));
+    const claims = JSON.parse(payload!.toString());
+    assert.equal(claims.iss, issuer);
+    assert.deepEqual(claims.aud, ['oidc-test']);
+    const jwk = JSON.parse(keys).keys.find(({ kid }: Json) => kid === JSON.parse(header!.toString()).kid);
+    const signed = Buffer.from(token.slice(0, token.lastIndexOf('.')));
+    const key = createPublicKey({ key: jwk, format: 'jwk' });
+    assert.ok(verify('sha256', signed, { key, dsaEncoding: 'ieee-p1363' }, signature!));
   },
 );
+/** A pod has no other client that speaks the server's TLS; kubectl is linked with nothing and finds the cluster by its pod's own account. */
+async function imageWithKubectl(): Promise<string> {
+  const { dabba } = cluster;
+  const [path = ''] = (await dabba.client('which', ['kubectl'])).stdout.split('\n');
+  const dockerfile = dabba.file('kubectl-image/Dockerfile', `FROM ${busybox}\nCOPY kubectl /bin/kubectl\n`);
+  copyFileSync(path, join(dockerfile, '../kubectl'));
+  await dabba.docker('build', '-q', '-t', 'kubectl:test', join(dockerfile, '..'));
+  return 'kubectl:test';
+}
 
 // kubectl
 
@@ -346,6 +395,8 @@ test('[sig-cli] run pod should create a pod from an image when restart is Never'
 });
 test("[sig-cli] replace should update a single-container pod's image", options, async () => {
   await kubectl('run', 'replaced', '--image', busybox, '--', 'sleep', '600');
+  // Until it runs, the kubelet writes too.
+  await kubectl('wait', '--for=condition=Ready', 'pod/replaced', '--timeout=30s');
   const pod = await pods.api.get(pods.path('pods', 'replaced'));
   const image = busybox.replace(':latest', '');
   const file = cluster.dabba.file(
@@ -396,6 +447,7 @@ const controller = (name: string): string =>
         template: {
           metadata: { labels: { app: name } },
           spec: {
+            terminationGracePeriodSeconds: 1,
             containers: [{ name: 'c', image: busybox, command: ['sleep', '600'], ports: [{ containerPort: 6379 }] }],
           },
         },
