@@ -17,4 +17,4 @@ export * from './page.ts';
 export * from './service.ts';
 export * from './sts/index.ts';
 export * from './tags.ts';
-export * from './vpc-endpoint.ts';
+export * from './vpc-addresses.ts';

@@ -19,6 +19,7 @@ import {
   Idempotency,
   instanceProfiles,
   openIam,
+  type MetadataServer,
   type ServiceDefinition,
   type TaskRole,
   type VpcCaller,
@@ -40,6 +41,8 @@ export interface Cloud {
   readonly reconciling: Omit<RunReconcilersOptions, 'signal'>;
   /** A call of the AWS APIs, of a caller on loopback or inside a VPC. */
   aws(request: IncomingMessage, response: ServerResponse, from?: VpcCaller): Promise<void>;
+  /** What an instance reads of itself. */
+  readonly metadata: MetadataServer;
   registry(request: IncomingMessage, response: ServerResponse): Promise<void>;
   /** Credentials of a task's role, for the agent on its node. */
   taskCredentials(taskArn: string, role: TaskRole): ReturnType<ReturnType<typeof createEcs>['taskCredentials']>;
@@ -78,6 +81,7 @@ export async function composeCloud(
     store,
     publicCidr: settings.publicCidr,
     instanceProfiles: instanceProfiles(iam.directory),
+    identities,
   });
   const logsDirectory = join(layout.data, 'logs');
   const logs = createLogs({ ...common, store, directory: logsDirectory });
@@ -143,6 +147,7 @@ export async function composeCloud(
     services,
     reconciling: { ...common, store, reconcilers: [...ec2.reconcilers, ...ecs.reconcilers, ...eks.reconcilers] },
     aws: (request, response, from) => edge.handle(request, response, from),
+    metadata: ec2.metadata,
     registry: (request, response) => registry.handle(request, response),
     taskCredentials: (taskArn, role) => ecs.taskCredentials(taskArn, role),
     eks,

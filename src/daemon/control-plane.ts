@@ -17,7 +17,7 @@ import { mayAccess } from './rights.ts';
 import { rememberSettings, type Layout, type Settings } from './settings.ts';
 import { serveSocket, type SocketCall } from './socket-api.ts';
 import type { ControlStatus } from './status.ts';
-import { serveVpcEndpoint } from './vpc-endpoint.ts';
+import { serveVpcServices } from './vpc-services.ts';
 
 /** How long the host may take to be ready before a start counts as failed. */
 const READY_TIMEOUT_MS = 60_000;
@@ -58,7 +58,12 @@ async function run(layout: Layout, settings: Settings, announce: Announcer): Pro
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
   });
-  held.use(await serveVpcEndpoint(layout.vpcEndpointSocket, (...call) => cloud.aws(...call)));
+  held.use(
+    await serveVpcServices(layout.vpcServicesSocket, {
+      aws: (...call) => cloud.aws(...call),
+      metadata: cloud.metadata,
+    }),
+  );
   rememberSettings(layout, settings);
   held.use(
     await serveRemoteStore({

@@ -13,11 +13,13 @@ import {
   ENDPOINT_PORT,
   LINK_LOCAL_ADDRESS,
   LINK_LOCAL_PORT,
+  METADATA_ADDRESS,
+  METADATA_PORT,
   POD_IDENTITY_ADDRESS,
   POD_IDENTITY_PORT,
   podIdentityServer,
   sandboxLocator,
-  vpcEndpointServer,
+  vpcRelay,
 } from '#aws/agent';
 import type { Store } from '#store';
 import { publishedBaseImages } from './gallery-client.ts';
@@ -28,7 +30,7 @@ import { localRegistries } from './registries.ts';
 import type { Layout, Settings } from './settings.ts';
 import type { HostStatus } from './status.ts';
 import { callSocket } from './socket-api.ts';
-import { dialVpcEndpoint } from './vpc-endpoint.ts';
+import { dialVpcService, type VpcService } from './vpc-services.ts';
 
 /** How long sandboxes may take to end at a reset. */
 const SANDBOX_END_MS = 10_000;
@@ -117,14 +119,13 @@ export function composeHost(layout: Layout, settings: Settings, store: Store, lo
       },
     }),
   );
-  plane.serveLinkLocal(
-    ENDPOINT_ADDRESS,
-    ENDPOINT_PORT,
-    vpcEndpointServer({
-      dial: async (caller, signal) => await dialVpcEndpoint(layout.vpcEndpointSocket, caller, signal),
+  const relay = (service: VpcService) =>
+    vpcRelay({
+      dial: async (caller, signal) => await dialVpcService(layout.vpcServicesSocket, { service, caller }, signal),
       logger,
-    }),
-  );
+    });
+  plane.serveLinkLocal(ENDPOINT_ADDRESS, ENDPOINT_PORT, relay('aws'));
+  plane.serveLinkLocal(METADATA_ADDRESS, METADATA_PORT, relay('metadata'));
   if (services.linkLocal) plane.serveLinkLocal(LINK_LOCAL_ADDRESS, LINK_LOCAL_PORT, services.linkLocal);
   const makeWorker = () =>
     createNodeWorker({

@@ -32,8 +32,8 @@ export interface Layout {
   /** Runtime files: sockets, pid files, bundles. Short, because socket paths hold 107 bytes. */
   readonly runtime: string;
   readonly controlSocket: string;
-  /** Where the host carries AWS calls from inside VPCs. */
-  readonly vpcEndpointSocket: string;
+  /** Where the host carries what is asked inside VPCs of the AWS endpoint and of the metadata service. */
+  readonly vpcServicesSocket: string;
   readonly storeSocket: string;
   readonly hostSocket: string;
   readonly dockerSocket: string;
@@ -59,7 +59,7 @@ export function layoutOf(data: string = DEFAULT_DATA_DIRECTORY): Layout {
     instance,
     runtime,
     controlSocket: join(runtime, 'control.sock'),
-    vpcEndpointSocket: join(runtime, 'aws.sock'),
+    vpcServicesSocket: join(runtime, 'vpc.sock'),
     storeSocket: join(runtime, 'store.sock'),
     hostSocket: join(runtime, 'host.sock'),
     dockerSocket,

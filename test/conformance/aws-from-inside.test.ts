@@ -81,7 +81,7 @@ suite(
       await cluster.kubectl('wait', '--for=condition=Ready', `pod/${name}`, '--timeout=60s');
     };
     /** A call signed here and sent from within the pod; what wget says. */
-    const call = async (pod: string, keys: Keys, service: string, body: string) => {
+    const call = async (pod: string, keys: Keys, service: string, body: string, at?: string) => {
       const signer = new SignatureV4({
         service,
         region: 'us-east-1',
@@ -92,7 +92,7 @@ suite(
           ...(keys.Token && { sessionToken: keys.Token }),
         },
       });
-      const endpoint = new URL(await within(pod, 'echo $AWS_ENDPOINT_URL'));
+      const endpoint = new URL(at ?? (await within(pod, 'echo $AWS_ENDPOINT_URL')));
       const { headers } = await signer.sign({
         method: 'POST',
         protocol: endpoint.protocol,
@@ -228,6 +228,46 @@ suite(
       assert.equal(await shown(), '200');
       assert.equal(await shown('--interface', '127.0.0.2'), '401');
       assert.match(await within('worker', 'wget -q -O- $AWS_ENDPOINT_URL/_dabba/health 2>&1 || true'), /40\d/);
+    });
+
+    test('the instance under a host-network pod tells about itself; other pods see it where its hop limit lets them', async () => {
+      const container = { name: 'c', image: busybox, command: ['sleep', '3600'] };
+      const spec = { hostNetwork: true, terminationGracePeriodSeconds: 0, containers: [container] };
+      await cluster.apply('default', { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'on-host' }, spec });
+      await cluster.kubectl('wait', '--for=condition=Ready', 'pod/on-host', '--timeout=60s');
+      const question = 'PUT /latest/api/token HTTP/1.0\\r\\nX-aws-ec2-metadata-token-ttl-seconds: 60\\r\\n\\r\\n';
+      const token = `$(printf '${question}' | nc 169.254.169.254 80 | tail -n 1)`;
+      const read = async (pod: string, path: string) =>
+        await within(
+          pod,
+          `wget -q -O- --header "X-aws-ec2-metadata-token: ${token}" http://169.254.169.254/latest/${path} 2>&1 || true`,
+        );
+      const nameOf = async (pod: string) =>
+        (await cluster.kubectl('get', 'pod', pod, '-o', 'jsonpath={.spec.nodeName}')).trim();
+      const instanceOf = async (pod: string) =>
+        await dabba.aws(
+          'ec2',
+          'describe-instances',
+          '--filters',
+          `Name=private-dns-name,Values=${await nameOf(pod)}`,
+          '--query',
+          'Reservations[].Instances[].InstanceId',
+        );
+      const id = await instanceOf('on-host');
+      assert.equal(await read('on-host', 'meta-data/instance-id'), id);
+      assert.equal(await read('on-host', 'meta-data/local-hostname'), await nameOf('on-host'));
+      assert.equal(await read('on-host', 'meta-data/placement/region'), 'us-east-1');
+      assert.match(await read('on-host', 'dynamic/instance-identity/document'), new RegExp(id));
+      assert.match(await within('on-host', 'wget -q -O- http://169.254.169.254/latest/meta-data/ 2>&1 || true'), /401/);
+      const keys = JSON.parse(await read('on-host', 'meta-data/iam/security-credentials/c1')) as Keys;
+      const endpoint = 'http://169.254.170.66/';
+      assert.match(await call('on-host', keys, 'sts', whoAmI, endpoint), new RegExp(`assumed-role/c1/${id}`));
+
+      const under = await instanceOf('worker');
+      assert.doesNotMatch(await read('worker', 'meta-data/instance-id'), /^i-/);
+      const more = ['--instance-id', under, '--http-put-response-hop-limit', '2'];
+      await dabba.aws('ec2', 'modify-instance-metadata-options', ...more);
+      assert.equal(await read('worker', 'meta-data/instance-id'), under);
     });
 
     test('the trail tells who called, by the address in the VPC', async () => {

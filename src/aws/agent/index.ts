@@ -6,7 +6,7 @@ import { openAwsLog } from './awslogs.ts';
 import { JsonClient } from './json-client.ts';
 import { linkLocalServer } from './link-local.ts';
 import { taskRegistryCredentials } from './registry-credentials.ts';
-import { ENDPOINT_URL } from '../vpc-endpoint.ts';
+import { ENDPOINT_URL } from '../vpc-addresses.ts';
 import { RoleCredentials, type CredentialsSource } from './role-credentials.ts';
 import type { SandboxLocator } from './sandboxes.ts';
 
@@ -16,8 +16,8 @@ export { createEksAgent, type EksAgent, type EksAgentOptions } from './eks-agent
 export { POD_IDENTITY_ADDRESS, POD_IDENTITY_PORT, podIdentityServer } from './pod-identity.ts';
 export { sandboxLocator, type FoundSandbox, type SandboxLocator } from './sandboxes.ts';
 export type { Credentials } from './signed-request.ts';
-export { vpcEndpointServer, type VpcEndpointParts } from './vpc-endpoint.ts';
-export { ENDPOINT_ADDRESS, ENDPOINT_PORT, type VpcCaller } from '../vpc-endpoint.ts';
+export { vpcRelay, type VpcRelayParts } from './vpc-relay.ts';
+export { ENDPOINT_ADDRESS, ENDPOINT_PORT, METADATA_ADDRESS, METADATA_PORT, type VpcCaller } from '../vpc-addresses.ts';
 
 export interface EcsAgentOptions {
   /** Base URL of the AWS endpoint, `http://127.0.0.1:4566`. */

@@ -2,6 +2,7 @@ import type { Clock, Logger, Random } from '#base';
 import { networkRecords, type NetworkInterface, type SecurityGroup, type Subnet, type Vpc } from '#network';
 import type { Reconciler } from '#reconcile';
 import type { Operation, Store } from '#store';
+import type { Identities } from '../auth/index.ts';
 import { defineService, type ServiceDefinition } from '../service.ts';
 import { addressHandlers } from './addresses.ts';
 import { ensureDefaultVpc, findDefaultVpc } from './default-vpc.ts';
@@ -20,6 +21,7 @@ import { instanceReconciler } from './instance-reconciler.ts';
 import { Instances } from './instances.ts';
 import { internetGatewayHandlers } from './internet-gateways.ts';
 import { mustGet } from './kinds.ts';
+import { createMetadataServer, type MetadataServer } from './metadata/server.ts';
 import { networkInterfaceHandlers } from './network-interfaces.ts';
 import { routeTableHandlers } from './route-tables.ts';
 import { allIn, keyIn, type Ec2State, type Scope } from './scope.ts';
@@ -37,6 +39,8 @@ export type { PlannedGroup, ServiceGroupRequest } from './group-plans.ts';
 export type { InstanceProfiles } from './instance-handlers.ts';
 export type { InstanceRecord } from './instance-records.ts';
 export type { InstanceRequest, Instances, PlannedInstance } from './instances.ts';
+export type { MetadataOptions } from './metadata/options.ts';
+export type { MetadataServer } from './metadata/server.ts';
 export type { InterfaceRequest, PlannedInterface } from './interfaces.ts';
 export type { Scope } from './scope.ts';
 
@@ -87,6 +91,8 @@ export interface Ec2Options {
   readonly logger: Logger;
   /** Default: there are none. */
   readonly instanceProfiles?: InstanceProfiles;
+  /** Where the sessions of instances' roles come from. Default: nowhere. */
+  readonly identities?: Pick<Identities, 'issueRoleSession'>;
 }
 
 /** The EC2 service and what it offers to other services. */
@@ -94,6 +100,8 @@ export function createEc2(options: Ec2Options): {
   readonly definition: ServiceDefinition;
   readonly network: VpcNetwork;
   readonly instances: Instances;
+  /** What answers at 169.254.169.254. */
+  readonly metadata: MetadataServer;
   /** To be run by the one loop; each may run again at any time. */
   readonly reconcilers: readonly Reconciler[];
 } {
@@ -102,13 +110,14 @@ export function createEc2(options: Ec2Options): {
   const interfaces = new Interfaces(state, uses);
   const instances = new Instances(state, interfaces);
   const network = vpcNetwork(state, interfaces, uses);
+  const profiles = options.instanceProfiles ?? (() => undefined);
   const handlers = {
     ...vpcHandlers(state, uses),
     ...subnetHandlers(state, uses),
     ...securityGroupHandlers(state, uses),
     ...securityGroupChangeHandlers(state, uses),
     ...networkInterfaceHandlers(state, interfaces),
-    ...instanceHandlers(state, instances, options.instanceProfiles ?? (() => undefined)),
+    ...instanceHandlers(state, instances, profiles),
     ...imageHandlers,
     ...internetGatewayHandlers(state, uses),
     ...routeTableHandlers(state, uses),
@@ -125,8 +134,19 @@ export function createEc2(options: Ec2Options): {
     permissions,
   });
   const reconcilers = [instanceReconciler({ store: options.store, clock: options.clock, instances, interfaces })];
-  return { definition, network, instances, reconcilers };
+  const metadata = createMetadataServer({
+    ...options,
+    instances,
+    profiles,
+    records: state.records,
+    identities: options.identities ?? noSessions,
+  });
+  return { definition, network, instances, metadata, reconcilers };
 }
+
+const noSessions: Pick<Identities, 'issueRoleSession'> = {
+  issueRoleSession: async () => await Promise.reject(new Error('no identities were given')),
+};
 
 function vpcNetwork(state: Ec2State, interfaces: Interfaces, uses: Uses): VpcNetwork {
   const { records } = state;

@@ -12,6 +12,7 @@ import { instanceTypes } from './instance-types.ts';
 import { toInstanceStatus, toReservations, toState, toTypeInfo } from './instance-view.ts';
 import { newReservation, type InstanceRequest, type Instances } from './instances.ts';
 import { mustGet } from './kinds.ts';
+import { metadataOptions, toMetadataOptions } from './metadata/options.ts';
 import { allIn, type Ec2State, type Scope } from './scope.ts';
 import { tagsFor } from './tags.ts';
 
@@ -149,6 +150,15 @@ export function instanceHandlers(state: Ec2State, instances: Instances, profiles
       return { StartingInstances: await changed(context, before) };
     },
 
+    async ModifyInstanceMetadataOptions(input, context) {
+      const { id } = await mustGet(records, context, 'instance', input.InstanceId);
+      const { value } = await records.update(id, (instance) => ({
+        ...instance,
+        metadataOptions: metadataOptions(input, instance.metadataOptions),
+      }));
+      return { InstanceId: value.id, InstanceMetadataOptions: toMetadataOptions(value.metadataOptions) };
+    },
+
     DescribeInstanceTypes(input) {
       const rows = instanceTypes()
         .map((type) => ({ ...type, id: type.name, tags: {} }))
@@ -236,6 +246,7 @@ async function requestOf(
       assignPublicIp: card?.AssociatePublicIpAddress,
       tags: tagsFor('instance', input.TagSpecifications),
       instanceProfile: profile && { arn: profile.arn, id: profile.id },
+      metadataOptions: metadataOptions(input.MetadataOptions),
       isTerminationProtected: input.DisableApiTermination ?? false,
       clientToken: input.ClientToken,
     },

@@ -1,4 +1,5 @@
 import type { Tags } from '#network';
+import type { MetadataOptions } from './metadata/options.ts';
 
 export type InstanceStateName = 'pending' | 'running' | 'shutting-down' | 'terminated' | 'stopping' | 'stopped';
 
@@ -24,6 +25,10 @@ export interface InstanceRecord {
   readonly securityGroupIds: readonly string[];
   /** ARN and id of the profile whose role its credentials are of. */
   readonly instanceProfile?: { readonly arn: string; readonly id: string };
+  /** The role whose sessions it has, where a service says so and no profile. */
+  readonly roleArn?: string;
+  /** Absent in records from before there was a metadata service: the image's. */
+  readonly metadataOptions?: MetadataOptions;
   readonly isTerminationProtected: boolean;
   /** The service that made it and looks after it, for example `eks`. */
   readonly managedBy?: string;

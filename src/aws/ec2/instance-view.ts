@@ -3,6 +3,7 @@ import { macAddressOf, type SecurityGroup } from '#network';
 import { privateDnsName, publicDnsName } from './dns-names.ts';
 import { stateCodes, type InstanceRecord, type InstanceStateName } from './instance-records.ts';
 import { findInstanceType, type InstanceType } from './instance-types.ts';
+import { toMetadataOptions } from './metadata/options.ts';
 import { toTags } from './tags.ts';
 import { zoneId } from './zones.ts';
 
@@ -33,6 +34,7 @@ export function toInstance(record: InstanceRecord, groups: ReadonlyMap<string, S
       GroupName: '',
       Tenancy: 'default',
     },
+    MetadataOptions: toMetadataOptions(record.metadataOptions),
     Monitoring: { State: 'disabled' },
     PrivateDnsName: dnsName,
     PublicDnsName: publicIp ? publicDnsName(record.region, publicIp) : '',

@@ -15,6 +15,7 @@ import type { InstanceRecord } from './instance-records.ts';
 import { findInstanceType, type InstanceType } from './instance-types.ts';
 import type { Interfaces } from './interfaces.ts';
 import { mustGet } from './kinds.ts';
+import { defaultMetadataOptions, type MetadataOptions } from './metadata/options.ts';
 import { keyIn, newId, type Ec2State, type Scope } from './scope.ts';
 
 /** One CPU in the units of nodes. */
@@ -31,6 +32,9 @@ export interface InstanceRequest extends Scope {
   readonly assignPublicIp?: boolean | undefined;
   readonly tags: { readonly [key: string]: string };
   readonly instanceProfile?: InstanceRecord['instanceProfile'] | undefined;
+  readonly roleArn?: string;
+  /** Default: those of the image. */
+  readonly metadataOptions?: MetadataOptions;
   readonly isTerminationProtected?: boolean;
   readonly managedBy?: string;
   /** The Kubernetes cluster it is to be a node of. */
@@ -111,6 +115,8 @@ export class Instances {
       ...(networkInterface.publicIp && { publicIp: networkInterface.publicIp }),
       securityGroupIds: networkInterface.securityGroupIds,
       ...(request.instanceProfile && { instanceProfile: request.instanceProfile }),
+      ...(request.roleArn && { roleArn: request.roleArn }),
+      metadataOptions: request.metadataOptions ?? defaultMetadataOptions,
       isTerminationProtected: request.isTerminationProtected ?? false,
       ...(request.managedBy && { managedBy: request.managedBy }),
       nodeId: node.id,

@@ -3,7 +3,7 @@ import { isDabbaError, type Clock, type Logger, type Random } from '#base';
 import { SignatureVerifier, type Authorizer, type Identities } from '../auth/index.ts';
 import type { Idempotency } from '../idempotency.ts';
 import type { ServiceDefinition } from '../service.ts';
-import type { VpcCaller } from '../vpc-endpoint.ts';
+import type { VpcCaller } from '../vpc-addresses.ts';
 import { jsonWire, type Structure, type WireReply } from '../wire/index.ts';
 import { authenticate } from './authenticate.ts';
 import { authorize, giveContext } from './authorize.ts';

@@ -3,7 +3,7 @@
  * accounts: Amazon EKS User Guide, "pod identity webhook"), or for one with a pod identity association.
  */
 import type { AdmissionPlugin, ObjectName, types } from '#kubernetes';
-import { ENDPOINT_URL } from '../../vpc-endpoint.ts';
+import { ENDPOINT_URL } from '../../vpc-addresses.ts';
 import { idIn } from '../names.ts';
 import type { ClusterRecord } from '../records.ts';
 import type { EksState } from '../state.ts';

@@ -1,5 +1,5 @@
 import type { NetworkInterface } from '#network';
-import { findInstanceType, maxPodsOf, privateDnsName } from '../../ec2/index.ts';
+import { findInstanceType, maxPodsOf, privateDnsName, type MetadataOptions } from '../../ec2/index.ts';
 import { idIn } from '../names.ts';
 import { nodegroupTags } from '../nodegroups.ts';
 import type { ClusterKeys, ClusterRecord, NodegroupRecord, NodeRecord } from '../records.ts';
@@ -12,6 +12,9 @@ const effects = {
   NO_EXECUTE: 'NoExecute',
   PREFER_NO_SCHEDULE: 'PreferNoSchedule',
 } as const;
+
+/** Pods do not see the instance under them, nor its role: Amazon EKS User Guide, "Upgrade from Amazon Linux 2 to Amazon Linux 2023". */
+const nodeMetadataOptions: MetadataOptions = { isEnabled: true, requiresToken: true, hopLimit: 1, showsTags: false };
 
 export interface LaunchRequest {
   readonly cluster: ClusterRecord;
@@ -34,6 +37,8 @@ export async function planNode(
     securityGroupIds: [cluster.securityGroupId],
     tags: nodegroupTags(group),
     managedBy: 'eks',
+    roleArn: group.nodeRole,
+    metadataOptions: nodeMetadataOptions,
     clusterId: cluster.id,
   });
   const type = findInstanceType(instance.instanceType)!;

@@ -3,10 +3,10 @@ import { createServer } from 'node:net';
 import { pipeline } from 'node:stream/promises';
 import { messageOf, type Logger } from '#base';
 import type { LinkLocalServer } from '#network';
-import type { VpcCaller } from '../vpc-endpoint.ts';
+import type { VpcCaller } from '../vpc-addresses.ts';
 
-export interface VpcEndpointParts {
-  /** A connection to the AWS endpoint that speaks for this caller. Throws `Unavailable`. */
+export interface VpcRelayParts {
+  /** A connection to what answers that speaks for this caller. Throws `Unavailable`. */
   readonly dial: (caller: VpcCaller, signal: AbortSignal) => Promise<Duplex>;
   readonly logger: Logger;
 }
@@ -14,8 +14,8 @@ export interface VpcEndpointParts {
 /** How long the control plane may take to answer a dial; SDKs try again. */
 const DIAL_MS = 5000;
 
-/** Carries connections from inside a VPC to the AWS endpoint, byte for byte: signatures cover the host and headers as the client wrote them. */
-export function vpcEndpointServer({ dial, logger }: VpcEndpointParts): LinkLocalServer {
+/** Carries connections from inside a VPC to the control plane, byte for byte: signatures cover the host and headers as the client wrote them. */
+export function vpcRelay({ dial, logger }: VpcRelayParts): LinkLocalServer {
   return ({ vpcId }) =>
     createServer({ allowHalfOpen: true }, (near) => {
       near.on('error', () => near.destroy());
@@ -26,7 +26,7 @@ export function vpcEndpointServer({ dial, logger }: VpcEndpointParts): LinkLocal
           void Promise.allSettled([pipeline(near, far), pipeline(far, near)]);
         },
         (error: unknown) => {
-          logger.warn('a connection to the AWS endpoint of a VPC failed', { vpcId, error: messageOf(error) });
+          logger.warn('a connection from a VPC could not be carried on', { vpcId, error: messageOf(error) });
           near.destroy();
         },
       );
