@@ -113,10 +113,10 @@ async function runComponents(
   signal: AbortSignal,
 ): Promise<void> {
   const { clock, random, logger, informers } = api;
+  const clientOf = (user: UserInfo, fieldManager: string) => new LocalClient(() => api, { user, fieldManager });
   const partsOf = (name: string) => {
-    const user = { username: `system:${name}`, groups: ['system:masters', 'system:authenticated'] };
-    const client = new LocalClient(() => api, { user, fieldManager: name });
-    const common = { client, clock, random, logger };
+    const user = { username: `system:${name}`, groups: ['system:authenticated'] };
+    const common = { client: clientOf(user, name), clock, random, logger };
     return {
       ...common,
       informers,
@@ -129,7 +129,12 @@ async function runComponents(
       const { controllersOf, runControllers } = await import('./controllers/index.ts');
       const { accessControllers } = await import('./auth/controllers/index.ts');
       const { admissionControllers } = await import('./admission/controllers.ts');
-      const parts = partsOf('kube-controller-manager');
+      const { userOfController } = await import('./controllers/accounts.ts');
+      const manager = 'kube-controller-manager';
+      const parts = {
+        ...partsOf(manager),
+        clientOf: (controller: string) => clientOf(userOfController(controller), manager),
+      };
       const access = accessControllers({ ...parts, authority, authorizer: api.authorization, tokens: api.tokens });
       await runControllers([...controllersOf(parts, ports), ...access, ...admissionControllers(parts)], parts, signal);
     },

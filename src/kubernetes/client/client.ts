@@ -11,7 +11,7 @@ import type { KubernetesObject, ObjectName, ResourceType } from '../object.ts';
 import type { DeleteOptions } from '../types.ts';
 
 export interface ApiClient {
-  get<T extends KubernetesObject>(type: ResourceType<T>, name: ObjectName, options?: CallOptions): Promise<T>;
+  get<T extends KubernetesObject>(type: ResourceType<T>, name: ObjectName, options?: GetOptions): Promise<T>;
   list<T extends KubernetesObject>(type: ResourceType<T>, options?: ListOptions): Promise<ObjectList<T>>;
   /**
    * Changes behind `resourceVersion` (default: from now). Ends when the signal aborts or the server ends it; throws `StatusError` `Expired` when
@@ -47,6 +47,11 @@ export interface CallOptions {
 export interface WriteOptions extends CallOptions {
   readonly fieldManager?: string;
   readonly isDryRun?: boolean;
+}
+
+export interface GetOptions extends CallOptions {
+  /** `scale`: the answer is one, whatever the type. */
+  readonly subresource?: string;
 }
 
 export interface SubresourceOptions extends WriteOptions {

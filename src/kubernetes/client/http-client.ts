@@ -5,6 +5,7 @@ import type { DeleteOptions, Status } from '../types.ts';
 import type {
   ApiClient,
   CallOptions,
+  GetOptions,
   ListOptions,
   ObjectList,
   Patch,
@@ -34,8 +35,9 @@ export class HttpClient implements ApiClient {
     this.#fieldManager = options.fieldManager;
   }
 
-  get<T extends KubernetesObject>(type: ResourceType<T>, name: ObjectName, options: CallOptions = {}): Promise<T> {
-    return this.#transport.call({ method: 'GET', path: pathOf(type, name), signal: options.signal });
+  get<T extends KubernetesObject>(type: ResourceType<T>, name: ObjectName, options: GetOptions = {}): Promise<T> {
+    const { subresource, signal } = options;
+    return this.#transport.call({ method: 'GET', path: pathOf(type, name, { subresource }), signal });
   }
 
   async list<T extends KubernetesObject>(type: ResourceType<T>, options: ListOptions = {}): Promise<ObjectList<T>> {

@@ -17,6 +17,7 @@ import type { DeleteOptions } from '../types.ts';
 import type {
   ApiClient,
   CallOptions,
+  GetOptions,
   ListOptions,
   ObjectList,
   Patch,
@@ -44,10 +45,10 @@ export class LocalClient implements ApiClient {
     this.#options = options;
   }
 
-  async get<T extends KubernetesObject>(type: ResourceType<T>, name: ObjectName, options?: CallOptions): Promise<T> {
+  async get<T extends KubernetesObject>(type: ResourceType<T>, name: ObjectName, options?: GetOptions): Promise<T> {
     const call = await this.#allowed(type, 'get', { ...name, ...options });
     // A resource type carries the type of its objects.
-    return objectIn(call.version, await get(this.#parts, call)) as T;
+    return this.#shown(call, objectIn(call.version, await get(this.#parts, call))) as T;
   }
 
   async list<T extends KubernetesObject>(type: ResourceType<T>, options: ListOptions = {}): Promise<ObjectList<T>> {

@@ -5,6 +5,7 @@ import { formatLabelSelector, labelSelectorOf } from '../selector.ts';
 import type { DeleteOptions, LabelSelector } from '../types.ts';
 import type {
   ApiClient,
+  GetOptions,
   ListOptions,
   ObjectList,
   Patch,
@@ -55,8 +56,13 @@ export class MemoryClient implements ApiClient {
     this.#random = random;
   }
 
-  async get<T extends KubernetesObject>(type: ResourceType<T>, name: ObjectName): Promise<T> {
-    return this.#find(type, name);
+  async get<T extends KubernetesObject>(
+    type: ResourceType<T>,
+    name: ObjectName,
+    { subresource }: GetOptions = {},
+  ): Promise<T> {
+    const stored = this.#find(type, name);
+    return subresource === 'scale' ? this.#scaleOf(stored) : stored;
   }
 
   async list<T extends KubernetesObject>(type: ResourceType<T>, options: ListOptions = {}): Promise<ObjectList<T>> {
@@ -110,6 +116,7 @@ export class MemoryClient implements ApiClient {
     options: SubresourceOptions = {},
   ): Promise<T> {
     const stored = this.#find(type, object.metadata as ObjectName);
+    if (options.subresource === 'scale') return this.#scale(type, stored, draftOf(object));
     return this.#replace(type, stored, draftOf(object), options);
   }
 
@@ -206,15 +213,19 @@ export class MemoryClient implements ApiClient {
     const replicas = (next['spec'] as Json)['replicas'];
     const draft = draftOf(stored);
     draft['spec'] = { ...(draft['spec'] as Json), replicas };
-    const scaled = draftOf(this.#replace(type, stored, draft, {}));
+    return this.#scaleOf(this.#replace(type, stored, draft, {}));
+  }
+
+  #scaleOf<T extends KubernetesObject>(stored: T): T {
+    const scaled = draftOf(stored);
     const { name, namespace, resourceVersion } = scaled['metadata'] as Json;
     const status = (scaled['status'] ?? {}) as Json;
     return {
       apiVersion: 'autoscaling/v1',
       kind: 'Scale',
       metadata: { name, namespace, resourceVersion },
-      spec: { replicas },
-      status: { replicas: status['replicas'] ?? 0, selector: selectorOf(draft) },
+      spec: { replicas: (scaled['spec'] as Json)['replicas'] },
+      status: { replicas: status['replicas'] ?? 0, selector: selectorOf(scaled) },
     } as KubernetesObject as T;
   }
 

@@ -30,7 +30,11 @@ export const rules = {
   onUpdate(stored: Json, next: Json, subresource: string | undefined): Json {
     const meta = stored['metadata'] as Json;
     if (subresource === 'status' || subresource === 'approval')
-      return { ...stored, ...('status' in next && { status: next['status'] }) };
+      return {
+        ...stored,
+        metadata: withWritable(meta, next['metadata'] as Json),
+        ...('status' in next && { status: next['status'] }),
+      };
     if (subresource === 'finalize') return { ...stored, spec: next['spec'] };
     const draft: Json = { ...next, apiVersion: stored['apiVersion'], kind: stored['kind'] };
     delete draft['status'];
@@ -93,4 +97,13 @@ function inOrderOf(model: Json, value: Json): Json {
   const ordered: Json = {};
   for (const name of Object.keys(model)) if (name in value) ordered[name] = value[name];
   return draftOf({ ...ordered, ...value });
+}
+
+/** What of metadata is written with a status too. */
+function withWritable(stored: Json, next: Json): Json {
+  const kept = { ...stored };
+  for (const name of ['labels', 'annotations', 'finalizers', 'ownerReferences'])
+    if (next[name] === undefined) delete kept[name];
+    else kept[name] = next[name];
+  return kept;
 }

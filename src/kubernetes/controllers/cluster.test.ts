@@ -58,6 +58,16 @@ function fakeKubelet({ client, informers }: TestCluster): () => void {
   });
 }
 
+/** A log of what was refused to whom. */
+function listening() {
+  const refusals: string[] = [];
+  const note = (_message: string, fields?: { readonly error?: string }) => {
+    if (fields?.error?.includes('is forbidden: User')) refusals.push(fields.error);
+  };
+  const logger = { info() {}, warn: note, error: note, with: () => logger };
+  return { logger, refusals };
+}
+
 async function addNode({ client }: TestCluster): Promise<void> {
   const node = await client.create(nodes, { metadata: { name: 'n1' } });
   const allocatable = { cpu: '4', memory: '4Gi', pods: '100' };
@@ -73,7 +83,8 @@ test(
   'over the real API server a deployment rolls out, serves, and goes with its namespace',
   { timeout: 30_000 },
   async () => {
-    await using cluster = await makeTestCluster({ components: ['controllers', 'scheduler'] });
+    const { logger, refusals } = listening();
+    await using cluster = await makeTestCluster({ components: ['controllers', 'scheduler'], logger });
     const { client, informers } = cluster;
     const stop = fakeKubelet(cluster);
     const namespace = 'shop';
@@ -122,6 +133,7 @@ test(
     await until(spaces, () => spaces.get(namespace) === undefined);
     assert.equal((await client.list(pods, { namespace })).items.length, 0);
     stop();
+    assert.deepEqual(refusals, [], 'nobody does what the role does not hold');
   },
 );
 
@@ -129,7 +141,8 @@ test(
   'over the real API server every workload comes up, and goes with all that is its own',
   { timeout: 30_000 },
   async () => {
-    await using cluster = await makeTestCluster({ components: ['controllers', 'scheduler'] });
+    const { logger, refusals } = listening();
+    await using cluster = await makeTestCluster({ components: ['controllers', 'scheduler'], logger });
     const { client, informers } = cluster;
     const stop = fakeKubelet(cluster);
     await addNode(cluster);
@@ -169,5 +182,6 @@ test(
     await Promise.all([gone(statefulSets), gone(daemonSets), gone(jobs), gone(pods)]);
     await Promise.all([gone(persistentVolumeClaims), gone(persistentVolumes)]);
     stop();
+    assert.deepEqual(refusals, [], 'nobody does what the role does not hold');
   },
 );

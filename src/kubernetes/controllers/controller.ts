@@ -24,6 +24,8 @@ import { OwnWrites } from './own-writes.ts';
 /** What controllers are made from. */
 export interface ControllerParts {
   readonly client: ApiClient;
+  /** The client that a controller of this name acts with; default: `client`. */
+  readonly clientOf?: (controller: string) => ApiClient;
   readonly informers: Informers;
   readonly events: EventRecorder;
   /** What the cluster serves, for those who look after all of it. */
@@ -96,7 +98,7 @@ export async function runControllers(
 }
 
 async function run(controller: Controller, parts: ControllerParts, signal: AbortSignal): Promise<void> {
-  const { clock, random } = parts;
+  const { clock, random, clientOf = () => parts.client } = parts;
   const logger = parts.logger.with({ controller: controller.name });
   const ended = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
   await Promise.race([
@@ -104,7 +106,7 @@ async function run(controller: Controller, parts: ControllerParts, signal: Abort
     ended,
   ]);
   if (signal.aborted) return;
-  using writes = new OwnWrites({ client: parts.client, copies: controller.reads, clock });
+  using writes = new OwnWrites({ client: clientOf(controller.name), copies: controller.reads, clock });
   const queue = new KeyedQueue({
     clock,
     random,

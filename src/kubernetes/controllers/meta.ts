@@ -1,5 +1,6 @@
 /** Reading what every stored object has. */
 import type { Clock } from '#base';
+import { mergePatch } from '../merge/merge-patch.ts';
 import type { KubernetesObject } from '../object.ts';
 import type { ObjectMeta } from '../types.ts';
 
@@ -20,6 +21,15 @@ export function metaOf({ metadata }: KubernetesObject): StoredMeta {
 export function nameOf(object: KubernetesObject): { readonly namespace?: string | undefined; readonly name: string } {
   const { namespace, name } = metaOf(object);
   return namespace ? { namespace, name } : { name };
+}
+
+/**
+ * The object with a merge patch in it, to be written as an update: the roles of some controllers hold `update` and not `patch`. The version it was read at stays, so that
+ * whoever wrote meanwhile is not overwritten.
+ */
+export function changed<T extends KubernetesObject>(object: T, patch: object): T {
+  // A patch of members of the kind.
+  return mergePatch(object, patch) as T;
 }
 
 export function isDeleting(object: KubernetesObject): boolean {

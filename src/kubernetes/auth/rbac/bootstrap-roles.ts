@@ -238,6 +238,8 @@ export const bootstrapClusterRoleBindings: readonly ClusterRoleBinding[] = [
   binding('system:kube-dns', [serviceAccount('kube-dns')]),
   binding('system:kube-scheduler', [user('system:kube-scheduler')]),
   binding('system:volume-scheduler', [user('system:kube-scheduler')]),
+  // Elsewhere somebody approves what kubelets serve with; here the controller does, for names and addresses that are the node's own.
+  binding('system:certificates.k8s.io:kubelet-serving-approver', [serviceAccount('certificate-controller')]),
   // The Node authoriser grants what nodes may do, so this binds nobody.
   binding('system:node', []),
   binding('system:service-account-issuer-discovery', [group('system:serviceaccounts')]),

@@ -117,12 +117,7 @@ class Autoscale {
     );
     if (replicas === current) return this.#write({ current, desired: current, metrics: demand.metrics });
     try {
-      await this.#input.step.api.patch(
-        type,
-        this.#target(type, name),
-        { kind: 'merge', body: { spec: { replicas } } },
-        { subresource: 'scale' },
-      );
+      await this.#input.step.api.update(type, { ...scale, spec: { replicas } }, { subresource: 'scale' });
     } catch (error) {
       this.#say(
         'AbleToScale',
@@ -162,13 +157,7 @@ class Autoscale {
     try {
       const type = parts.resources.ofKind(apiVersion, kind);
       if (!type) throw new Error(`no matches for kind "${kind}" in group "${apiVersion}"`);
-      // An empty patch answers the scale as it is.
-      const scale = await step.api.patch(
-        type,
-        this.#target(type, name),
-        { kind: 'merge', body: {} },
-        { subresource: 'scale' },
-      );
+      const scale = await step.api.get(type, this.#target(type, name), { subresource: 'scale' });
       this.#say(
         'AbleToScale',
         'True',

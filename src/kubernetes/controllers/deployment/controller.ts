@@ -8,7 +8,7 @@ import type { Deployment, Pod, ReplicaSet } from '../../types.ts';
 import { conditionOf } from '../conditions.ts';
 import { type Controller, type ControllerParts, copyOf, type Step, wakes } from '../controller.ts';
 import { candidatesOf, ownedIn, podsIn } from '../indexes.ts';
-import { byAge, isDeleting, metaOf, nameOf } from '../meta.ts';
+import { changed, byAge, isDeleting, metaOf, nameOf } from '../meta.ts';
 import { claim, controllerOf, keysOfController, keysOfAdopters } from '../ownership.ts';
 import { annotated, createNewSet, findNewSet, REVISION, revisionOf, tell } from './revisions.ts';
 import { newSetSize, oldPodsRun, recreate, roll } from './rolling.ts';
@@ -144,7 +144,7 @@ async function noteRevision(rollout: Rollout): Promise<boolean> {
   }
   if (revisionOf(deployment) !== revisionOf(newSet)) {
     const annotations = { [REVISION]: newSet.metadata!.annotations![REVISION] };
-    await step.api.patch(deployments, nameOf(deployment), { kind: 'merge', body: { metadata: { annotations } } });
+    await step.api.update(deployments, changed(deployment, { metadata: { annotations } }));
     return true;
   }
   const conditions = deployment.status?.conditions ?? [];

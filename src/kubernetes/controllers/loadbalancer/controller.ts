@@ -91,18 +91,23 @@ async function addFinalizer(service: Service, { api }: Step): Promise<Service> {
   if (hasFinalizer(service)) return service;
   const { resourceVersion, finalizers = [] } = metaOf(service);
   const body = { metadata: { resourceVersion, finalizers: [...finalizers, FINALIZER] } };
-  return api.patch(services, nameOf(service), { kind: 'merge', body });
+  return patchService(service, body, api);
 }
 
 async function removeFinalizer(service: Service, { api }: Step): Promise<void> {
   const left = metaOf(service).finalizers!.filter((name) => name !== FINALIZER);
   const body = { metadata: { finalizers: left.length ? left : null } };
-  await api.patch(services, nameOf(service), { kind: 'merge', body });
+  await patchService(service, body, api);
 }
 
 async function tellIngress(service: Service, ingress: readonly LoadBalancerIngress[], { api }: Step): Promise<void> {
   if (isDeepStrictEqual(service.status?.loadBalancer?.ingress ?? [], ingress)) return;
   const loadBalancer = ingress.length ? { ingress } : null;
   const body = { status: { loadBalancer } };
-  await api.patch(services, nameOf(service), { kind: 'merge', body }, { subresource: 'status' });
+  await patchService(service, body, api);
+}
+
+/** Finalizers too are written through the status, as upstream's cloud provider does: more of services this controller may not change. */
+function patchService(service: Service, body: object, api: Step['api']): Promise<Service> {
+  return api.patch(services, nameOf(service), { kind: 'merge', body }, { subresource: 'status' });
 }

@@ -88,7 +88,8 @@ async function collect(
         phase: 'Failed',
         conditions: withCondition(pod.status?.conditions ?? [], condition),
       };
-      await api.update(pods, { ...pod, status }, { subresource: 'status' });
+      const body = { metadata: { resourceVersion: metaOf(pod).resourceVersion }, status };
+      await api.patch(pods, nameOf(pod), { kind: 'merge', body }, { subresource: 'status' });
     }
     await api.delete(pods, nameOf(pod), { gracePeriodSeconds: 0, preconditions: { uid } });
   } catch (error) {

@@ -3,7 +3,7 @@ import { apiVersionOf } from '../../object.ts';
 import { persistentVolumeClaims, persistentVolumes } from '../../resources.ts';
 import type { PersistentVolume, PersistentVolumeClaim } from '../../types.ts';
 import type { Step } from '../controller.ts';
-import { metaOf, nameOf } from '../meta.ts';
+import { changed, metaOf } from '../meta.ts';
 import { BIND_COMPLETED, BOUND_BY_CONTROLLER, isBound, isPromisedTo } from './matching.ts';
 
 type ClaimStatus = NonNullable<PersistentVolumeClaim['status']>;
@@ -33,8 +33,7 @@ async function promise(
     resourceVersion,
   };
   const annotations = volume.spec?.claimRef ? {} : { [BOUND_BY_CONTROLLER]: 'yes' };
-  const body = { metadata: { resourceVersion: metaOf(volume).resourceVersion, annotations }, spec: { claimRef } };
-  return api.patch(persistentVolumes, nameOf(volume), { kind: 'merge', body });
+  return api.update(persistentVolumes, changed(volume, { metadata: { annotations }, spec: { claimRef } }));
 }
 
 async function complete(
@@ -42,11 +41,10 @@ async function complete(
   volume: PersistentVolume,
   { api }: Pick<Step, 'api'>,
 ): Promise<PersistentVolumeClaim> {
-  const { resourceVersion } = metaOf(claim);
   const isOurs = !claim.spec?.volumeName;
   const annotations = { [BIND_COMPLETED]: 'yes', ...(isOurs && { [BOUND_BY_CONTROLLER]: 'yes' }) };
-  const body = { metadata: { resourceVersion, annotations }, spec: { volumeName: metaOf(volume).name } };
-  return api.patch(persistentVolumeClaims, nameOf(claim), { kind: 'merge', body });
+  const spec = { volumeName: metaOf(volume).name };
+  return api.update(persistentVolumeClaims, changed(claim, { metadata: { annotations }, spec }));
 }
 
 async function tellBound(

@@ -7,7 +7,7 @@ import { nodes, persistentVolumeClaims, persistentVolumes, storageClasses } from
 import { isStatusError } from '../../status.ts';
 import type { Node, PersistentVolume, PersistentVolumeClaim, StorageClass } from '../../types.ts';
 import { type Controller, type ControllerParts, copyOf, type Step, wakes } from '../controller.ts';
-import { isDeleting, metaOf, nameOf } from '../meta.ts';
+import { changed, isDeleting, metaOf } from '../meta.ts';
 import { bind } from './binding.ts';
 import {
   classNameOf,
@@ -148,7 +148,7 @@ class Binder {
   async #nameProvisioner(claim: PersistentVolumeClaim, name: string, { api }: Step): Promise<void> {
     if (claim.metadata?.annotations?.[PROVISIONER] === name) return;
     const annotations = { [PROVISIONER]: name, [`volume.beta.kubernetes.io/storage-provisioner`]: name };
-    await api.patch(persistentVolumeClaims, nameOf(claim), { kind: 'merge', body: { metadata: { annotations } } });
+    await api.update(persistentVolumeClaims, changed(claim, { metadata: { annotations } }));
   }
 
   /** More was asked for: our own volumes have no bounds to move. */
@@ -158,11 +158,7 @@ class Binder {
     const isOurs = this.#input.provisioners.some(({ name }) => name === provisioner);
     const isEnough = !wanted || compareQuantities(volume.spec?.capacity?.['storage'] ?? '0', wanted) >= 0;
     if (isEnough || !isOurs || isDeleting(volume)) return volume;
-    const body = {
-      metadata: { resourceVersion: metaOf(volume).resourceVersion },
-      spec: { capacity: { storage: wanted } },
-    };
-    return api.patch(persistentVolumes, nameOf(volume), { kind: 'merge', body });
+    return api.update(persistentVolumes, changed(volume, { spec: { capacity: { storage: wanted } } }));
   }
 
   async #lose(claim: PersistentVolumeClaim, volume: PersistentVolume | undefined, { api }: Step): Promise<void> {

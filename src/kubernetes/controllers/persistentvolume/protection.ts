@@ -4,7 +4,7 @@ import { persistentVolumeClaims, persistentVolumes, pods } from '../../resources
 import { isStatusError } from '../../status.ts';
 import { type Controller, type ControllerParts, copyOf, type Step, wakes } from '../controller.ts';
 import { podsIn } from '../indexes.ts';
-import { isDeleting, metaOf, nameOf } from '../meta.ts';
+import { changed, isDeleting, metaOf } from '../meta.ts';
 import { isFinished } from '../pods.ts';
 import { claimNamesOf } from './matching.ts';
 
@@ -56,14 +56,14 @@ async function protect<T extends KubernetesObject>(
   object: T,
   { finalizer, isUsed, step: { api } }: { readonly finalizer: string; readonly isUsed: boolean; readonly step: Step },
 ): Promise<void> {
-  const { finalizers = [], resourceVersion } = metaOf(object);
+  const { finalizers = [] } = metaOf(object);
   const isHeld = finalizers.includes(finalizer);
   const next = isDeleting(object)
     ? isHeld && !isUsed && finalizers.filter((name) => name !== finalizer)
     : !isHeld && [...finalizers, finalizer];
   if (!next) return;
-  const body = { metadata: { resourceVersion, finalizers: next.length ? next : null } };
-  await api.patch(type, nameOf(object), { kind: 'merge', body }).catch((error: unknown) => {
+  const patch = { metadata: { finalizers: next.length ? next : null } };
+  await api.update(type, changed(object, patch)).catch((error: unknown) => {
     if (!isStatusError(error, 'NotFound')) throw error;
   });
 }

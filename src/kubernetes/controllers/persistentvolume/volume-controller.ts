@@ -6,7 +6,7 @@ import { persistentVolumeClaims, persistentVolumes } from '../../resources.ts';
 import { isStatusError } from '../../status.ts';
 import type { PersistentVolume, PersistentVolumeClaim } from '../../types.ts';
 import { type Controller, type ControllerParts, copyOf, type Step, wakes } from '../controller.ts';
-import { isDeleting, metaOf, nameOf } from '../meta.ts';
+import { changed, isDeleting, metaOf, nameOf } from '../meta.ts';
 import { PROVISIONED_BY } from './claim-controller.ts';
 import { BOUND_BY_CONTROLLER } from './matching.ts';
 import type { VolumeProvisioner } from './provisioner.ts';
@@ -60,11 +60,8 @@ async function look(volume: PersistentVolume, look: Look): Promise<void> {
   const isMade = volume.metadata?.annotations?.[PROVISIONED_BY] !== undefined;
   if (isMade) return reclaim(volume, look);
   if (volume.metadata?.annotations?.[BOUND_BY_CONTROLLER] === undefined) return undefined;
-  const body = {
-    metadata: { resourceVersion: metaOf(volume).resourceVersion, annotations: { [BOUND_BY_CONTROLLER]: null } },
-    spec: { claimRef: null },
-  };
-  await look.step.api.patch(persistentVolumes, nameOf(volume), { kind: 'merge', body });
+  const free = { metadata: { annotations: { [BOUND_BY_CONTROLLER]: null } }, spec: { claimRef: null } };
+  await look.step.api.update(persistentVolumes, changed(volume, free));
   return undefined;
 }
 

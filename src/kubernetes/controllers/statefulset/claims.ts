@@ -5,7 +5,7 @@ import { persistentVolumeClaims, pods, statefulSets } from '../../resources.ts';
 import { isStatusError } from '../../status.ts';
 import type { OwnerReference, PersistentVolumeClaim, Pod, StatefulSet } from '../../types.ts';
 import type { Step } from '../controller.ts';
-import { isDeleting, metaOf, nameOf } from '../meta.ts';
+import { changed, isDeleting, metaOf } from '../meta.ts';
 import { controllerReference } from '../ownership.ts';
 import { claimName } from './identity.ts';
 
@@ -72,7 +72,7 @@ async function setOwners(
   claim: PersistentVolumeClaim,
   { wanted, set, step }: { readonly wanted: readonly OwnerReference[]; readonly set: StatefulSet; readonly step: Step },
 ): Promise<void> {
-  const { ownerReferences = [], resourceVersion } = metaOf(claim);
+  const { ownerReferences = [] } = metaOf(claim);
   // Only references to this set and its pods are ours to take away.
   const isOurs = ({ kind, uid, name }: OwnerReference) =>
     uid === metaOf(set).uid || (kind === 'Pod' && name.startsWith(`${metaOf(set).name}-`));
@@ -80,6 +80,6 @@ async function setOwners(
   const next = [...others, ...wanted];
   const uids = (list: readonly OwnerReference[]) => list.map(({ uid }) => uid).join();
   if (uids(next) === uids(ownerReferences)) return;
-  const body = { metadata: { resourceVersion, ownerReferences: next.length ? next : null } };
-  await step.api.patch(persistentVolumeClaims, nameOf(claim), { kind: 'merge', body });
+  const patch = { metadata: { ownerReferences: next.length ? next : null } };
+  await step.api.update(persistentVolumeClaims, changed(claim, patch));
 }
