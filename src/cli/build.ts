@@ -47,7 +47,12 @@ export const build: Command = {
     },
     network: { type: 'string', help: 'of RUN: default, none or host', placeholder: 'MODE' },
     platform: { type: 'string', help: "only this machine's can be built", placeholder: 'OS/ARCH' },
-    'cache-from': { type: 'string', multiple: true, help: 'accepted for scripts that give it', placeholder: 'IMAGE' },
+    'cache-from': {
+      type: 'string',
+      multiple: true,
+      help: 'an image that is here, whose steps count as cached',
+      placeholder: 'IMAGE',
+    },
     'no-cache': { type: 'boolean', help: 'take no step from the cache' },
     pull: { type: 'boolean', help: 'look for newer base images' },
     squash: { type: 'boolean', help: 'make one layer of those above the base' },
@@ -64,8 +69,6 @@ export const build: Command = {
     await using context = await openBuildContext(place, text(invocation, 'file'));
     await using files = output ? openOutput(output) : undefined;
     using view = buildView({ isQuiet: flag(invocation, 'quiet'), isJson: flag(invocation, 'json') });
-    if (texts(invocation, 'cache-from').length > 0)
-      view.say('--cache-from: steps are cached by content on this machine; images are not looked at');
     const lines = runBuild({
       socket: layoutOf(text(invocation, 'data')).dockerSocket,
       query: queryOf(invocation, context.dockerfile, output !== undefined),
@@ -107,6 +110,7 @@ function queryOf(invocation: Invocation, dockerfile: string, isTar: boolean): UR
   ] as const)
     if (flag(invocation, name)) query.set(parameter, '1');
   query.set('buildargs', JSON.stringify(pairs(texts(invocation, 'build-arg'), process.env)));
+  query.set('cachefrom', JSON.stringify(texts(invocation, 'cache-from')));
   query.set('labels', JSON.stringify(pairs(texts(invocation, 'label'), {})));
   if (isTar) query.set('outputs', '[{"Type":"tar"}]');
   return query;

@@ -30,6 +30,7 @@ export function readBuildRequest(api: Api, exchange: Exchange): ReadBuildRequest
     buildArgs: textMap(exchange, 'buildargs'),
     labels: textMap(exchange, 'labels'),
     isCacheDisabled: queryFlag(exchange, 'nocache'),
+    cacheSources: cacheSources(exchange),
     isPulledAlways: queryFlag(exchange, 'pull'),
     isSquashed: queryFlag(exchange, 'squash'),
     credentials: registryConfig(request),
@@ -110,6 +111,22 @@ function refuseMissing({ info }: Api, { query }: Exchange): void {
       'Unimplemented',
       `platform "${platform}" cannot be built: this machine is linux/${info.architecture} and nothing is emulated`,
     );
+}
+
+/** Images as the classic client names them, or as BuildKit's does (`type=registry,ref=IMAGE`). Other kinds of caches are refused. */
+function cacheSources({ query }: Exchange): readonly string[] {
+  const list = new Fields({ cachefrom: parseJson(query.get('cachefrom') ?? '', 'cachefrom') }, 'query').texts(
+    'cachefrom',
+  );
+  return (list ?? []).map((text) => {
+    if (!text.includes('=')) return text;
+    const fields = new Map(
+      text.split(',').map((field) => [field.split('=', 1)[0], field.slice(field.indexOf('=') + 1)]),
+    );
+    const reference = fields.get('ref');
+    if (fields.get('type') === 'registry' && reference) return reference;
+    throw new DabbaError('Unimplemented', `cachefrom ${text}: only an image can be a source of the cache`);
+  });
 }
 
 /** A map in the query. A build argument of null takes its value from a client's environment that has none: it is as if not given. */

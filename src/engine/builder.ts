@@ -27,6 +27,11 @@ export interface BuildRequest {
   readonly labels: { readonly [name: string]: string };
   readonly target?: string;
   readonly isCacheDisabled?: boolean;
+  /**
+   * References of images that are here and were built by us, perhaps elsewhere: a step that one of them was built with counts as cached.
+   * One that is not here, or was built by others, is passed over with a note.
+   */
+  readonly cacheSources?: readonly string[];
   readonly isPulledAlways?: boolean;
   /** The layers above the base become one. */
   readonly isSquashed?: boolean;

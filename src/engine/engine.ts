@@ -149,6 +149,8 @@ export interface Image {
     readonly created_by?: string;
     readonly empty_layer?: boolean;
     readonly comment?: string;
+    /** Key of the build step that gave it, by which another build finds the step (`BuildRequest.cacheSources`). Images built elsewhere have none. */
+    readonly cache_key?: string;
   }[];
   /** Unpacked size of all layers. */
   readonly sizeBytes: number;

@@ -1,7 +1,7 @@
 import type { BuildEvent, BuildRequest } from '../engine.ts';
 import type { View } from '../image/internals.ts';
 import type { Limiter } from '../limiter.ts';
-import type { BuildCache } from './cache.ts';
+import type { BuildCache, CachedStep } from './cache.ts';
 import type { CacheMounts } from './cache-mounts.ts';
 import type { BuildContext } from './context.ts';
 import type { Location } from './fault.ts';
@@ -29,6 +29,8 @@ export interface BuildRun extends BuilderShared {
   readonly plan: Plan;
   readonly platform: Platform;
   readonly context: BuildContext;
+  /** Steps of the images that were named as sources of the cache, by key. */
+  readonly cacheSources: ReadonlyMap<string, CachedStep>;
   /** SOURCE_DATE_EPOCH, in seconds, if the build is to be reproducible. */
   readonly epoch: number | undefined;
   /** Tells what happens in the stage at hand; resolves when there is room for more. */

@@ -5,6 +5,7 @@ import { Limiter } from '../limiter.ts';
 import type { BuildRun, BuilderShared } from './build-run.ts';
 import { BuildCache } from './cache.ts';
 import { CacheMounts } from './cache-mounts.ts';
+import { readCacheSources } from './cache-sources.ts';
 import { checkDockerfile } from './check.ts';
 import { openContext } from './context.ts';
 import { readEpoch } from './epoch.ts';
@@ -65,9 +66,11 @@ async function* build(
   const plan = planBuild(dockerfile, { buildArgs: request.buildArgs, platform, target: request.target ?? '' });
   using _hold = parts.internals.hold();
   const epoch = readEpoch(request.buildArgs);
+  const { steps: cacheSources, notes } = await readCacheSources(parts, request.cacheSources ?? []);
+  for (const text of notes) yield { kind: 'note', text };
   for (const [index, { source }] of plan.preamble.entries())
     yield { kind: 'step', index: index + 1, count: countSteps(plan), text: source };
-  const target = yield* buildStages({ ...shared, request, plan, platform, context, epoch });
+  const target = yield* buildStages({ ...shared, request, plan, platform, context, cacheSources, epoch });
   const events: BuildEvent[] = [];
   const run: BuildRun = { ...target.run, emit: (event) => Promise.resolve(void events.push(event)) };
   const isLabelled = Object.keys(request.labels).length > 0;

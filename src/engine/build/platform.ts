@@ -37,4 +37,9 @@ const proxyArgs = new Set([...proxies, ...proxies.map((name) => name.toLowerCase
 export const isProxyArg = (name: string) => proxyArgs.has(name);
 
 /** Arguments that a build may be given though no ARG declares them. */
-export const predefinedArgs: ReadonlySet<string> = new Set([...proxyArgs, 'SOURCE_DATE_EPOCH']);
+export const predefinedArgs: ReadonlySet<string> = new Set([
+  ...proxyArgs,
+  'SOURCE_DATE_EPOCH',
+  // Asks BuildKit for what our images carry always: the keys of their steps.
+  'BUILDKIT_INLINE_CACHE',
+]);

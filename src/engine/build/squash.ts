@@ -2,7 +2,7 @@ import { timeOf, timestampOf, type BuildRun } from './build-run.ts';
 import { historyComment, type StageState } from './state.ts';
 import { workOnTrees } from './trees.ts';
 
-/** Makes one layer of those above the base image (`docker build --squash`). The history keeps its entries; the layer is that of a last one. */
+/** Makes one layer of those above the base image (`docker build --squash`). The history keeps its entries; the layer is that of a last one, so that no step can be taken from the image (`cache-sources.ts`). */
 export async function squash(build: BuildRun, state: StageState): Promise<StageState> {
   const { base, diffIds, history } = state;
   if (diffIds.length <= base.layers + 1) return state;
@@ -17,7 +17,7 @@ export async function squash(build: BuildRun, state: StageState): Promise<StageS
   cleanup.defer(() => snapshots.discard(upper));
   await workOnTrees({ kind: 'merge', upper, view: view.path, wanted: wanted.path }, signal);
   const layer = await internals.commitUpper({ parent, upper, ...timestampOf(build), signal });
-  const above = history.slice(base.history).map((entry) => ({ ...entry, empty_layer: true }));
+  const above = history.slice(base.history).map(({ cache_key: _, ...entry }) => ({ ...entry, empty_layer: true }));
   const merged = {
     created: new Date(timeOf(build)).toISOString(),
     created_by: `merge ${diffIds.length - base.layers} layers`,

@@ -2,7 +2,7 @@ import { isAbsolute, join, normalize } from 'node:path';
 import type { Layer } from '../image/internals.ts';
 import { resolveBeneath, statOf } from './beneath.ts';
 import { timeOf, timestampOf, type BuildRun } from './build-run.ts';
-import { stepKey } from './cache.ts';
+import { stepKey, type CachedStep } from './cache.ts';
 import { UpperWriter } from './copy-tree.ts';
 import { executeCopy, prepareCopy } from './copy.ts';
 import type { Instruction, InstructionOf } from './instruction.ts';
@@ -140,7 +140,7 @@ async function takeStep(build: BuildRun, state: StageState, { inputs, createdBy,
   const cacheKey = stepKey(state.cacheKey, [...inputs, build.epoch]);
   // Two stages that begin alike, or two builds: the second waits for what the first makes.
   using _turn = make && !isCacheDisabled ? await build.locks.hold(`step ${cacheKey}`, signal) : undefined;
-  const cached = await findCached(build, cacheKey);
+  const cached = await findCached(build, state, cacheKey);
   if (cached) await build.emit({ kind: 'cached' });
   const layer = cached ? cached.layer : make ? await build.slots.run(make, signal) : undefined;
   const createdAt = cached?.createdAt ?? timeOf(build);
@@ -149,7 +149,7 @@ async function takeStep(build: BuildRun, state: StageState, { inputs, createdBy,
     await build.cache.write(cacheKey, { createdAt, createdBy, ...kept });
   }
   if (layer) await build.emit({ kind: 'layer', id: layer.chainId });
-  const entry = entryOf(createdAt, createdBy);
+  const entry = { ...entryOf(createdAt, createdBy), cache_key: cacheKey };
   if (!layer) return { ...state, cacheKey, createdAt, history: [...state.history, entry] };
   const { empty_layer: _, ...full } = entry;
   return {
@@ -162,11 +162,21 @@ async function takeStep(build: BuildRun, state: StageState, { inputs, createdBy,
   };
 }
 
-async function findCached({ request, cache, parts }: BuildRun, key: string) {
+/** The step's result from this machine's cache, else from an image that was named as a source; the cache knows it then too. */
+async function findCached(build: BuildRun, state: StageState, key: string): Promise<CachedStep | undefined> {
+  const { request, cache, cacheSources, parts } = build;
   if (request.isCacheDisabled) return undefined;
-  const step = await cache.read(key);
-  if (!step?.layer) return step;
-  return (await parts.internals.findLayer(step.layer.chainId)) ? step : undefined;
+  const known = await cache.read(key);
+  if (known && (!known.layer || (await parts.internals.findLayer(known.layer.chainId)))) return known;
+  const given = cacheSources.get(key);
+  if (!given) return undefined;
+  // Whoever made the image wrote the key into it: what stands beneath its layer is checked all the same.
+  if (given.layer) {
+    const layer = await parts.internals.findLayer(given.layer.chainId);
+    if (!layer || layer.parent !== state.chainId) return undefined;
+  }
+  await cache.write(key, given);
+  return given;
 }
 
 const entryOf = (createdAt: number, createdBy: string) => ({

@@ -111,7 +111,7 @@ function healthcheck(value: unknown): Pick<ImageConfig, 'Healthcheck'> {
 function historyEntry(value: unknown): Image['history'][number] {
   const entry = objectOf(value, 'history');
   return {
-    ...texts(entry, ['created', 'created_by', 'comment']),
+    ...texts(entry, ['created', 'created_by', 'comment', 'cache_key']),
     ...(entry['empty_layer'] === true && { empty_layer: true }),
   };
 }
