@@ -38,7 +38,7 @@ export function containerJson(container: Container, image: Image | undefined): o
     AppArmorProfile: '',
     ExecIDs: null,
     HostConfig: {
-      ...hostConfigJson(create),
+      ...hostConfigJson(container),
       NetworkMode: networkModeOf(create),
       ...portBindingsJson(create),
     },

@@ -119,12 +119,10 @@ function readPortBindings(host: Fields): readonly PortRequest[] {
   return bindings.keys().flatMap((text) => {
     const port = readExposedPort(text);
     const wanted = bindings.objects(text);
-    if (wanted.length === 0) return [{ ...port, hostIp: EVERY_ADDRESS }];
+    if (wanted.length === 0) return [port];
     return wanted.map((binding) => readBinding(port, binding.text('HostIp') ?? '', binding.text('HostPort') ?? ''));
   });
 }
-
-const EVERY_ADDRESS = '0.0.0.0';
 
 function readBinding(port: ExposedPort, hostIp: string, hostPort: string): PortRequest {
   if (hostIp.includes(':'))
@@ -135,7 +133,7 @@ function readBinding(port: ExposedPort, hostIp: string, hostPort: string): PortR
   const hostPorts = { first: Number(first), last: Number(last) };
   if (!(hostPorts.first <= hostPorts.last && hostPorts.last < 65_536))
     throw new DabbaError('InvalidArgument', `invalid port specification: "${hostPort}"`);
-  return { ...port, hostIp: hostIp || EVERY_ADDRESS, ...(hostPorts.last > 0 && { hostPorts }) };
+  return { ...port, ...(hostIp !== '' && { hostIp }), ...(hostPorts.last > 0 && { hostPorts }) };
 }
 
 function readExposedPort(text: string): ExposedPort {

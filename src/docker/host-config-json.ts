@@ -1,9 +1,12 @@
-import type { BlockLimit, ContainerCreate, Mount, NamespaceOf, Resources } from '#engine';
+import type { BlockLimit, Container, ContainerCreate, Mount, NamespaceOf, Resources } from '#engine';
+
+/** Links of other networks are told with their endpoints. */
+const isOnDefault = ({ network }: ContainerCreate) => network.mode === 'bridge' && network.network === 'bridge';
 
 const defaultSharedMemoryBytes = 64 * 1024 * 1024;
 
 /** The HostConfig of an inspected container, but for what its networks say. */
-export function hostConfigJson(create: ContainerCreate): object {
+export function hostConfigJson({ name, create }: Pick<Container, 'name' | 'create'>): object {
   const { restartPolicy, namespaces = {}, resolution = {} } = create;
   return {
     Binds: bindsOf(create),
@@ -24,7 +27,9 @@ export function hostConfigJson(create: ContainerCreate): object {
     GroupAdd: create.supplementaryGroups ?? null,
     IpcMode: namespaces.ipc === 'shareable' ? 'shareable' : namespaceText(namespaces.ipc) || 'private',
     Cgroup: '',
-    Links: create.links?.map(({ container, alias }) => `${container}:${alias}`) ?? null,
+    Links: isOnDefault(create)
+      ? (create.links?.map((link) => `/${link.container}:/${name}/${link.alias}`) ?? null)
+      : null,
     OomScoreAdj: create.oomScoreAdj ?? 0,
     PidMode: namespaceText(namespaces.pid),
     Privileged: create.isPrivileged ?? false,

@@ -30,15 +30,21 @@ export function networkSettingsJson(container: Container): object {
 /** The networks of a container by name, also in GET /containers/json. */
 export function endpointsJson({ create, endpoints }: Container): object {
   const { mode } = create.network;
-  if (mode === 'host' || mode === 'none') return { [mode]: endpointJson({ create: { network: mode } }) };
-  return Object.fromEntries(endpoints.map((each) => [each.network?.name ?? each.create.network, endpointJson(each)]));
+  const links = create.links?.map(({ container, alias }) => `${container}:${alias}`) ?? null;
+  if (mode === 'host' || mode === 'none') return { [mode]: endpointJson({ create: { network: mode } }, null) };
+  return Object.fromEntries(
+    endpoints.map((each) => {
+      const name = each.network?.name ?? each.create.network;
+      return [name, endpointJson(each, name === 'bridge' ? null : links)];
+    }),
+  );
 }
 
 /** An EndpointSettings object. */
-function endpointJson({ create, network, joined }: ContainerEndpoint): object {
+function endpointJson({ create, network, joined }: ContainerEndpoint, links: readonly string[] | null): object {
   return {
     IPAMConfig: create.address === undefined ? null : { IPv4Address: create.address },
-    Links: null,
+    Links: links,
     Aliases: create.aliases ?? null,
     MacAddress: joined?.macAddress ?? create.macAddress ?? '',
     DriverOpts: null,
@@ -84,7 +90,7 @@ export function portBindingsJson({ publishedPorts = [], isEveryPortPublished = f
   const bindings = Object.entries(grouped).map(([port, requests = []]) => [
     port,
     requests.map(({ hostIp, hostPorts }) => ({
-      HostIp: hostIp === '0.0.0.0' ? '' : hostIp,
+      HostIp: hostIp ?? '',
       HostPort: hostPorts ? [...new Set([hostPorts.first, hostPorts.last])].join('-') : '',
     })),
   ]);

@@ -1,11 +1,11 @@
 import { DabbaError } from '#base';
-import type { Container, ContainerEndpoint, Network, NetworkCreate } from '#engine';
+import type { Container, ContainerEndpoint, Network } from '#engine';
 import type { Api } from './api.ts';
 import { readEndpoint } from './container-network.ts';
-
 import { queryFilters, readBody, sendJson, sendStatus, type Exchange } from './exchange.ts';
 import type { Fields } from './fields.ts';
 import { instantOf } from './instant.ts';
+import { readNetworkCreate } from './network-create.ts';
 import { networkFilter } from './network-filter.ts';
 
 /** GET /networks. Of the containers in them it does not tell, as in Docker. */
@@ -112,64 +112,12 @@ function membersOf({ id, driver }: Network, containers: readonly Container[]): r
   });
 }
 
-function readNetworkCreate(body: Fields): NetworkCreate {
-  const name = body.word('Name');
-  if (name === undefined) throw new DabbaError('InvalidArgument', 'network name cannot be empty');
-  const refuse = (what: string) => {
-    throw new DabbaError('Unimplemented', `network ${name}: ${what} is not supported`);
-  };
-  refuseDriver(body.word('Driver') ?? 'bridge');
-  if (body.flag('EnableIPv6')) refuse('IPv6 (EnableIPv6): networks here carry IPv4 alone, so it');
-  for (const flag of ['Ingress', 'ConfigOnly']) if (body.flag(flag)) refuse(flag);
-  if (body.object('ConfigFrom').isGiven('Network')) refuse('ConfigFrom');
-  const options = body.textMap('Options') ?? {};
-  for (const [option, value] of Object.entries(options))
-    if (ordinaryOptions[option] !== value) refuse(`option ${option}=${value}`);
-  const ipam = body.object('IPAM');
-  if (!['', 'default'].includes(ipam.text('Driver') ?? '')) refuse(`IPAM driver ${ipam.text('Driver')}`);
-  if (ipam.isGiven('Options')) refuse('IPAM.Options');
-  const [config, ...more] = ipam.objects('Config');
-  // Docker's own bridge driver has no more either; these are its words.
-  if (more.length > 0) throw new DabbaError('PermissionDenied', "bridge driver doesn't support multiple subnets");
-  return {
-    name,
-    isInternal: body.flag('Internal'),
-    labels: body.textMap('Labels') ?? {},
-    options,
-    ...(config && readAddresses(name, config)),
-  };
-}
-
-function readAddresses(name: string, config: Fields): Pick<NetworkCreate, 'cidr' | 'gateway' | 'addressRange'> {
-  if (config.isGiven('AuxiliaryAddresses'))
-    throw new DabbaError('Unimplemented', `network ${name}: IPAM.Config.AuxiliaryAddresses is not supported`);
-  const [cidr, gateway, addressRange] = ['Subnet', 'Gateway', 'IPRange'].map((member) => config.word(member));
-  if (cidr === undefined && (gateway ?? addressRange) !== undefined)
-    throw new DabbaError('InvalidArgument', `network ${name}: IPAM.Config without a Subnet`);
-  return {
-    ...(cidr !== undefined && { cidr }),
-    ...(gateway !== undefined && { gateway }),
-    ...(addressRange !== undefined && { addressRange }),
-  };
-}
-
-/** Options of Docker's bridge driver whose values say what is so anyway. */
-const ordinaryOptions: { readonly [name: string]: string } = {
-  'com.docker.network.bridge.enable_icc': 'true',
-  'com.docker.network.bridge.enable_ip_masquerade': 'true',
-  'com.docker.network.bridge.host_binding_ipv4': '0.0.0.0',
-};
-
-function refuseDriver(driver: string): void {
-  if (driver === 'host' || driver === 'null')
-    throw new DabbaError('PermissionDenied', `only one instance of "${driver}" network is allowed`);
-  if (driver !== 'bridge' && driver !== 'default')
-    throw new DabbaError('NotFound', `could not find a network driver named ${driver}: plugin "${driver}" not found`);
-}
-
 function networkJson(network: Network, members: readonly Member[]): object {
   const { subnet } = network;
-  const range = subnet?.addressRange === undefined ? {} : { IPRange: subnet.addressRange };
+  const range = {
+    ...(subnet?.addressRange !== undefined && { IPRange: subnet.addressRange }),
+    ...(subnet?.auxiliaryAddresses && { AuxiliaryAddresses: subnet.auxiliaryAddresses }),
+  };
   return {
     Name: network.name,
     Id: network.id,

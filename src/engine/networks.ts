@@ -7,7 +7,12 @@ export interface Network {
   readonly createdAt: number;
   readonly isPredefined: boolean;
   /** Of `bridge`. */
-  readonly subnet?: { readonly cidr: string; readonly gateway: string; readonly addressRange?: string };
+  readonly subnet?: {
+    readonly cidr: string;
+    readonly gateway: string;
+    readonly addressRange?: string;
+    readonly auxiliaryAddresses?: { readonly [name: string]: string };
+  };
   readonly isInternal: boolean;
   readonly labels: { readonly [name: string]: string };
   readonly options: { readonly [name: string]: string };
@@ -19,9 +24,24 @@ export interface NetworkCreate {
   readonly cidr?: string;
   readonly gateway?: string;
   readonly addressRange?: string;
+  /** Addresses of the range that no container is given by itself, by names of the asker's own. */
+  readonly auxiliaryAddresses?: { readonly [name: string]: string };
   readonly isInternal?: boolean;
+  readonly traffic?: NetworkTraffic;
   readonly labels?: Network['labels'];
   readonly options?: Network['options'];
+}
+
+/** How packets of a network go, where it differs from the usual. */
+export interface NetworkTraffic {
+  /** Of its containers' interfaces, in bytes. Absent: that of the machine's link to the world. */
+  readonly mtu?: number;
+  /** Its containers do not reach one another, but by ports they publish. */
+  readonly isApart?: boolean;
+  /** The world sees the containers' own addresses; its answers must be routed here. */
+  readonly isUntranslated?: boolean;
+  /** Address of the machine for published ports that name none. */
+  readonly hostIp?: string;
 }
 
 /** The networks of one engine, and who is in them. They outlive the machine's uptime. */
@@ -73,8 +93,8 @@ export type PortProtocol = 'tcp' | 'udp';
 export interface PortRequest {
   readonly containerPort: number;
   readonly protocol: PortProtocol;
-  /** `0.0.0.0` for every address of the machine. */
-  readonly hostIp: string;
+  /** `0.0.0.0` for every address of the machine. Absent: as the network says, which usually is every address. */
+  readonly hostIp?: string;
   /** The first free one of these, `last` included; absent: any free one. */
   readonly hostPorts?: { readonly first: number; readonly last: number };
 }

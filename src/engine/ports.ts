@@ -1,5 +1,5 @@
 import type { RegistryCredentials } from './engine.ts';
-import type { PortRequest, PublishedPort } from './networks.ts';
+import type { NetworkTraffic, PortRequest, PublishedPort } from './networks.ts';
 
 /** How the engine reaches a registry by the host name in a reference. The composition root supplies it. */
 export interface RegistryResolver {
@@ -53,7 +53,9 @@ export interface BridgeCreate {
   readonly cidr?: string;
   readonly gateway?: string;
   readonly addressRange?: string;
+  readonly auxiliaryAddresses?: { readonly [name: string]: string };
   readonly isInternal: boolean;
+  readonly traffic?: NetworkTraffic;
   readonly resolvesNames: boolean;
   readonly labels: { readonly [name: string]: string };
   readonly options: { readonly [name: string]: string };

@@ -50,13 +50,28 @@ export interface BridgeRequest {
   readonly gateway?: Ipv4;
   /** Part of the range that addresses are chosen from. */
   readonly addressRange?: Cidr;
+  /** Addresses of the range that no endpoint is given, by names of the asker's own. */
+  readonly auxiliaryAddresses?: { readonly [name: string]: Ipv4 };
   /** Without a way out. */
   readonly isInternal: boolean;
+  readonly traffic?: BridgeTraffic;
   /** Sandboxes find one another by name. */
   readonly resolvesNames: boolean;
   /** Passed through for who asks. */
   readonly labels: { readonly [name: string]: string };
   readonly options: { readonly [name: string]: string };
+}
+
+/** How packets of a network go, where it differs from the usual. */
+export interface BridgeTraffic {
+  /** Of its endpoints' interfaces, in bytes. Absent: that of the machine's link to the world. */
+  readonly mtu?: number;
+  /** Its endpoints do not reach one another, but by ports they publish. */
+  readonly isApart?: boolean;
+  /** The world sees the endpoints' own addresses; its answers must be routed here. */
+  readonly isUntranslated?: boolean;
+  /** Address of the machine for published ports that name none. */
+  readonly hostIp?: Ipv4;
 }
 
 export interface BridgeNetwork extends BridgeRequest {
@@ -104,8 +119,8 @@ export type PortProtocol = 'tcp' | 'udp';
 export interface PortRequest {
   readonly containerPort: number;
   readonly protocol: PortProtocol;
-  /** `0.0.0.0` for every address of the machine. */
-  readonly hostIp: Ipv4;
+  /** `0.0.0.0` for every address of the machine. Absent: as the network says, which usually is every address. */
+  readonly hostIp?: Ipv4;
   /** The first free one of these, `last` included; absent: any free one. */
   readonly hostPorts?: { readonly first: number; readonly last: number };
 }

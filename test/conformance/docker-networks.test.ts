@@ -103,15 +103,6 @@ test('a network has the addresses asked for', async () => {
   await dabba.refused('Pool overlaps', 'docker', ['network', 'create', '--subnet', '10.213.0.0/16', 'wider']);
   await dabba.refused('pre-defined network', 'docker', ['network', 'rm', 'bridge']);
   await dabba.refused('not found', 'docker', ['network', 'create', '-d', 'overlay', 'far']);
-  await dabba.refused('AuxiliaryAddresses', 'docker', [
-    'network',
-    'create',
-    '--subnet',
-    '10.214.0.0/24',
-    '--aux-address',
-    'a=10.214.0.5',
-    'aux',
-  ]);
   await dabba.refused('network nowhere not found', 'docker', ['run', '--rm', '--network', 'nowhere', image, 'true']);
   assert.equal(await docker('network', 'ls', '-q', '--no-trunc', '--filter', 'label=team=core'), id);
   assert.equal(await docker('network', 'ls', '-q', '--no-trunc', '--filter', 'name=lann'), id);

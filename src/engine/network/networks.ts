@@ -119,7 +119,7 @@ export class NetworkSet implements Networks {
   }
 }
 
-function viewNetwork({ cidr, gateway, addressRange, ...network }: BridgeNetwork): Network {
+function viewNetwork({ cidr, gateway, addressRange, auxiliaryAddresses, ...network }: BridgeNetwork): Network {
   const { id, name, createdAt, isInternal, labels, options } = network;
   return {
     id,
@@ -127,7 +127,12 @@ function viewNetwork({ cidr, gateway, addressRange, ...network }: BridgeNetwork)
     driver: 'bridge',
     createdAt,
     isPredefined: name === DEFAULT_NETWORK,
-    subnet: { cidr, gateway, ...(addressRange === undefined ? {} : { addressRange }) },
+    subnet: {
+      cidr,
+      gateway,
+      ...(addressRange !== undefined && { addressRange }),
+      ...(auxiliaryAddresses && { auxiliaryAddresses }),
+    },
     isInternal,
     labels,
     options,

@@ -61,7 +61,9 @@ export class ContainerSet implements Containers, StepContainers, ImageUsers {
   constructor(runtime: Runtime) {
     this.#runtime = runtime;
     runtime.volumes.askForUsers((name) => this.#usersOfVolume(name));
-    this.#health = new HealthMonitor(runtime.clock, (instance, request) => execIn(runtime, instance, request));
+    this.#health = new HealthMonitor(runtime.clock, (instance, request) =>
+      execIn(runtime, { instance, neighbours: this.#neighbours }, request),
+    );
     this.#lifecycle = new Lifecycle(runtime, this.#health, {
       onRemoved: (instance) => this.#forget(instance),
       find: (idOrName) => this.#get(idOrName),
@@ -231,7 +233,7 @@ export class ContainerSet implements Containers, StepContainers, ImageUsers {
   }
 
   async exec(id: string, request: ExecCreate): Promise<Exec> {
-    return await execIn(this.#runtime, this.#get(id), request);
+    return await execIn(this.#runtime, { instance: this.#get(id), neighbours: this.#neighbours }, request);
   }
 
   async top(id: string, psArguments: readonly string[]): Promise<ProcessTable> {

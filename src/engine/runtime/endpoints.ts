@@ -99,7 +99,7 @@ function portRequests({ create, exposedPorts = [] }: ContainerRecord): readonly 
     ({ containerPort, protocol }) =>
       !published.some((port) => port.containerPort === containerPort && port.protocol === protocol),
   );
-  return [...published, ...others.map((port) => ({ ...port, hostIp: '0.0.0.0' }))];
+  return [...published, ...others];
 }
 
 function viewJoined(endpoint: BridgeEndpoint): NonNullable<ContainerEndpoint['joined']> {

@@ -7,7 +7,8 @@ import { readAccounts } from './accounts.ts';
 import { ProcessAttachment } from './attachment.ts';
 import { execMonitored, type MonitoredExec } from './conmon.ts';
 import type { Instance } from './instance.ts';
-import { notRunning, paused } from './lifecycle.ts';
+import { notRunning, paused, type Neighbours } from './lifecycle.ts';
+import { linkEnvironment } from './link-environment.ts';
 import { openProcessRoot } from './open-root.ts';
 import { execPiped } from './piped-exec.ts';
 import type { Runtime } from './runtime.ts';
@@ -16,8 +17,15 @@ import { buildProcess, writeSpec } from './spec/spec.ts';
 import { resolveUser } from './spec/user.ts';
 import { startFailure } from './start-failure.ts';
 
+/** The container a process is added to, and a way to those it is linked to. */
+export interface ExecTarget {
+  readonly instance: Instance;
+  readonly neighbours: Pick<Neighbours, 'find'>;
+}
+
 /** Adds a process to a running container, attached before it starts. Throws `Conflict` unless it runs. */
-export async function execIn(runtime: Runtime, instance: Instance, request: ExecCreate): Promise<Exec> {
+export async function execIn(runtime: Runtime, target: ExecTarget, request: ExecCreate): Promise<Exec> {
+  const { instance } = target;
   if (!instance.isRunning) throw new DabbaError('Conflict', `container ${instance.id} is not running`);
   if (instance.isPaused) throw paused(instance);
   if (request.args.length === 0) throw new DabbaError('InvalidArgument', 'No exec command specified');
@@ -27,7 +35,7 @@ export async function execIn(runtime: Runtime, instance: Instance, request: Exec
   try {
     await mkdir(bundle, { recursive: true, mode: 0o700 });
     const processSpec = join(bundle, 'process.json');
-    await writeFile(processSpec, processText(runtime, instance, request), { mode: 0o600 });
+    await writeFile(processSpec, processText(runtime, target, request), { mode: 0o600 });
     const start = request.isTty || request.isDetached ? startMonitored : startPiped;
     const { process, attachment } = await start(runtime, {
       containerId: instance.id,
@@ -158,7 +166,8 @@ class RunningExec implements Exec {
   }
 }
 
-function processText(runtime: Runtime, { record, state }: Instance, request: ExecCreate): string {
+function processText(runtime: Runtime, { instance, neighbours }: ExecTarget, request: ExecCreate): string {
+  const { record, state } = instance;
   using root = openProcessRoot(state.process);
   const user = resolveUser(
     request.user || record.process.user,
@@ -168,7 +177,12 @@ function processText(runtime: Runtime, { record, state }: Instance, request: Exe
   const terminal = request.isTty ? ['TERM=xterm'] : [];
   const process = {
     args: request.args,
-    environment: joinEnvironment(terminal, record.process.environment, request.environment ?? []),
+    environment: joinEnvironment(
+      terminal,
+      linkEnvironment(runtime, instance, neighbours),
+      record.process.environment,
+      request.environment ?? [],
+    ),
     workingDirectory: request.workingDirectory || record.process.workingDirectory,
     isTty: request.isTty ?? false,
   };

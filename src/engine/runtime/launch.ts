@@ -7,11 +7,13 @@ import { createMonitored } from './conmon.ts';
 import { initMounts, underInit } from './init.ts';
 import type { Instance } from './instance.ts';
 import type { Neighbours } from './lifecycle.ts';
+import { linkEnvironment } from './link-environment.ts';
 import { joinNamespaces, type JoinedNamespaces } from './namespaces.ts';
 import { placeMounts } from './mount-places.ts';
 import { prepareNetwork, releaseNetwork, type PreparedNetwork } from './network.ts';
 import type { ContainerFolder } from './record.ts';
 import type { Runtime } from './runtime.ts';
+import { joinEnvironment } from './spec/process.ts';
 import { buildSpec, writeSpec } from './spec/spec.ts';
 import { releaseSharedMemory, sharedMemoryMounts } from './shared-memory.ts';
 import type { PlacedMount } from './spec/mounts.ts';
@@ -41,7 +43,8 @@ export async function launch(
   const network = await prepareNetwork(runtime, instance, neighbours);
   const mounts = [...sharedMemoryMounts(instance, neighbours), ...initMounts(instance.record)];
   const namespaces = joinNamespaces(instance.record.create, neighbours);
-  await writeBundle(runtime, instance, { network, namespaces, mounts });
+  const environment = linkEnvironment(runtime, instance, neighbours);
+  await writeBundle(runtime, instance, { network, namespaces, mounts, environment });
   const pid = await createMonitored(runtime.monitor, monitorRequest(instance));
   // The container has its root in a mount namespace of its own by now. On the machine it would make every further start read a longer mount table.
   await runtime.images.snapshots.unmount(folder.merged);
@@ -110,17 +113,25 @@ async function writeBundle(
     network,
     namespaces,
     mounts,
+    environment,
   }: {
     readonly network: PreparedNetwork;
     readonly namespaces: JoinedNamespaces;
     readonly mounts: readonly PlacedMount[];
+    /** What its own environment comes before. */
+    readonly environment: readonly string[];
   },
 ): Promise<void> {
   const { record, folder } = instance;
   const user = resolveUser(record.process.user, readAccounts(folder.merged), record.create.supplementaryGroups);
   const spec = buildSpec({
     create: record.create,
-    process: { ...record.process, args: underInit(record), isTty: record.create.isTty ?? false },
+    process: {
+      ...record.process,
+      args: underInit(record),
+      environment: joinEnvironment(environment, record.process.environment),
+      isTty: record.create.isTty ?? false,
+    },
     user,
     hostname: record.hostname,
     rootPath: folder.merged,

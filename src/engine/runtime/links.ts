@@ -1,4 +1,4 @@
-import { DabbaError } from '#base';
+import { DabbaError, isDabbaError } from '#base';
 import type { Instance } from './instance.ts';
 import type { Neighbours } from './lifecycle.ts';
 import type { JoinedResolution } from './resolution.ts';
@@ -28,7 +28,8 @@ export function linkedHosts(
 ): Hosts {
   const own = new Set(networks.endpoints(record.id).map(({ networkId }) => networkId));
   return (record.create.links ?? []).flatMap(({ container, alias }) => {
-    const linked = neighbours.find(container);
+    const linked = findLinked(neighbours, container);
+    if (!linked) return [];
     const endpoint = linked.isRunning
       ? networks.endpoints(linked.id).find(({ networkId }) => own.has(networkId))
       : undefined;
@@ -40,6 +41,16 @@ export function linkedHosts(
     const why = linked.isRunning ? 'a container in another network' : 'a non running container';
     throw new DabbaError('Conflict', `Cannot link to ${why}: /${linked.record.name} AS /${record.name}/${alias}`);
   });
+}
+
+/** A linked container; undefined when it was removed: its link went with it, as in Docker. */
+export function findLinked(neighbours: Pick<Neighbours, 'find'>, nameOrId: string): Instance | undefined {
+  try {
+    return neighbours.find(nameOrId);
+  } catch (error) {
+    if (isDabbaError(error, 'NotFound')) return undefined;
+    throw error;
+  }
 }
 
 /** Those of `instances` that are linked to a container and run, by whatever of its names. */

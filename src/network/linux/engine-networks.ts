@@ -15,7 +15,7 @@ import { addressAt, macAddressOf, overlaps, parseCidr } from '../cidr.ts';
 import { engineNamesZone, type Neighbour } from '../dns/engine-names.ts';
 import { createResolver, type ForwardQuery } from '../dns/resolver.ts';
 import { freeBridgeCidr } from '../link-plan.ts';
-import type { Ipv4 } from '../model.ts';
+import type { Cidr, Ipv4 } from '../model.ts';
 import { bridgeRuleset } from '../rules/bridge.ts';
 import type { PublishedTarget } from '../rules/machine.ts';
 import type { FabricKind, Fabrics } from './fabrics.ts';
@@ -39,6 +39,7 @@ type EndpointInterface = InterfaceRecord & { readonly endpoint: EndpointRecord }
 
 const ID_DIGITS = 12;
 const RANGE_ATTEMPTS = 4;
+const EVERY_ADDRESS = '0.0.0.0';
 
 /** Networks of the container engine: the same fabric as a VPC's, with one subnet, open inside and translated outside. */
 export class EngineNetworks implements FabricKind, BridgeNetworks {
@@ -76,6 +77,7 @@ export class EngineNetworks implements FabricKind, BridgeNetworks {
       this.#networks.put(network);
       try {
         await this.#open(network);
+        if (network.traffic?.isUntranslated) await this.#machine.refreshRules();
         return network;
       } catch (error) {
         if (!existing) this.#networks.delete(key);
@@ -97,6 +99,7 @@ export class EngineNetworks implements FabricKind, BridgeNetworks {
       );
     this.#networks.delete(key);
     await this.#fabrics().remove(key);
+    if (network.traffic?.isUntranslated) await this.#machine.refreshRules();
   }
 
   list(): readonly BridgeNetwork[] {
@@ -127,6 +130,7 @@ export class EngineNetworks implements FabricKind, BridgeNetworks {
         gateway: network.gateway,
         macAddress,
         device,
+        ...(network.traffic?.mtu !== undefined && { mtu: network.traffic.mtu }),
         isWayOut: !network.isInternal && !siblings.some((each) => this.#networkOf(each)?.isInternal === false),
       },
     );
@@ -156,7 +160,14 @@ export class EngineNetworks implements FabricKind, BridgeNetworks {
 
   async publish(sandboxId: string, requests: readonly PortRequest[]): Promise<readonly PublishedPort[]> {
     await this.#hostPorts.release(sandboxId);
-    const ports = await this.#hostPorts.hold(sandboxId, requests);
+    const way = this.#interfacesOf(sandboxId)
+      .map((each) => this.#networkOf(each))
+      .find((network) => network?.isInternal === false);
+    const hostIp = way?.traffic?.hostIp ?? EVERY_ADDRESS;
+    const ports = await this.#hostPorts.hold(
+      sandboxId,
+      requests.map((request) => ({ hostIp, ...request })),
+    );
     this.#sandboxes.put({ key: sandboxKey(sandboxId), sandboxId, ports });
     await this.#machine.refreshRules();
     return ports;
@@ -181,6 +192,11 @@ export class EngineNetworks implements FabricKind, BridgeNetworks {
       const address = ports.length === 0 ? undefined : this.endpoints(sandboxId).find(({ isWayOut }) => isWayOut);
       return address ? ports.map((port) => ({ ...port, address: address.privateIp })) : [];
     });
+  }
+
+  /** Ranges whose addresses leave this machine as they are. */
+  untranslated(): readonly Cidr[] {
+    return this.#networks.all().flatMap(({ cidr, traffic }) => (traffic?.isUntranslated ? [cidr] : []));
   }
 
   /** Forgets sandboxes whose namespace is gone, and holds the ports of the others. */
@@ -218,8 +234,8 @@ export class EngineNetworks implements FabricKind, BridgeNetworks {
   }
 
   due(record: FabricRecord): ReturnType<FabricKind['due']> {
-    const isInternal = this.#networks.get(record.key)?.isInternal ?? false;
-    return { tables: [bridgeRuleset(servicesOf(this.listeners(record)), { isInternal })], publicIps: [] };
+    const { isInternal = false, traffic = {} } = this.#networks.get(record.key) ?? {};
+    return { tables: [bridgeRuleset(servicesOf(this.listeners(record)), { ...traffic, isInternal })], publicIps: [] };
   }
 
   listeners({ key, cidr }: FabricRecord): readonly Listener[] {

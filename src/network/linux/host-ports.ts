@@ -2,6 +2,10 @@ import { createSocket } from 'node:dgram';
 import { createServer } from 'node:net';
 import { DabbaError, systemCode } from '#base';
 import type { PortRequest, PublishedPort } from '../bridges.ts';
+import type { Ipv4 } from '../model.ts';
+
+/** A request that says where. */
+type PlacedRequest = PortRequest & { readonly hostIp: Ipv4 };
 
 /** A port of the machine that nobody else can take while it is held. */
 interface HeldPort extends AsyncDisposable {
@@ -16,7 +20,7 @@ export class HostPorts {
   readonly #held = new Map<string, HeldPort[]>();
 
   /** Holds one port of the machine for each request. Throws `ResourceExhausted` when one is taken, and then holds none of them. */
-  async hold(owner: string, requests: readonly PortRequest[]): Promise<readonly PublishedPort[]> {
+  async hold(owner: string, requests: readonly PlacedRequest[]): Promise<readonly PublishedPort[]> {
     await using undo = new AsyncDisposableStack();
     const held: HeldPort[] = [];
     for (const request of requests) held.push(undo.use(await holdFirstFree(request)));
@@ -37,7 +41,7 @@ export class HostPorts {
   }
 }
 
-async function holdFirstFree(request: PortRequest): Promise<HeldPort> {
+async function holdFirstFree(request: PlacedRequest): Promise<HeldPort> {
   const { first, last } = request.hostPorts ?? { first: 0, last: 0 };
   for (let hostPort = first; hostPort <= last; hostPort++) {
     const held = await tryHold(request, hostPort);
@@ -48,7 +52,7 @@ async function holdFirstFree(request: PortRequest): Promise<HeldPort> {
 }
 
 /** Undefined when the port is taken. Port 0 takes any free one. */
-async function tryHold(request: PortRequest, hostPort: number): Promise<HeldPort | undefined> {
+async function tryHold(request: PlacedRequest, hostPort: number): Promise<HeldPort | undefined> {
   const { hostIp, protocol, containerPort } = request;
   try {
     const { boundPort, close } = await (protocol === 'tcp' ? holdTcp : holdUdp)(hostIp, hostPort);

@@ -31,6 +31,8 @@ export interface InterfacePlan {
   readonly device?: string;
   /** The sandbox's default route leads to the gateway. Default true. */
   readonly isWayOut?: boolean;
+  /** Default: the fabric's. */
+  readonly mtu?: number;
 }
 
 const LOOPBACK = 1;
@@ -58,7 +60,7 @@ export function ensureInterface(fabric: Fabric, plan: InterfacePlan): void {
         peerName: device,
         peerNamespace: namespace.descriptor,
         peerMacAddress: plan.macAddress,
-        mtu: fabric.mtu,
+        mtu: plan.mtu ?? fabric.mtu,
       }),
     );
   const link = findLink(fabric.netlink, plan.link)!.index;

@@ -64,6 +64,8 @@ export class Machine {
     readonly runNft: RunNft;
     /** Ports that lead into fabrics now. */
     readonly published: () => readonly PublishedTarget[];
+    /** Ranges whose addresses leave as they are. */
+    readonly untranslated: () => readonly Cidr[];
   }) {
     this.#instance = options.instance;
     this.#publicCidr = options.publicCidr;
@@ -76,6 +78,7 @@ export class Machine {
         linkCidr: this.linkCidr,
         ...(this.#guardedLink ? { guardedLink: this.#guardedLink } : {}),
         published: options.published(),
+        untranslated: options.untranslated(),
       });
     this.#rules = new AppliedRulesets(
       () => ({ tables: [wanted()] }),

@@ -61,7 +61,8 @@ export function createLinuxNetworkPlane(options: LinuxNetworkPlaneOptions): Netw
   const clusterRecords = new RecordFolder<ClusterRecord>(join(stateDirectory, 'clusters'));
   const publicCidr = formatCidr(parseCidr(options.publicCidr));
   const published = () => bridges.targets();
-  const machine = new Machine({ instance, publicCidr, records: machineRecords, runNft, published });
+  const untranslated = () => bridges.untranslated();
+  const machine = new Machine({ instance, publicCidr, records: machineRecords, runNft, published, untranslated });
   const forward = createForwarder(resolvConfServers(), ending.signal);
   const desired = new DesiredState({ store, clock, logger, signal: ending.signal, onChange: () => changes.wake() });
   const clusters = new Clusters({ records: clusterRecords, fabrics: () => fabrics });

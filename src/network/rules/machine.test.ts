@@ -3,7 +3,12 @@ import { test } from 'node:test';
 import { machineRuleset, type PublishedTarget } from './machine.ts';
 import { renderChange, renderTable } from './ruleset.ts';
 
-const base = { instance: 'abc', publicCidr: '198.18.0.0/16', linkCidr: '100.64.16.0/20' };
+const base = {
+  untranslated: [],
+  instance: 'abc',
+  publicCidr: '198.18.0.0/16',
+  linkCidr: '100.64.16.0/20',
+};
 const port: PublishedTarget = {
   containerPort: 80,
   protocol: 'tcp',

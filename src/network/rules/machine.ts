@@ -15,6 +15,8 @@ export interface MachineRulesInput {
   /** The machine's own link to the world, when forwarding was off before us: what it was not meant to route, it still does not. */
   readonly guardedLink?: string;
   readonly published: readonly PublishedTarget[];
+  /** Ranges of networks whose addresses the world is to see. */
+  readonly untranslated: readonly Cidr[];
 }
 
 /** A published port with the address it leads to. */
@@ -32,10 +34,12 @@ export function uplinkPrefix(instance: string): string {
  * surroundings (a cloud's metadata service); into them come the machine's own connections, those to published ports and answers, not what others
  * route through here.
  */
-export function machineRuleset({ instance, publicCidr, linkCidr, guardedLink, published }: MachineRulesInput): Ruleset {
+export function machineRuleset(input: MachineRulesInput): Ruleset {
+  const { instance, publicCidr, linkCidr, guardedLink, published, untranslated } = input;
   const ours = `"${uplinkPrefix(instance)}*"`;
   const anyDabba = `"${LINK_PREFIX}*"`;
-  const sources = `{ ${publicCidr}, ${linkCidr} }`;
+  const translated = `{ ${publicCidr}, ${linkCidr} }`;
+  const sources = `{ ${[publicCidr, linkCidr, ...untranslated].join(', ')} }`;
   const chains = new Map<string, Chain>([
     // A packet from elsewhere that names loopback is nobody's: what is published there is for the machine itself.
     [
@@ -85,7 +89,7 @@ export function machineRuleset({ instance, publicCidr, linkCidr, guardedLink, pu
         rules: [
           // Neither loopback's address nor one of a fabric's own is an answer's way back from a published port.
           `oifname ${ours} ip saddr { 127.0.0.0/8, ${linkCidr} } ct status dnat masquerade`,
-          `ip saddr ${sources} oifname != ${anyDabba} masquerade`,
+          `ip saddr ${translated} oifname != ${anyDabba} masquerade`,
         ],
       },
     ],
