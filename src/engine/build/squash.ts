@@ -17,7 +17,10 @@ export async function squash(build: BuildRun, state: StageState): Promise<StageS
   cleanup.defer(() => snapshots.discard(upper));
   await workOnTrees({ kind: 'merge', upper, view: view.path, wanted: wanted.path }, signal);
   const layer = await internals.commitUpper({ parent, upper, ...timestampOf(build), signal });
-  const above = history.slice(base.history).map(({ cache_key: _, ...entry }) => ({ ...entry, empty_layer: true }));
+  const above = history.slice(base.history).map((entry) => {
+    const { cache_key: _, ...kept } = entry;
+    return { ...kept, empty_layer: true };
+  });
   const merged = {
     created: new Date(timeOf(build)).toISOString(),
     created_by: `merge ${diffIds.length - base.layers} layers`,
