@@ -95,13 +95,14 @@ export class SchedulingQueue {
     return undefined;
   }
 
-  /** Puts back what found no node: it waits for an event that concerns one of the plugins. */
+  /** Puts back what found no node: it waits for an event that concerns one of the plugins. Where there was no node to refuse it, any event will do. */
   refuse(pod: QueuedPod, refusedBy: Iterable<string>): void {
     const names = [...refusedBy].sort();
     const key = names.join();
     let group = this.#refused.get(key);
     if (!group) {
-      const events = new Set(names.flatMap((name) => [...(this.#wokenBy.get(name) ?? [])]));
+      const concerned = names.length ? names : [...this.#wokenBy.keys()];
+      const events = new Set(concerned.flatMap((name) => [...(this.#wokenBy.get(name) ?? [])]));
       this.#refused.set(key, (group = { events, pods: new Map() }));
     }
     group.pods.set(pod.info.uid, { pod, at: this.#clock.now() });

@@ -76,6 +76,15 @@ test('a pod without a place says why in upstream words, and comes when there is 
   assert.equal(await nodeOf(run, 'p'), 'n3');
 });
 
+test('a pod that is there before the first node comes with it', async () => {
+  await using run = start();
+  await addPod(run, 'p');
+  assert.match((await whyNot(run, 'p')) ?? '', /^no nodes available to schedule pods/);
+  await addNode(run, 'n1');
+  await run.advance(1000);
+  assert.equal(await nodeOf(run, 'p'), 'n1');
+});
+
 test('what a pod holds is free again when it ends', async () => {
   await using run = start();
   await addNode(run, 'n1', { cpu: '1' });
