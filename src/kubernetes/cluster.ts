@@ -6,6 +6,8 @@ import { serviceDialer } from './apiserver/http/dial-service.ts';
 import { RequestCounts } from './apiserver/http/metrics.ts';
 import { type Listener, listen } from './apiserver/http/listener.ts';
 import type { ApiParts } from './apiserver/parts.ts';
+import { bootstrapFlowControl } from './apiserver/flow/bootstrap.ts';
+import { FlowControl } from './apiserver/flow/flow-control.ts';
 import { followDefinitions } from './apiserver/custom/establish.ts';
 import { merging } from './apiserver/merging.ts';
 import { UsageCollector } from './apiserver/metrics/collector.ts';
@@ -82,6 +84,8 @@ export async function startCluster(settings: ClusterSettings, parts: ClusterPart
   );
   await bootstrapAccess(api.admin, stopping.signal);
   await bootstrapObjects(api.admin, settings);
+  await bootstrapFlowControl(api.admin);
+  await api.flowControl.synced();
   await ensureDnsService(api.admin, settings);
   await followDefinitions({ ...parts, api, logger, signal: stopping.signal });
   const listener = await listen(api, {
@@ -126,6 +130,7 @@ async function runComponents(
   };
   const runs: { readonly [Name in Component]: () => Promise<void> } = {
     async controllers() {
+      const { flowControlController } = await import('./apiserver/flow/controller.ts');
       const { controllersOf, runControllers } = await import('./controllers/index.ts');
       const { accessControllers } = await import('./auth/controllers/index.ts');
       const { admissionControllers } = await import('./admission/controllers.ts');
@@ -136,7 +141,11 @@ async function runComponents(
         clientOf: (controller: string) => clientOf(userOfController(controller), manager),
       };
       const access = accessControllers({ ...parts, authority, authorizer: api.authorization, tokens: api.tokens });
-      await runControllers([...controllersOf(parts, ports), ...access, ...admissionControllers(parts)], parts, signal);
+      await Promise.all([
+        runControllers([...controllersOf(parts, ports), ...access, ...admissionControllers(parts)], parts, signal),
+        // The API server's own.
+        runControllers([flowControlController(parts)], { ...parts, clientOf: () => api.admin }, signal),
+      ]);
     },
     async scheduler() {
       const { runScheduler } = await import('./scheduler/index.ts');
@@ -234,6 +243,7 @@ async function apiParts(
     }),
     validatorOf: validatorFor,
     counts: new RequestCounts(),
+    flowControl: new FlowControl({ informers, clock }),
     dialKubelet,
     schemas,
     merge: merging,

@@ -71,6 +71,18 @@ export const priorityClasses = define<types.PriorityClass>(
   'priorityclasses',
   clusterWide,
 );
+export const flowSchemas = define<types.FlowSchema>(
+  'flowcontrol.apiserver.k8s.io',
+  'FlowSchema',
+  'flowschemas',
+  clusterWide,
+);
+export const priorityLevels = define<types.PriorityLevelConfiguration>(
+  'flowcontrol.apiserver.k8s.io',
+  'PriorityLevelConfiguration',
+  'prioritylevelconfigurations',
+  clusterWide,
+);
 export const leases = define<types.Lease>('coordination.k8s.io', 'Lease', 'leases');
 export const endpointSlices = define<types.EndpointSlice>('discovery.k8s.io', 'EndpointSlice', 'endpointslices');
 export const networkPolicies = define<types.NetworkPolicy>('networking.k8s.io', 'NetworkPolicy', 'networkpolicies');

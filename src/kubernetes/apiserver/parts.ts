@@ -11,6 +11,7 @@ import type { ObjectName, ResourceType } from '../object.ts';
 import type { ObjectSchema, Schema, Schemas } from '../schema/schema.ts';
 import type { ClusterPorts } from '../cluster-settings.ts';
 import type { Catalog } from './catalog.ts';
+import type { FlowControl } from './flow/flow-control.ts';
 import type { RequestCounts } from './http/metrics.ts';
 import type { Target } from './resource.ts';
 import type { Lifetimes } from './storage/lifetimes.ts';
@@ -39,6 +40,7 @@ export interface ApiParts {
   readonly admission: readonly AdmissionPlugin[];
   readonly validatorOf: (type: Pick<ResourceType, 'group' | 'resource' | 'isNamespaced'>) => Validate | undefined;
   readonly counts: RequestCounts;
+  readonly flowControl: FlowControl;
   /** `ClusterPorts.dialKubelet`. */
   readonly dialKubelet: ClusterPorts['dialKubelet'];
   readonly schemas: Schemas;

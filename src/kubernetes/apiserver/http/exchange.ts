@@ -17,6 +17,8 @@ export interface Exchange {
   readonly warnings: Set<string>;
   /** What answers in protobuf are written with. */
   readonly schemas: Schemas;
+  /** Leaves its seats to other requests (priority and fairness): at the end at the latest, and of a watch when it has caught up. Idempotent. */
+  leave: () => void;
   /** Aborts when the client has gone or the server stops. */
   readonly signal: AbortSignal;
 }

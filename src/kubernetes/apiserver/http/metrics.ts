@@ -25,12 +25,13 @@ export class RequestCounts {
   }
 }
 
-export function serveMetrics({ counts, feed }: ApiParts, exchange: Exchange): void {
+export function serveMetrics({ counts, feed, flowControl }: ApiParts, exchange: Exchange): void {
   const objects = feed
     .sizes()
     .map(({ resource, count }) => `apiserver_storage_objects{resource="${resource}"} ${count}`);
   const lines = [
     ...counts.lines(),
+    ...flowControl.lines(),
     '# HELP apiserver_storage_objects Objects by resource, of those somebody has read.',
     '# TYPE apiserver_storage_objects gauge',
     ...objects,

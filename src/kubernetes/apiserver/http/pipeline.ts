@@ -14,10 +14,8 @@ import { servePath } from './paths.ts';
 import { notFoundPath } from './refusals.ts';
 import { requestInfo } from './request-info.ts';
 import { serveResource } from './resources.ts';
+import { takeSeats } from './seats.ts';
 import { sendError } from './respond.ts';
-
-/** Requests served at once, watches and connections aside: upstream's `--max-requests-inflight` and `--max-mutating-requests-inflight` together. */
-const MAX_IN_FLIGHT = 600;
 
 const anonymous = { username: 'system:anonymous', groups: ['system:unauthenticated'] };
 
@@ -39,14 +37,15 @@ export async function handle(parts: ApiParts, arrival: Arrival): Promise<void> {
   const exchange = exchangeOf(parts, arrival, AbortSignal.any([gone.signal, arrival.signal]));
   parts.counts.inFlight += 1;
   try {
-    refuseTooMany(parts, exchange);
     exchange.user = await authenticate(parts, exchange);
     exchange.user = await impersonate(parts.authorization, exchange.user, request.headersDistinct);
+    await takeSeats(parts, exchange);
     await route(parts, exchange);
   } catch (error) {
     if (!exchange.signal.aborted || !response.headersSent) sendError(exchange, error, parts.logger);
     if (!response.writableEnded) response.destroy();
   } finally {
+    exchange.leave();
     parts.counts.inFlight -= 1;
     const { info } = exchange;
     parts.counts.add({
@@ -68,6 +67,7 @@ function exchangeOf({ schemas }: ApiParts, { request, response, upgrade }: Arriv
     user: anonymous,
     warnings: new Set(),
     schemas,
+    leave: () => undefined,
     signal,
   };
 }
@@ -78,14 +78,6 @@ function urlOf(target: string): URL {
     URL.parse(target.startsWith('/') ? `https://localhost${target.replace(/^\/+/, '/')}` : target) ??
     new URL('https://localhost/invalid')
   );
-}
-
-function refuseTooMany({ counts }: ApiParts, { info }: Exchange): void {
-  const isLongRunning = info.verb === 'watch' || (info.kind === 'resource' && info.subresource !== undefined);
-  if (!isLongRunning && counts.inFlight > MAX_IN_FLIGHT)
-    throw new StatusError('TooManyRequests', 'too many requests, please try again later', {
-      details: { retryAfterSeconds: 1 },
-    });
 }
 
 function authenticate({ authentication }: ApiParts, { request, signal }: Exchange) {

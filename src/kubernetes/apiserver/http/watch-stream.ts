@@ -47,6 +47,7 @@ export async function streamWatch(parts: ApiParts, exchange: Exchange, call: Nam
   await lines.begin(initial ?? [], end);
   if (isSendingInitial) lines.bookmark(revision, { 'k8s.io/initial-events-end': 'true' });
   lines.goOn(backlog);
+  exchange.leave();
   const wantsBookmarks = flag(exchange, 'allowWatchBookmarks');
   while (!end.aborted) {
     // A timer: bookmarks say that time has passed without an event.

@@ -120,6 +120,13 @@ export const policyRows: readonly Resource[] = [
           if (spec?.limited) {
             spec.limited.nominalConcurrencyShares ??= 30;
             spec.limited.lendablePercent ??= 0;
+            const { limitResponse } = spec.limited;
+            if (limitResponse?.type === 'Queue') {
+              const queuing = (limitResponse.queuing ??= {});
+              queuing.queues ??= 64;
+              queuing.handSize ??= 8;
+              queuing.queueLengthLimit ??= 50;
+            }
           }
         },
       },

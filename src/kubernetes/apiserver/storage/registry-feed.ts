@@ -74,6 +74,11 @@ export class RegistryFeed {
     return [...this.#started].map(([path, { cache }]) => ({ resource: path.slice(0, -1), count: cache.size }));
   }
 
+  /** How many objects there are of a resource that somebody has read; 0 of others. */
+  sizeOf(type: Pick<ResourceType, 'group' | 'resource'>): number {
+    return this.#started.get(resourcePath(type))?.cache.size ?? 0;
+  }
+
   /** Lets go of the cache of a resource that is no longer served. */
   drop(type: Pick<ResourceType, 'group' | 'resource'>): void {
     this.#started.delete(resourcePath(type));
