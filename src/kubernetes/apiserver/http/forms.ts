@@ -3,12 +3,13 @@ import { stringify } from 'yaml';
 import { apiVersionOf } from '../../object.ts';
 import { envelope, listEnvelope } from '../../schema/protobuf-encode.ts';
 import { bytesIn, type ListAnswer, fieldIn, objectIn } from '../operations/read.ts';
+import { type Scale, scaleColumns } from '../operations/scale.ts';
 import type { ApiParts, Call } from '../parts.ts';
 import type { StoredObject } from '../storage/stored-object.ts';
 import { type Exchange, parameter } from './exchange.ts';
 import type { Negotiated } from './negotiate.ts';
 import { sendBytes, sendObject, sendPieces } from './respond.ts';
-import { includeObjectOf, partialMetadata, tableOf } from './table.ts';
+import { columnsOf, includeObjectOf, partialMetadata, tableOf } from './table.ts';
 
 interface OneOptions {
   readonly call: Call;
@@ -21,7 +22,7 @@ export function sendStored(parts: ApiParts, exchange: Exchange, { call, as, stor
   const object = () => objectIn(call.version, stored);
   if (as.transform === 'Table') {
     const { resourceVersion = '' } = stored.object.metadata ?? {};
-    const table = tableOf(call, [object()], {
+    const table = tableOf(columnsOf(call), [object()], {
       includeObject: includeObjectOf(parameter(exchange, 'includeObject')),
       now: parts.clock.now(),
       metaVersion: as.metaVersion,
@@ -38,6 +39,23 @@ export function sendStored(parts: ApiParts, exchange: Exchange, { call, as, stor
   sendBytes(exchange, bytesIn(call.version, stored), { code });
 }
 
+interface ScaleOptions {
+  readonly as: Negotiated;
+  readonly scale: Scale;
+  readonly code: number;
+}
+
+export function sendScale(parts: ApiParts, exchange: Exchange, { as, scale, code }: ScaleOptions): void {
+  if (as.transform !== 'Table') return sendObject(exchange, scale, { as, code });
+  const table = tableOf(scaleColumns, [scale], {
+    includeObject: includeObjectOf(parameter(exchange, 'includeObject')),
+    now: parts.clock.now(),
+    metaVersion: as.metaVersion,
+    metadata: { resourceVersion: scale.metadata?.resourceVersion ?? '' },
+  });
+  sendObject(exchange, table, { as, code });
+}
+
 interface ListOptions {
   readonly call: Call;
   readonly as: Negotiated;
@@ -52,7 +70,7 @@ export async function sendStoredList(
   const { objects, ...metadata } = found;
   if (as.transform === 'Table') {
     const table = tableOf(
-      call,
+      columnsOf(call),
       objects.map((stored) => objectIn(call.version, stored)),
       {
         includeObject: includeObjectOf(parameter(exchange, 'includeObject')),

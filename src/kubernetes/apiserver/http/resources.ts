@@ -12,7 +12,7 @@ import type { ApiParts, Call, NamedCall } from '../parts.ts';
 import type { StoredObject } from '../storage/stored-object.ts';
 import { decodeBody, readBody } from './body.ts';
 import { type Exchange, flag, parameter } from './exchange.ts';
-import { sendStored, sendStoredList } from './forms.ts';
+import { sendScale, sendStored, sendStoredList } from './forms.ts';
 import { notAcceptable } from './negotiate.ts';
 import { negotiatedFor } from './negotiated.ts';
 import { expectedOf } from './expected.ts';
@@ -172,6 +172,6 @@ function answer(parts: ApiParts, exchange: Exchange, call: NamedCall, stored: St
   const as = negotiatedFor(parts, exchange, call);
   const part = call.subresource === undefined ? undefined : call.resource.subresources.get(call.subresource);
   if (part?.kind === 'scale')
-    return sendObject(exchange, scaleOf(call, part, objectIn(call.version, stored)), { code, as });
+    return sendScale(parts, exchange, { as, scale: scaleOf(call, part, objectIn(call.version, stored)), code });
   sendStored(parts, exchange, { call, as, stored, code });
 }

@@ -26,29 +26,32 @@ export interface TableOptions {
   readonly hasColumns?: boolean;
 }
 
-export function tableOf(
-  { resource, version }: Served,
-  objects: readonly KubernetesObject[],
+export function columnsOf({ resource, version }: Served): readonly Column[] {
+  return version.columns ?? resource.columns;
+}
+
+export function tableOf<T extends KubernetesObject>(
+  columns: readonly Column<T>[],
+  objects: readonly T[],
   options: TableOptions,
 ): object {
-  const columns = version.columns ?? resource.columns;
   const { hasColumns = true, metadata, metaVersion } = options;
   return {
     kind: 'Table',
     apiVersion: `meta.k8s.io/${metaVersion}`,
     metadata,
-    columnDefinitions: hasColumns ? columns.map(definition) : null,
+    columnDefinitions: hasColumns ? columns.map((column) => definition(column)) : null,
     rows: objects.map((object) => rowOf(columns, object, options)),
   };
 }
 
-function definition({ name, type, format = '', description, priority }: Column) {
+function definition({ name, type, format = '', description, priority }: Omit<Column, 'value'>) {
   return { name, type, format, description, priority };
 }
 
-function rowOf(
-  columns: readonly Column[],
-  object: KubernetesObject,
+function rowOf<T extends KubernetesObject>(
+  columns: readonly Column<T>[],
+  object: T,
   { includeObject, now, metaVersion }: TableOptions,
 ) {
   return {

@@ -12,7 +12,7 @@ import { type Exchange, flag, parameter } from './exchange.ts';
 import type { Negotiated } from './negotiate.ts';
 import { negotiatedFor } from './negotiated.ts';
 import { enveloped, type NamedKind, refusalOf } from './respond.ts';
-import { includeObjectOf, partialMetadata, tableOf } from './table.ts';
+import { columnsOf, includeObjectOf, partialMetadata, tableOf } from './table.ts';
 
 /** Unsent bytes after which a reader is too slow to be kept. */
 const MAX_UNSENT_BYTES = 16 * 1024 * 1024;
@@ -190,7 +190,7 @@ class Lines {
         : bytesIn(version, stored);
     const object = objectIn(version, stored);
     if (this.#as.transform !== 'Table') return this.#encode(partialMetadata(object, this.#as.metaVersion));
-    const table = tableOf(this.#call, [object], {
+    const table = tableOf(columnsOf(this.#call), [object], {
       includeObject: includeObjectOf(parameter(this.#exchange, 'includeObject')),
       now: this.#parts.clock.now(),
       metaVersion: this.#as.metaVersion,

@@ -3,7 +3,8 @@ import type { KubernetesObject } from '../../object.ts';
 import { StatusError } from '../../status.ts';
 import { type Draft, draftOf } from '../draft.ts';
 import type { Call } from '../parts.ts';
-import type { Subresource } from '../resource.ts';
+import { age, nameColumn } from '../registry/columns.ts';
+import type { Column, Subresource } from '../resource.ts';
 
 type ScaleSubresource = Extract<Subresource, { kind: 'scale' }>;
 
@@ -11,6 +12,26 @@ export interface Scale extends KubernetesObject {
   readonly spec?: { readonly replicas?: number };
   readonly status: { readonly replicas: number; readonly selector?: string };
 }
+
+/** Upstream's `scaleColumnDefinitions`, `pkg/printers/internalversion/printers.go`. */
+export const scaleColumns: readonly Column<Scale>[] = [
+  nameColumn,
+  {
+    name: 'Desired',
+    type: 'integer',
+    description: 'replicas is the desired number of instances for the scaled object.',
+    priority: 0,
+    value: ({ spec }) => spec?.replicas ?? 0,
+  },
+  {
+    name: 'Available',
+    type: 'integer',
+    description: 'replicas is the actual number of observed instances of the scaled object.',
+    priority: 0,
+    value: ({ status }) => status.replicas,
+  },
+  age,
+];
 
 export function scaleOf(_call: Call, { read }: ScaleSubresource, object: KubernetesObject): Scale {
   const { specReplicas, statusReplicas, selector } = read(object);
