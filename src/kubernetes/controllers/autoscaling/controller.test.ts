@@ -95,6 +95,21 @@ test('bounds hold, and say so', async () => {
   assert.equal((await condition(run, 'ScalingLimited'))?.reason, 'TooManyReplicas');
 });
 
+test('bounds hold without metrics too', async () => {
+  await using run = await start();
+  await run.client.create(horizontalPodAutoscalers, autoscaler({ minReplicas: 3 }));
+  await run.settle();
+  assert.equal(await replicas(run), 3);
+  assert.equal((await condition(run, 'AbleToScale'))?.reason, 'SucceededRescale');
+  const less = { kind: 'merge', body: { spec: { minReplicas: 1, maxReplicas: 2 } } } as const;
+  await run.client.patch(horizontalPodAutoscalers, name, less);
+  await run.settle();
+  assert.equal(await replicas(run), 2);
+  assert.ok(
+    run.said().includes('SuccessfulRescale: New size: 2; reason: Current number of replicas above Spec.MaxReplicas'),
+  );
+});
+
 test('without metrics nothing moves, and the reason is told', async () => {
   await using run = await start();
   await run.client.create(horizontalPodAutoscalers, autoscaler());

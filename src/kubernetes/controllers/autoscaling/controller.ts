@@ -29,6 +29,11 @@ interface Scale extends KubernetesObject {
   readonly status?: { readonly replicas?: number; readonly selector?: string };
 }
 
+interface Found {
+  readonly type: ResourceType<Scale>;
+  readonly scale: Scale;
+}
+
 export function horizontalPodAutoscaler(parts: ControllerParts): Controller {
   const copy = parts.informers.of(horizontalPodAutoscalers);
   const pods = podsIn(parts.informers);
@@ -79,9 +84,8 @@ class Autoscale {
     const spec = autoscaler.spec!;
     const found = await this.#scale();
     if (!found) return this.#write({});
-    const { type, scale } = found;
+    const { scale } = found;
     const current = scale.spec?.replicas ?? 0;
-    const { kind, name } = spec.scaleTargetRef;
     if (current === 0 && (spec.minReplicas ?? 1) !== 0) {
       this.#say(
         'ScalingActive',
@@ -91,6 +95,8 @@ class Autoscale {
       );
       return this.#write({ current, desired: 0 });
     }
+    const beyond = outOfBounds(spec, current);
+    if (beyond) return this.#rescale(found, beyond);
     const demand = await this.#demand(scale, current);
     if (!demand) return this.#write({ current, desired: autoscaler.status?.desiredReplicas || current });
     const nowMs = parts.clock.now();
@@ -116,8 +122,20 @@ class Autoscale {
       message || 'the desired count is within the acceptable range',
     );
     if (replicas === current) return this.#write({ current, desired: current, metrics: demand.metrics });
+    const why = replicas < current ? 'All metrics below target' : demand.why;
+    return this.#rescale(found, { replicas, why, metrics: demand.metrics });
+  }
+
+  async #rescale(
+    { type, scale }: Found,
+    { replicas, why, metrics }: { replicas: number; why: string; metrics?: readonly CurrentMetric[] },
+  ): Promise<void> {
+    const { autoscaler, parts, history, step } = this.#input;
+    const { kind, name } = autoscaler.spec!.scaleTargetRef;
+    const current = scale.spec?.replicas ?? 0;
+    const told = { current, desired: replicas, ...(metrics && { metrics }) };
     try {
-      await this.#input.step.api.update(type, { ...scale, spec: { replicas } }, { subresource: 'scale' });
+      await step.api.update(type, { ...scale, spec: { replicas } }, { subresource: 'scale' });
     } catch (error) {
       this.#say(
         'AbleToScale',
@@ -125,25 +143,20 @@ class Autoscale {
         'FailedUpdateScale',
         `the HPA controller was unable to update the target scale: ${messageOf(error)}`,
       );
-      this.#tell(
-        'Warning',
-        'FailedRescale',
-        `New size: ${replicas}; reason: ${demand.why}; error: ${messageOf(error)}`,
-      );
-      await this.#write({ current, desired: replicas, metrics: demand.metrics });
+      this.#tell('Warning', 'FailedRescale', `New size: ${replicas}; reason: ${why}; error: ${messageOf(error)}`);
+      await this.#write(told);
       throw error;
     }
-    history.change(nowMs, replicas - current);
+    history.change(parts.clock.now(), replicas - current);
     this.#say(
       'AbleToScale',
       'True',
       'SucceededRescale',
       `the HPA controller was able to update the target scale to ${replicas}`,
     );
-    const why = replicas < current ? 'All metrics below target' : demand.why;
     this.#tell('Normal', 'SuccessfulRescale', `New size: ${replicas}; reason: ${why}`);
     parts.logger.info('scaled', { autoscaler: keyOf(autoscaler), target: `${kind}/${name}`, replicas });
-    return this.#write({ current, desired: replicas, metrics: demand.metrics, hasScaled: true });
+    return this.#write({ ...told, hasScaled: true });
   }
 
   #target(type: ResourceType, name: string): { readonly namespace?: string | undefined; readonly name: string } {
@@ -151,7 +164,7 @@ class Autoscale {
     return type.isNamespaced ? { namespace, name } : { name };
   }
 
-  async #scale(): Promise<{ readonly type: ResourceType<Scale>; readonly scale: Scale } | undefined> {
+  async #scale(): Promise<Found | undefined> {
     const { autoscaler, parts, step } = this.#input;
     const { apiVersion = '', kind, name } = autoscaler.spec!.scaleTargetRef;
     try {
@@ -310,6 +323,16 @@ class Autoscale {
     const { parts, autoscaler } = this.#input;
     parts.events.as(NAME).record(horizontalPodAutoscalers, autoscaler, { type, reason, message });
   }
+}
+
+/** Bounds hold whatever is measured, and before anything is. */
+function outOfBounds(
+  { minReplicas = 1, maxReplicas }: NonNullable<HorizontalPodAutoscaler['spec']>,
+  current: number,
+): { readonly replicas: number; readonly why: string } | undefined {
+  if (current > maxReplicas) return { replicas: maxReplicas, why: 'Current number of replicas above Spec.MaxReplicas' };
+  if (current < minReplicas) return { replicas: minReplicas, why: 'Current number of replicas below Spec.MinReplicas' };
+  return undefined;
 }
 
 /** What an autoscaler without metrics follows: `pkg/apis/autoscaling/v2/defaults.go`. */
