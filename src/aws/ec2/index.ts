@@ -1,5 +1,12 @@
 import type { Clock, Logger, Random } from '#base';
-import { networkRecords, type NetworkInterface, type SecurityGroup, type Subnet, type Vpc } from '#network';
+import {
+  networkRecords,
+  routeTableOf,
+  type NetworkInterface,
+  type SecurityGroup,
+  type Subnet,
+  type Vpc,
+} from '#network';
 import type { Reconciler } from '#reconcile';
 import type { Operation, Store } from '#store';
 import type { Identities } from '../auth/index.ts';
@@ -58,6 +65,8 @@ export interface VpcNetwork {
   subnet(scope: Scope, id: string): Promise<Subnet>;
   /** Every subnet of the scope. */
   subnets(scope: Scope): Promise<readonly Subnet[]>;
+  /** True if what has a public address in the subnet reaches the internet, and is reached from it. */
+  isPublic(subnet: Subnet): Promise<boolean>;
   securityGroups(scope: Scope, ids: readonly string[]): Promise<readonly SecurityGroup[]>;
   defaultSecurityGroup(scope: Scope, vpcId: string): Promise<SecurityGroup>;
   /** A group that a service makes for its own members: they reach one another and everything outside. */
@@ -156,6 +165,14 @@ function vpcNetwork(state: Ec2State, interfaces: Interfaces, uses: Uses): VpcNet
     vpc: async (scope, id) => (await mustGet(records.vpcs, scope, 'vpc', id)).value,
     subnet: async (scope, id) => (await mustGet(records.subnets, scope, 'subnet', id)).value,
     subnets: async (scope) => (await records.subnets.list(allIn(scope))).map(({ value }) => value),
+    async isPublic(subnet) {
+      const tables = await records.routeTables.list(allIn({ account: subnet.tenant, region: subnet.region }));
+      const table = routeTableOf(
+        subnet,
+        tables.map(({ value }) => value),
+      );
+      return table?.routes.some(({ target }) => target.kind === 'internet-gateway') ?? false;
+    },
     securityGroups: (scope, ids) =>
       Promise.all(ids.map(async (id) => (await mustGet(records.securityGroups, scope, 'security-group', id)).value)),
     async defaultSecurityGroup(scope, vpcId) {

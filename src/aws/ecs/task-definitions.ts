@@ -2,7 +2,7 @@ import type { ContainerDefinition, RegisterTaskDefinitionRequest, TaskDefinition
 import type { Versioned } from '#store';
 import type { CallContext, Handlers } from '../service.ts';
 import { lowerCaseTags, readTags } from '../tags.ts';
-import { isFargateSize } from './fargate-sizes.ts';
+import { isFargateSize } from '../fargate-sizes.ts';
 import { clientException, parseTaskDefinition, taskDefinitionArn, type Scope } from './names.ts';
 import { pageOf } from './pages.ts';
 import { passRoles } from './pass-role.ts';
@@ -62,7 +62,7 @@ function withDefaults(container: ContainerDefinition, networkMode: string | unde
 
 /** Where the definition could run, whatever it was asked to be compatible with. */
 function compatibilities({ networkMode }: RegisterTaskDefinitionRequest, size: TaskSize): ('EC2' | 'FARGATE')[] {
-  const fits = networkMode === 'awsvpc' && isFargateSize(size.cpuUnits ?? 0, size.memoryMiB ?? 0);
+  const fits = networkMode === 'awsvpc' && isFargateSize({ cpuUnits: 0, memoryMiB: 0, ...size });
   return fits ? ['EC2', 'FARGATE'] : ['EC2'];
 }
 

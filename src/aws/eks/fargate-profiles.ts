@@ -104,6 +104,9 @@ async function plan(
   const subnets = await checkSubnets(state, context, input.subnets?.length ? input.subnets : cluster.network.subnetIds);
   if (subnets[0]!.vpcId !== cluster.vpcId)
     throw invalidParameter(`Subnets are not in the VPC of the cluster, ${cluster.vpcId}.`);
+  for (const subnet of subnets)
+    if (await state.network.isPublic(subnet))
+      throw invalidParameter(`Subnet ${subnet.id} provided in Fargate Profile is not a private subnet`);
   const selectors = (input.selectors ?? []).map(({ namespace, labels }) => {
     if (!namespace) throw invalidParameter('Every selector names a namespace.');
     return { namespace, labels: labels ?? {} };

@@ -56,7 +56,7 @@ async function step({ state }: FargateParts, cluster: ClusterRecord, running: Ru
   const pods = await podsOf(running);
   const answers = await Promise.all([
     ...all.map((node) => follow(state, running, node, pods)),
-    ...pods.filter((pod) => waits(pod, all)).map((pod) => place(state, cluster, profiles, pod)),
+    ...pods.filter((pod) => waits(pod, all)).map((pod) => place(state, { cluster, running, profiles }, pod)),
     ...profiles
       .filter(({ value }) => value.status === 'DELETING')
       .map((each) => end(state, running, each, { all, pods })),
@@ -95,9 +95,17 @@ async function follow(
   const isReady = object?.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True');
   if (!isReady) return undefined;
   const { namespace, name = '' } = pod.metadata ?? {};
+  const { capacityText, fargateSize } = await import('./nodes/fargate-fit.ts');
+  const size = fargateSize(pod);
+  const annotations = size && { CapacityProvisioned: capacityText(size) };
   const target = { apiVersion: 'v1', kind: 'Node', name: node.value.nodeName };
   const binding = { apiVersion: 'v1', kind: 'Binding', metadata: { namespace, name }, target };
   try {
+    await running.client.patch(
+      resources.pods,
+      { namespace, name },
+      { kind: 'merge', body: { metadata: { annotations } } },
+    );
     await running.client.post(resources.pods, { namespace, name }, 'binding', binding as object);
   } catch (error) {
     // It was bound or deleted meanwhile, of which the copy will tell.
@@ -105,20 +113,35 @@ async function follow(
   }
 }
 
-async function place(
-  state: EksState,
-  cluster: ClusterRecord,
-  profiles: readonly Versioned<FargateProfileRecord>[],
-  pod: types.Pod,
-): Promise<Again> {
+interface Placing {
+  readonly cluster: ClusterRecord;
+  readonly running: RunningCluster;
+  readonly profiles: readonly Versioned<FargateProfileRecord>[];
+}
+
+async function place(state: EksState, { cluster, running, profiles }: Placing, pod: types.Pod): Promise<Again> {
   const name = pod.metadata?.labels?.[PROFILE_LABEL];
   const profile = profiles.find(({ value }) => value.name === name && value.status === 'ACTIVE')?.value;
   const keys = await state.clusterKeys.get(`${cluster.account}/${cluster.region}/${cluster.name}`);
   if (!profile || !keys) return undefined;
+  const { fargateRefusal, fargateSize } = await import('./nodes/fargate-fit.ts');
+  const size = fargateSize(pod);
+  const refusal = fargateRefusal(pod);
+  if (refusal || !size) {
+    const { refusePod } = await import('./nodes/fargate-refuse.ts');
+    return await refusePod(running, pod, refusal ?? '', state.clock.now());
+  }
   const subnetId = profile.subnetIds[Math.floor(state.random.fraction() * profile.subnetIds.length)]!;
   const { planFargateNode } = await import('./nodes/fargate.ts');
   try {
-    const { compare, success } = await planFargateNode(state, { cluster, keys: keys.value, profile, pod, subnetId });
+    const { compare, success } = await planFargateNode(state, {
+      cluster,
+      keys: keys.value,
+      profile,
+      pod,
+      size,
+      subnetId,
+    });
     const { succeeded } = await state.store.txn({ compare, success });
     return succeeded ? undefined : { afterMs: 0 };
   } catch (error) {

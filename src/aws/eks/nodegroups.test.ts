@@ -276,7 +276,15 @@ describe('eks clusters and their nodes', { timeout: 30_000 }, () => {
   test('a pod of a Fargate profile gets a node of its own, which goes with it', async () => {
     const selectors = [{ namespace: 'a' }];
     const profile = { clusterName: 'c1', fargateProfileName: 'fp' };
-    await call('CreateFargateProfile', { ...profile, podExecutionRoleArn: roleArn, subnets, selectors });
+    const create = { ...profile, podExecutionRoleArn: roleArn, subnets, selectors };
+    await assert.rejects(call('CreateFargateProfile', create), /is not a private subnet/);
+    const { routeTables } = networkRecords(store);
+    for (const { id } of await routeTables.list())
+      await routeTables.update(id, (table) => ({
+        ...table,
+        routes: table.routes.filter(({ target }) => target.kind === 'local'),
+      }));
+    await call('CreateFargateProfile', create);
     const pod = { namespace: 'a', name: 'p' };
     const labels = { 'eks.amazonaws.com/fargate-profile': 'fp' };
     const spec = { schedulerName: 'fargate-scheduler', containers: [{ name: 'c', image: 'i' }] };
@@ -293,6 +301,8 @@ describe('eks clusters and their nodes', { timeout: 30_000 }, () => {
     assert.match(nodeName ?? '', /^fargate-ip-172-31-/);
     assert.equal((await nodes())[0]!.metadata!.labels!['eks.amazonaws.com/compute-type'], 'fargate');
     assert.deepEqual(await living(), [], 'it is no instance');
+    const { metadata } = await client.get(resources.pods, pod);
+    assert.equal(metadata?.annotations?.['CapacityProvisioned'], '0.25vCPU 0.5GB');
     await call('DeleteFargateProfile', profile);
     await client.delete(resources.pods, pod, { gracePeriodSeconds: 0 }).catch(() => undefined);
     await until(async () => !(await call('ListFargateProfiles', { clusterName: 'c1' })).fargateProfileNames.length);

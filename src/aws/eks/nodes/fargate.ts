@@ -1,7 +1,8 @@
 /** A node of Fargate: made for one pod, of a size that holds it, seen by nobody as an instance. Loaded with the first such pod. */
 import { nodeRecords } from '#node';
-import { milliValue, quantityValue, type types } from '#kubernetes';
+import type { types } from '#kubernetes';
 import { AwsError } from '../../errors.ts';
+import type { FargateSize } from '../../fargate-sizes.ts';
 import { idIn } from '../names.ts';
 import type { ClusterKeys, ClusterRecord, FargateProfileRecord, NodeRecord } from '../records.ts';
 import type { EksState } from '../state.ts';
@@ -12,16 +13,15 @@ export interface FargateRequest {
   readonly keys: ClusterKeys;
   readonly profile: FargateProfileRecord;
   readonly pod: types.Pod;
+  readonly size: FargateSize;
   readonly subnetId: string;
 }
 
-/** What Fargate keeps for itself on each node: Amazon EKS User Guide, "Fargate Pod configuration". */
-const OVERHEAD_MIB = 256;
-const SMALLEST_CPU_MILLIS = 250;
-const BYTES_PER_MIB = 2 ** 20;
+const KEPT_CPU_MILLIS = 250;
+const KEPT_MIB = 256;
 
 export async function planFargateNode(state: EksState, request: FargateRequest): Promise<PlannedNode> {
-  const { cluster, keys, profile, pod, subnetId } = request;
+  const { cluster, keys, profile, pod, size, subnetId } = request;
   const scope = { account: cluster.account, region: cluster.region };
   const subnet = await state.network.subnet(scope, subnetId);
   const place = (await nodeRecords(state.store).nodes.list()).find(({ value }) =>
@@ -47,7 +47,7 @@ export async function planFargateNode(state: EksState, request: FargateRequest):
   };
   const taint = { key: 'eks.amazonaws.com/compute-type', value: 'fargate', effect: 'NoSchedule' };
   const facts = { id, nodeName, zone: subnet.zone, networkInterfaceId: networkInterface.id, labels, taints: [taint] };
-  const kubelet = await kubeletRecord(cluster, keys, { ...facts, ...sizeOf(pod), maxPods: 1 }, state);
+  const kubelet = await kubeletRecord(cluster, keys, { ...facts, ...roomFor(size), maxPods: 1 }, state);
   const now = state.clock.now();
   const { namespace = '', name = '', uid = '' } = pod.metadata ?? {};
   const node: NodeRecord = {
@@ -72,19 +72,7 @@ export async function planFargateNode(state: EksState, request: FargateRequest):
   };
 }
 
-/** The sum of what the containers ask for, or the largest init container, rounded up to whole quarters of a CPU and GiB. */
-function sizeOf({ spec }: types.Pod): { readonly cpuMillis: number; readonly memoryMiB: number } {
-  const asked = (containers: readonly types.Container[] | undefined, name: 'cpu' | 'memory') =>
-    (containers ?? []).map(({ resources }) => {
-      const text = resources?.requests?.[name] ?? resources?.limits?.[name] ?? '0';
-      return name === 'cpu' ? milliValue(text) : quantityValue(text) / BYTES_PER_MIB;
-    });
-  const most = (name: 'cpu' | 'memory') => {
-    const sum = asked(spec?.containers, name).reduce((total, each) => total + each, 0);
-    return Math.max(sum, ...asked(spec?.initContainers, name));
-  };
-  const cpuMillis = Math.max(SMALLEST_CPU_MILLIS, Math.ceil(most('cpu') / SMALLEST_CPU_MILLIS) * SMALLEST_CPU_MILLIS);
-  const memoryMiB = Math.max(512, Math.ceil((most('memory') + OVERHEAD_MIB) / 512) * 512);
-  // The kubelet keeps some of its node for itself; a pod that asks for all of its node must still fit.
-  return { cpuMillis: cpuMillis + SMALLEST_CPU_MILLIS, memoryMiB: memoryMiB + OVERHEAD_MIB };
+/** The kubelet keeps some of its node for itself; a pod that asks for all of its size must still fit. */
+function roomFor({ cpuUnits, memoryMiB }: FargateSize) {
+  return { cpuMillis: (cpuUnits * 1000) / 1024 + KEPT_CPU_MILLIS, memoryMiB: memoryMiB + KEPT_MIB };
 }
