@@ -27,7 +27,7 @@ import {
 import { openDiskBlobStore } from '#blob';
 import { nodeRecords } from '#node';
 import type { RunReconcilersOptions } from '#reconcile';
-import { createRegistry, createRegistryContent, type RegistryContent } from '#registry';
+import { createRegistry, createRegistryContent, garbageReconciler, type RegistryContent } from '#registry';
 import { openSqliteStore, type Store } from '#store';
 import { forgetRecords } from './forget.ts';
 import { dialSocket } from './socket-api.ts';
@@ -113,7 +113,7 @@ export async function composeCloud(
     defaultRegion: DEFAULT_REGION,
     audit: (event) => trail.registryAudit(event),
   });
-  const registry = createRegistry({ ...common, store, blobs, policy: ecr.policy });
+  const registry = createRegistry({ ...common, content, policy: ecr.policy });
 
   const services: ServiceDefinition[] = [
     createStsService({ iam, clock: systemClock, issuerKeys: (issuer) => eks.issuerKey(issuer) }),
@@ -145,7 +145,11 @@ export async function composeCloud(
     clock: systemClock,
     content,
     services,
-    reconciling: { ...common, store, reconcilers: [...ec2.reconcilers, ...ecs.reconcilers, ...eks.reconcilers] },
+    reconciling: {
+      ...common,
+      store,
+      reconcilers: [...ec2.reconcilers, ...ecs.reconcilers, ...eks.reconcilers, garbageReconciler(content, logger)],
+    },
     aws: (request, response, from) => edge.handle(request, response, from),
     metadata: ec2.metadata,
     registry: (request, response) => registry.handle(request, response),

@@ -1,16 +1,20 @@
 import { isDabbaError, type Digest } from '#base';
 import type { BlobInfo, BlobStore, Upload } from '#blob';
 import { RegistryError } from './errors.ts';
-import { idIn, idOf } from './records.ts';
+import type { Versioned } from '#store';
+import { idIn, idOf, type LinkEntry } from './records.ts';
 import type { RegistryContent, RepositoryName } from './registry.ts';
 import { requireRepository, type ContentState } from './repositories.ts';
 
 /** Uploads that nobody finished in a day are forgotten; the blob store sweeps their bytes after the same time. */
 const UPLOAD_LIFE_MS = 24 * 60 * 60 * 1000;
 
+/** A link that was made or found so lately need not be written anew for every question. */
+const FRESH_MS = 60_000;
+
 type BlobMethods = Pick<
   RegistryContent,
-  'hasBlob' | 'readBlob' | 'putBlob' | 'mountBlob' | 'unlinkBlob' | 'startUpload' | 'resumeUpload'
+  'hasBlob' | 'keepBlob' | 'readBlob' | 'putBlob' | 'mountBlob' | 'unlinkBlob' | 'startUpload' | 'resumeUpload'
 >;
 
 /**
@@ -18,7 +22,7 @@ type BlobMethods = Pick<
  * here is absent here, however many others have it.
  */
 export function blobMethods(state: ContentState, blobs: BlobStore): BlobMethods {
-  const { store, records, clock } = state;
+  const { store, records, clock, pins } = state;
 
   /** Links a durable blob, and ends the upload it came by, in one transaction. */
   async function link(repository: RepositoryName, { digest, sizeBytes }: BlobInfo, uploadId?: string): Promise<void> {
@@ -30,6 +34,14 @@ export function blobMethods(state: ContentState, blobs: BlobStore): BlobMethods 
       ],
     });
     if (!succeeded) await requireRepository(records, repository);
+  }
+
+  async function isReplaced(seen: Versioned<LinkEntry>, value: LinkEntry): Promise<boolean> {
+    const { succeeded } = await store.txn({
+      compare: [records.links.ifUnchanged(seen)],
+      success: [records.links.put(seen.id, value)],
+    });
+    return succeeded;
   }
 
   async function linkOf(
@@ -48,6 +60,7 @@ export function blobMethods(state: ContentState, blobs: BlobStore): BlobMethods 
       },
       append: (source) => upload.append(source),
       async commit(expected) {
+        using _pin = await pins.pin(expected);
         const info = await upload.commit(expected);
         await link(repository, info, upload.id);
         return info;
@@ -67,6 +80,16 @@ export function blobMethods(state: ContentState, blobs: BlobStore): BlobMethods 
   return {
     hasBlob: linkOf,
 
+    async keepBlob(repository, digest) {
+      for (;;) {
+        const found = await records.links.get(idIn(repository, digest));
+        if (!found) return undefined;
+        const { sizeBytes, linkedAt, releasedAt } = found.value;
+        const isFresh = releasedAt === undefined && linkedAt > clock.now() - FRESH_MS;
+        if (isFresh || (await isReplaced(found, { sizeBytes, linkedAt: clock.now() }))) return { sizeBytes };
+      }
+    },
+
     async readBlob(repository, digest, range) {
       if (!(await linkOf(repository, digest))) throw blobUnknown(repository, digest);
       return await blobs.read(digest, range);
@@ -74,12 +97,14 @@ export function blobMethods(state: ContentState, blobs: BlobStore): BlobMethods 
 
     async putBlob(repository, source, options) {
       await requireRepository(records, repository);
+      using _pin = await pins.pin(options?.expected);
       const info = await blobs.write(source, options);
       await link(repository, info);
       return info;
     },
 
     async mountBlob(repository, digest, from) {
+      using _pin = await pins.pin(digest);
       const source = await linkOf(from, digest);
       if (!source || !(await blobs.stat(digest))) return false;
       await link(repository, { digest, sizeBytes: source.sizeBytes });

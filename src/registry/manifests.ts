@@ -95,14 +95,19 @@ export function manifestMethods(state: ContentState, blobs: BlobStore): Manifest
         const { subject } = entry.value;
         const tags = await tagsOf(repository, digest);
         const seen = await Promise.all(tags.map((tag) => records.tags.get(idIn(repository, tagSegment(tag)))));
+        const blobs = [...new Set(entry.value.blobs)];
+        const links = await Promise.all(blobs.map((blob) => records.links.get(idIn(repository, blob))));
+        const released = links.flatMap((link) => (link ? [link] : []));
         const { succeeded } = await store.txn({
           // A tag put on it meanwhile has rewritten the manifest's record; one that moved away has changed itself.
           compare: [
             records.manifests.ifUnchanged(entry),
             ...seen.flatMap((tag) => (tag ? [records.tags.ifUnchanged(tag)] : [])),
+            ...released.map((link) => records.links.ifUnchanged(link)),
           ],
           success: [
             records.manifests.remove(entry.id),
+            ...released.map(({ id, value }) => records.links.put(id, { ...value, releasedAt: clock.now() })),
             records.pulls.remove(entry.id),
             ...(subject ? [records.referrers.remove(idIn(repository, subject, digest))] : []),
             ...tags.flatMap((tag) => [

@@ -22,6 +22,7 @@ export async function putManifest(
   const digest = verifiedDigest(manifest);
   const parsed = parseManifest(manifest.bytes, manifest.mediaType);
   const tags = tagsOf(manifest);
+  using _pin = await state.pins.pin(digest);
   let isDurable = false;
   await retryOnConflict(`manifest ${digest}`, async () => {
     const seen = await readForPut(state, { repository, digest, parsed, tags });

@@ -7,7 +7,7 @@ import type { ReferrerDescriptor, RepositoryName } from './registry.ts';
  * with the account as a whole segment. Repositories and tags are segments of their own making (`:team:app`, `:latest`): nobody's tag or
  * repository is ever mistaken for an account id, and no repository's prefix is the prefix of another's.
  *
- * Links and repositories carry the time they were made, which is what a garbage collector needs to leave running pushes alone.
+ * Links carry the time they were made or asked for, by which the garbage collector (`collect.ts`) leaves running pushes alone.
  */
 export interface RepositoryEntry {
   readonly createdAt: number;
@@ -18,7 +18,10 @@ export interface RepositoryEntry {
 /** A blob that the repository may use. */
 export interface LinkEntry {
   readonly sizeBytes: number;
+  /** When it was made, or last found by a push. */
   readonly linkedAt: number;
+  /** When a manifest that named the blob was deleted, unless a push found the blob since. */
+  readonly releasedAt?: number;
 }
 
 export interface ManifestEntry {
@@ -88,6 +91,11 @@ export function nameOfId(id: string): string {
 /** A record of the repository: a digest, an upload id, a pair of them. */
 export function idIn(repository: RepositoryName, ...rest: readonly string[]): string {
   return [idOf(repository), ...rest].join('/');
+}
+
+/** The digest in an id of a link or a manifest that `idIn` made. */
+export function digestOfId(id: string): Digest {
+  return id.slice(id.lastIndexOf('/') + 1) as Digest; // nothing but a digest is written there
 }
 
 /** A tag's segment. */

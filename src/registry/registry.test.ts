@@ -4,10 +4,16 @@ import { Agent, createServer, request as httpRequest, type IncomingMessage, type
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { test } from 'node:test';
-import { DabbaError, digestOf, silentLogger, systemClock, systemRandom, type Digest } from '#base';
+import { DabbaError, digestOf, silentLogger, systemClock, type Digest } from '#base';
 import { memoryBlobStore } from '#blob';
 import { memoryStore } from '#store';
-import { createRegistry, type RegistryContent, type RegistryEvent, type RegistryPolicy } from './index.ts';
+import {
+  createRegistry,
+  createRegistryContent,
+  type RegistryContent,
+  type RegistryEvent,
+  type RegistryPolicy,
+} from './index.ts';
 
 /** Everybody may do everything but touch `secret/…`; `fixed` tags do not move; anonymous callers are refused where `locked`. */
 function openPolicy(events: RegistryEvent[], content: () => RegistryContent): RegistryPolicy {
@@ -46,11 +52,8 @@ interface Sent {
 async function startRegistry() {
   const events: RegistryEvent[] = [];
   const registry = createRegistry({
-    store: memoryStore(),
-    blobs: memoryBlobStore(),
+    content: createRegistryContent({ store: memoryStore(), blobs: memoryBlobStore(), clock: systemClock }),
     policy: openPolicy(events, () => registry.content),
-    clock: systemClock,
-    random: systemRandom,
     logger: silentLogger,
   });
   const server = createServer((request, response) => void registry.handle(request, response));

@@ -130,6 +130,8 @@ export interface RegistryContent {
 
   /** The blob's size if it is linked to the repository, and not merely in the store. */
   hasBlob(repository: RepositoryName, digest: Digest): Promise<{ readonly sizeBytes: number } | undefined>;
+  /** The same, and keeps it at least a day from now: for a push that asks before it names the blob in a manifest. */
+  keepBlob(repository: RepositoryName, digest: Digest): Promise<{ readonly sizeBytes: number } | undefined>;
   /** The bytes of a linked blob. */
   readBlob(
     repository: RepositoryName,
@@ -146,6 +148,19 @@ export interface RegistryContent {
   startUpload(repository: RepositoryName): Promise<Upload>;
   /** An upload begun earlier in this repository. Throws `NotFound`. Its `commit` also links the blob. */
   resumeUpload(repository: RepositoryName, id: string): Promise<Upload>;
+
+  /**
+   * Frees what nobody needs: links to blobs that no manifest names, once no push is to be waited for, and bytes that no repository reaches.
+   * Calls take turns; may run beside anything. Pushes are safe from it if they go through the same `RegistryContent`.
+   */
+  collectGarbage(): Promise<Collected>;
+}
+
+/** What a collection has done. */
+export interface Collected {
+  readonly unlinked: number;
+  readonly removedBlobs: number;
+  readonly freedBytes: number;
 }
 
 export interface NewManifest {

@@ -1,6 +1,7 @@
 import { DabbaError, type Clock } from '#base';
 import type { Store, Versioned } from '#store';
 import { RegistryError } from './errors.ts';
+import type { BlobPins } from './pins.ts';
 import { idOf, nameOfId, type Records, type RepositoryEntry } from './records.ts';
 import type { RegistryContent, RepositoryName } from './registry.ts';
 import { retryOnConflict } from './retry.ts';
@@ -10,6 +11,7 @@ export interface ContentState {
   readonly store: Store;
   readonly records: Records;
   readonly clock: Clock;
+  readonly pins: BlobPins;
 }
 
 type RepositoryMethods = Pick<

@@ -13,7 +13,9 @@ export async function serveBlob(exchange: Exchange, digestText: string): Promise
     await content.unlinkBlob(repository, digest);
     return replyEmpty(response, 202);
   }
-  const found = await content.hasBlob(repository, digest);
+  // Who asks without reading is about to push.
+  const isAsked = request.method === 'HEAD';
+  const found = await (isAsked ? content.keepBlob(repository, digest) : content.hasBlob(repository, digest));
   if (!found) throw new RegistryError('BLOB_UNKNOWN', `blob ${digest} is not in repository ${repository.name}`);
   const headers: Headers = {
     'content-type': 'application/octet-stream',
@@ -21,7 +23,7 @@ export async function serveBlob(exchange: Exchange, digestText: string): Promise
     'accept-ranges': 'bytes',
     etag: `"${digest}"`,
   };
-  if (request.method === 'HEAD') return replyEmpty(response, 200, { ...headers, 'content-length': found.sizeBytes });
+  if (isAsked) return replyEmpty(response, 200, { ...headers, 'content-length': found.sizeBytes });
   const range = rangeOf(request.headers.range, found.sizeBytes);
   const { start, end } = range ?? { start: 0, end: found.sizeBytes - 1 };
   const length = end - start + 1;

@@ -1,12 +1,16 @@
 import type { IncomingMessage } from 'node:http';
-import { isDigest, type Clock, type Logger, type Random } from '#base';
-import type { BlobStore } from '#blob';
-import type { Store } from '#store';
-import { createRegistryContent } from './content.ts';
+import { isDigest, type Logger } from '#base';
 import { answerOf, RegistryError } from './errors.ts';
 import { replyEmpty, replyJson, type Exchange, type Noted } from './exchange.ts';
 import { parseName } from './names.ts';
-import type { RegistryAction, RegistryOperation, RegistryPolicy, RegistryServer, RepositoryName } from './registry.ts';
+import type {
+  RegistryAction,
+  RegistryContent,
+  RegistryOperation,
+  RegistryPolicy,
+  RegistryServer,
+  RepositoryName,
+} from './registry.ts';
 import { operationOf, routeOf, type Route } from './route.ts';
 import { serveBlob } from './serve-blobs.ts';
 import { serveReferrers, serveTags } from './serve-lists.ts';
@@ -14,17 +18,13 @@ import { serveManifest } from './serve-manifests.ts';
 import { serveUpload, startUpload } from './serve-uploads.ts';
 
 export interface RegistryOptions {
-  readonly store: Store;
-  readonly blobs: BlobStore;
+  readonly content: RegistryContent;
   readonly policy: RegistryPolicy;
-  readonly clock: Clock;
-  readonly random: Random;
   readonly logger: Logger;
 }
 
-/** The OCI distribution protocol over a store and blobs, under a policy. */
-export function createRegistry({ store, blobs, policy, clock, logger }: RegistryOptions): RegistryServer {
-  const content = createRegistryContent({ store, blobs, clock });
+/** The OCI distribution protocol over the registries' content, under a policy. */
+export function createRegistry({ content, policy, logger }: RegistryOptions): RegistryServer {
   return {
     content,
     async handle(request, response) {

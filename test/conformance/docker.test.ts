@@ -10,7 +10,7 @@ import { setImmediate } from 'node:timers/promises';
 import { DabbaError, silentLogger, systemClock, systemRandom } from '#base';
 import { memoryBlobStore } from '#blob';
 import { createDockerApi } from '#docker';
-import { createRegistry } from '#registry';
+import { createRegistry, createRegistryContent } from '#registry';
 import { memoryStore } from '#store';
 import { contextOf, openBuildWorld, type BuildWorld } from '../system/build-world.ts';
 
@@ -77,8 +77,7 @@ after(() => opened.disposeAsync());
 async function openRegistry(): Promise<string> {
   const wanted = `Basic ${Buffer.from('AWS:sesame').toString('base64')}`;
   const registry = createRegistry({
-    store: memoryStore(),
-    blobs: memoryBlobStore(),
+    content: createRegistryContent({ store: memoryStore(), blobs: memoryBlobStore(), clock: systemClock }),
     policy: {
       resolve: (_host, name) => ({ registry: 'test', name }),
       authenticate: async (authorization) => {
@@ -94,8 +93,6 @@ async function openRegistry(): Promise<string> {
       checkTagChange: async () => undefined,
       observed: () => undefined,
     },
-    clock: systemClock,
-    random: systemRandom,
     logger: silentLogger,
   });
   const server = createServer((request, response) => void registry.handle(request, response));

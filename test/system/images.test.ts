@@ -24,7 +24,7 @@ import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { DabbaError, type Digest, digestOf, isDabbaError, silentLogger, systemClock, systemRandom } from '#base';
 import { memoryBlobStore, openDiskBlobStore } from '#blob';
 import { deviceOf, FileType, getAttribute, listMounts, makeNode, mount, setAttribute, unmount } from '#kernel';
-import { createRegistry, type RegistryPolicy, type RegistryServer } from '#registry';
+import { createRegistry, createRegistryContent, type RegistryPolicy, type RegistryServer } from '#registry';
 import { memoryStore } from '#store';
 import type { LayerProgress, RegistryCredentials } from '../../src/engine/engine.ts';
 import { openImages } from '../../src/engine/image/images.ts';
@@ -67,11 +67,8 @@ const policy: RegistryPolicy = {
 
 before(async () => {
   registry = createRegistry({
-    store: memoryStore(),
-    blobs: memoryBlobStore(),
+    content: createRegistryContent({ store: memoryStore(), blobs: memoryBlobStore(), clock: systemClock }),
     policy,
-    clock: systemClock,
-    random: systemRandom,
     logger: silentLogger,
   });
   server = createServer((request, response) => void registry.handle(request, response));

@@ -4,10 +4,10 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
-import { type Digest, digestOf, silentLogger, systemClock, systemRandom } from '#base';
+import { type Digest, digestOf, silentLogger, systemClock } from '#base';
 import { memoryBlobStore } from '#blob';
 import type { Engine } from '#engine';
-import { createRegistry } from '#registry';
+import { createRegistry, createRegistryContent } from '#registry';
 import { memoryStore } from '#store';
 import { encodeHeader, endOfArchive } from '../../src/engine/layer/tar-writer.ts';
 import { noAttributes, noDevice, paddingOf } from '../../src/engine/layer/tar-header.ts';
@@ -29,8 +29,7 @@ const server = createServer((request, response) => {
   void registry.handle(request, response);
 });
 const registry = createRegistry({
-  store: memoryStore(),
-  blobs: memoryBlobStore(),
+  content: createRegistryContent({ store: memoryStore(), blobs: memoryBlobStore(), clock: systemClock }),
   policy: {
     resolve: (_, name) => ({ registry: 'test', name }),
     authenticate: async () => ({ principal: 'test' }),
@@ -40,8 +39,6 @@ const registry = createRegistry({
     checkTagChange: async () => undefined,
     observed: () => undefined,
   },
-  clock: systemClock,
-  random: systemRandom,
   logger: silentLogger,
 });
 

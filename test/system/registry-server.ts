@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { DabbaError, silentLogger, systemClock, systemRandom } from '#base';
 import { openDiskBlobStore } from '#blob';
-import { createRegistry, type RegistryServer } from '#registry';
+import { createRegistry, createRegistryContent, type RegistryServer } from '#registry';
 import { openSqliteStore } from '#store';
 
 const directory = process.argv[2]!;
@@ -12,8 +12,11 @@ const password = `Basic ${Buffer.from('AWS:secret').toString('base64')}`;
 const common = { clock: systemClock, random: systemRandom, logger: silentLogger };
 const registry: RegistryServer = createRegistry({
   ...common,
-  store: openSqliteStore({ ...common, directory: join(directory, 'store') }),
-  blobs: await openDiskBlobStore({ directory: join(directory, 'blobs'), clock: systemClock }),
+  content: createRegistryContent({
+    store: openSqliteStore({ ...common, directory: join(directory, 'store') }),
+    blobs: await openDiskBlobStore({ directory: join(directory, 'blobs'), clock: systemClock }),
+    clock: systemClock,
+  }),
   policy: {
     resolve: (_, name) => ({ registry: '000000000000/us-east-1', name }),
     async authenticate(authorization) {

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
-import { digestOf, ManualClock, parseAccountId, silentLogger, systemRandom, type AccountId, type Arn } from '#base';
+import { digestOf, ManualClock, parseAccountId, silentLogger, type AccountId, type Arn } from '#base';
 import { memoryBlobStore } from '#blob';
 import { createRegistry, createRegistryContent } from '#registry';
 import { memoryStore } from '#store';
@@ -74,11 +74,8 @@ async function startEcr(policies: { readonly [userName: string]: object } = {}) 
     audit: (event) => trail.push(event),
   });
   const registry = createRegistry({
-    store,
-    blobs,
+    content,
     policy: ecr.policy,
-    clock,
-    random: systemRandom,
     logger: silentLogger,
   });
   const server = createServer((request, response) => void registry.handle(request, response));

@@ -40,7 +40,7 @@ export function layerHandlers(state: EcrState) {
           failures.push({ layerDigest, failureCode: 'InvalidLayerDigest', failureReason });
           continue;
         }
-        const found = await content.hasBlob(repository, layerDigest);
+        const found = await content.keepBlob(repository, layerDigest);
         layers.push({
           layerDigest,
           layerAvailability: found ? 'AVAILABLE' : 'UNAVAILABLE',
@@ -82,7 +82,7 @@ export function layerHandlers(state: EcrState) {
         throw new AwsError('InvalidLayerException', `'${digest}' is no layer digest`);
       if (upload.sizeBytes === 0)
         throw new AwsError('EmptyUploadException', 'The specified layer upload does not contain any layer parts');
-      if (await content.hasBlob(target.repository, digest)) {
+      if (await content.keepBlob(target.repository, digest)) {
         await upload.cancel();
         throw new AwsError(
           'LayerAlreadyExistsException',
