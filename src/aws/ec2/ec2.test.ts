@@ -1,49 +1,15 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
-import { ManualClock, parseAccountId, silentLogger, systemRandom, type Arn } from '#base';
+import { ManualClock, silentLogger, systemRandom } from '#base';
 import { memoryStore } from '#store';
-import { AwsError } from '../errors.ts';
-import type { CallContext } from '../service.ts';
+import { account, type Answer, caller, refused } from '../test-calls.ts';
 import { createEc2 } from './index.ts';
-
-const account = parseAccountId('000000000000');
-
-function context(): CallContext {
-  return {
-    account,
-    region: 'us-east-1',
-    principal: {
-      kind: 'root',
-      account,
-      arn: `arn:aws:iam::${account}:root` as Arn,
-      principalId: account,
-      accessKeyId: 'test',
-    },
-    requestId: 'r',
-    sourceIp: '127.0.0.1',
-    userAgent: 'test',
-    now: 0,
-    endpoint: 'http://127.0.0.1:4566',
-    authorize: async () => {},
-  };
-}
 
 function service(publicCidr = '198.18.0.0/16') {
   const store = memoryStore();
   const ec2 = createEc2({ store, clock: new ManualClock(), random: systemRandom, publicCidr, logger: silentLogger });
-  // The tests speak to handlers as the edge does: by name, with loosely typed input and output.
-  const call = async (operation: string, input: object = {}) => {
-    const handler = ec2.definition.handlers[operation] as (input: object, context: CallContext) => Promise<Answer>;
-    return handler(input, context());
-  };
-  return { ...ec2, store, call };
+  return { ...ec2, store, call: caller(() => ec2.definition) };
 }
-// Outputs are walked by the tests, which fail on what is not there.
-// eslint-disable-next-line typescript/no-explicit-any
-type Answer = any;
-
-const refused = (code: string) => (error: unknown) => error instanceof AwsError && error.code === code;
-
 describe('ec2', () => {
   let ec2: ReturnType<typeof service>;
   beforeEach(() => {

@@ -1,50 +1,20 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
-import { parseAccountId, silentLogger, systemClock, systemRandom, type Arn } from '#base';
+import { silentLogger, systemClock, systemRandom } from '#base';
 import { networkRecords } from '#network';
 import { instanceRecords, nodeRecords } from '#node';
 import { memoryStore, type Store } from '#store';
-import { AwsError } from '../errors.ts';
-import type { CallContext } from '../service.ts';
+import { account, caller, refused, region } from '../test-calls.ts';
 import { createEc2, type Instances } from './index.ts';
 import { lightImageId } from './images.ts';
 
-const account = parseAccountId('000000000000');
-const region = 'us-east-1';
 const instanceType = process.arch === 'arm64' ? 't4g.small' : 't3.small';
-
-// Outputs are walked by the tests, which fail on what is not there.
-// eslint-disable-next-line typescript/no-explicit-any
-type Answer = any;
-
-const refused = (code: string) => (error: unknown) => error instanceof AwsError && error.code === code;
 
 describe('ec2 instances', () => {
   let store: Store;
   let ec2: ReturnType<typeof createEc2>;
 
-  const context = (): CallContext => ({
-    account,
-    region,
-    principal: {
-      kind: 'root',
-      account,
-      arn: `arn:aws:iam::${account}:root` as Arn,
-      principalId: account,
-      accessKeyId: 'test',
-    },
-    requestId: 'r',
-    sourceIp: '127.0.0.1',
-    userAgent: 'test',
-    now: Date.now(),
-    endpoint: 'http://127.0.0.1:4566',
-    authorize: async () => undefined,
-  });
-  const call = async (operation: string, input: object = {}): Promise<Answer> =>
-    await (ec2.definition.handlers[operation] as (input: object, context: CallContext) => Promise<Answer>)(
-      input,
-      context(),
-    );
+  const call = caller(() => ec2.definition);
   const run = async (input: object = {}) =>
     (
       await call('RunInstances', {

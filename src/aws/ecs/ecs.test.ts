@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { parseAccountId, silentLogger, systemClock, systemRandom, type Arn } from '#base';
+import { silentLogger, systemClock, systemRandom, type Arn } from '#base';
 import { networkRecords } from '#network';
 import { nodeRecords } from '#node';
 import { runReconcilers } from '#reconcile';
@@ -8,21 +8,11 @@ import { memoryStore, type Store } from '#store';
 import type { RoleSessionRequest } from '../auth/index.ts';
 import { createEc2 } from '../ec2/index.ts';
 import { AwsError } from '../errors.ts';
-import type { CallContext } from '../service.ts';
+import { account, type Answer, callContext, caller, refused, until } from '../test-calls.ts';
 import { FakeNode } from './fake-node.ts';
 import { createEcs, type Ecs } from './index.ts';
 
-const account = parseAccountId('000000000000');
 const roleArn = `arn:aws:iam::${account}:role/exec` as Arn;
-
-// Outputs are walked by the tests, which fail on what is not there.
-// eslint-disable-next-line typescript/no-explicit-any
-type Answer = any;
-
-const refused =
-  (code: string, words = '') =>
-  (error: unknown) =>
-    error instanceof AwsError && error.code === code && error.message.includes(words);
 
 const definition = {
   family: 'web',
@@ -44,53 +34,27 @@ describe('ecs', () => {
   let subnets: string[];
   let network: object;
 
-  const context = (): CallContext => ({
-    account,
-    region: 'us-east-1',
-    principal: {
-      kind: 'root',
-      account,
-      arn: `arn:aws:iam::${account}:root` as Arn,
-      principalId: account,
-      accessKeyId: 'test',
-    },
-    requestId: 'r',
-    sourceIp: '127.0.0.1',
-    userAgent: 'test',
-    now: Date.now(),
-    endpoint: 'http://127.0.0.1:4566',
-    async authorize(action, resource) {
-      if (resource.endsWith('/forbidden'))
-        throw new AwsError('AccessDeniedException', `not authorized to perform: ${action}`);
-      passed.push(resource);
-    },
-  });
-  const call = async (operation: string, input: object = {}): Promise<Answer> =>
-    (ecs.definition.handlers[operation] as (input: object, context: CallContext) => Promise<Answer>)(input, context());
+  const context = () =>
+    callContext({
+      async authorize(action, resource) {
+        if (resource.endsWith('/forbidden'))
+          throw new AwsError('AccessDeniedException', `not authorized to perform: ${action}`);
+        passed.push(resource);
+      },
+    });
+  const call = caller(() => ecs.definition, context);
 
-  /** Waits until `look` finds something, reading again after every change of the store. */
-  async function until<T>(look: () => Promise<T | undefined | false>): Promise<T> {
-    const signal = AbortSignal.timeout(5000);
-    const changes = store.watch('', { signal })[Symbol.asyncIterator]();
-    let next = changes.next();
-    for (;;) {
-      const found = await look();
-      if (found) return found;
-      assert.ok(!(await next).done, 'not within time');
-      next = changes.next();
-    }
-  }
   const describeTask = async (task: string) =>
     (await call('DescribeTasks', { cluster: 'prod', tasks: [task] })).tasks[0];
   const inState = (task: string, lastStatus: string) =>
-    until(async () => {
+    until(store, async () => {
       const found = await describeTask(task);
       return found.lastStatus === lastStatus && found;
     });
   const describeService = async (name = 'web') =>
     (await call('DescribeServices', { cluster: 'prod', services: [name] })).services[0];
   const stable = (revision?: number) =>
-    until(async () => {
+    until(store, async () => {
       const service = await describeService();
       const isStable =
         service.deployments.length === 1 &&
@@ -376,14 +340,14 @@ describe('ecs', () => {
     );
     const [victim] = (await call('ListTasks', { cluster: 'prod', serviceName: 'web' })).taskArns;
     await call('StopTask', { cluster: 'prod', task: victim, reason: 'test' });
-    await until(async () => {
+    await until(store, async () => {
       const { taskArns } = await call('ListTasks', { cluster: 'prod', serviceName: 'web' });
       return taskArns.length === 2 && !taskArns.includes(victim) && (await describeService()).runningCount === 2;
     });
     await call('UpdateService', { cluster: 'prod', service: 'web', desiredCount: 4 });
-    await until(async () => (await describeService()).runningCount === 4);
+    await until(store, async () => (await describeService()).runningCount === 4);
     await call('UpdateService', { cluster: 'prod', service: 'web', desiredCount: 1 });
-    await until(async () => (await describeService()).runningCount === 1);
+    await until(store, async () => (await describeService()).runningCount === 1);
     await assert.rejects(
       call('DeleteService', { cluster: 'prod', service: 'web' }),
       refused('InvalidParameterException', 'scaled above 0'),
@@ -392,7 +356,7 @@ describe('ecs', () => {
       (await call('DeleteService', { cluster: 'prod', service: 'web', force: true })).service.status,
       'DRAINING',
     );
-    await until(async () => (await describeService()).status === 'INACTIVE');
+    await until(store, async () => (await describeService()).status === 'INACTIVE');
     assert.equal((await call('ListTasks', { cluster: 'prod' })).taskArns.length, 0);
     assert.equal((await networkRecords(store).networkInterfaces.list()).length, 0);
     await assert.rejects(
@@ -431,7 +395,7 @@ describe('ecs', () => {
   test('copies that cannot start are tried again ever more slowly, and the service says so', async () => {
     node.behave = () => ({ kind: 'failed-to-start', reason: 'CannotPullContainerError', message: 'no' });
     await createService({ desiredCount: 3 });
-    const complaint = await until(async () =>
+    const complaint = await until(store, async () =>
       (await describeService()).events.find(({ message }: Answer) =>
         message.includes('unable to consistently start tasks successfully'),
       ),
@@ -454,7 +418,7 @@ describe('ecs', () => {
         ? { kind: 'failed-to-start', reason: 'CannotPullContainerError', message: 'no' }
         : 'runs';
     await call('UpdateService', { cluster: 'prod', service: 'web', taskDefinition: 'web:2' });
-    const said = await until(async () =>
+    const said = await until(store, async () =>
       (await describeService()).events.find(({ message }: Answer) => message.includes('rolling back to deployment')),
     );
     assert.ok(said.message.endsWith(`${before.deployments[0].id}.`));
@@ -469,7 +433,7 @@ describe('ecs', () => {
       containerDefinitions: [{ ...definition.containerDefinitions[0], healthCheck }],
     });
     await createService({ desiredCount: 1 });
-    const running = await until(async () => {
+    const running = await until(store, async () => {
       const service = await describeService();
       return service.runningCount === 1 && service;
     });
@@ -484,7 +448,7 @@ describe('ecs', () => {
       [stopped.stopCode, stopped.stoppedReason],
       ['ServiceSchedulerInitiated', 'Task failed container health checks'],
     );
-    await until(async () => (await call('ListTasks', { cluster: 'prod' })).taskArns.length === 1);
+    await until(store, async () => (await call('ListTasks', { cluster: 'prod' })).taskArns.length === 1);
   });
 
   test('everything goes on after the process was killed', async () => {
@@ -501,7 +465,7 @@ describe('ecs', () => {
       failure: { kind: 'essential-container-exited', message: '' },
     }));
     start();
-    await until(async () => {
+    await until(store, async () => {
       const { taskArns } = await call('ListTasks', { cluster: 'prod' });
       return (
         taskArns.length === 2 &&

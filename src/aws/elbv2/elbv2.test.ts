@@ -1,23 +1,13 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
-import { parseAccountId, silentLogger, systemClock, systemRandom, type Arn } from '#base';
+import { silentLogger, systemClock, systemRandom } from '#base';
 import { networkRecords, type Subnet } from '#network';
 import { memoryStore, type Store } from '#store';
 import { createEc2 } from '../ec2/index.ts';
-import { AwsError } from '../errors.ts';
-import type { CallContext } from '../service.ts';
+import { account, type Answer, caller, refused, region } from '../test-calls.ts';
 import { createElbv2 } from './index.ts';
 
-const account = parseAccountId('000000000000');
-const region = 'us-east-1';
 const scope = { account, region };
-
-// Outputs are walked by the tests, which fail on what is not there.
-// eslint-disable-next-line typescript/no-explicit-any
-type Answer = any;
-
-const refused = (code: string, status?: number) => (error: unknown) =>
-  error instanceof AwsError && error.code === code && (status === undefined || error.status === status);
 
 describe('network load balancers', () => {
   let store: Store;
@@ -25,27 +15,7 @@ describe('network load balancers', () => {
   let subnets: readonly Subnet[];
   let vpcId: string;
 
-  const context = (): CallContext => ({
-    ...scope,
-    principal: {
-      kind: 'root',
-      account,
-      arn: `arn:aws:iam::${account}:root` as Arn,
-      principalId: account,
-      accessKeyId: 'test',
-    },
-    requestId: 'r',
-    sourceIp: '127.0.0.1',
-    userAgent: 'test',
-    now: Date.now(),
-    endpoint: 'http://127.0.0.1:4566',
-    authorize: async () => undefined,
-  });
-  const call = async (operation: string, input: object = {}): Promise<Answer> =>
-    await (elbv2.definition.handlers[operation] as (input: object, context: CallContext) => Promise<Answer>)(
-      input,
-      context(),
-    );
+  const call = caller(() => elbv2.definition);
   const createBalancer = async (more: object = {}) =>
     (await call('CreateLoadBalancer', { Name: 'web', Type: 'network', Subnets: [subnets[0]!.id], ...more }))
       .LoadBalancers[0];

@@ -3,49 +3,19 @@ import { appendFile, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { ManualClock, parseAccountId, silentLogger, systemRandom, type Arn } from '#base';
+import { ManualClock, silentLogger, systemRandom } from '#base';
 import { memoryStore, type Store } from '#store';
-import { AwsError } from '../errors.ts';
-import type { CallContext } from '../service.ts';
+import { type Answer, caller, refused } from '../test-calls.ts';
 import { createLogs } from './index.ts';
-
-const account = parseAccountId('000000000000');
-const context: CallContext = {
-  account,
-  region: 'us-east-1',
-  principal: {
-    kind: 'root',
-    account,
-    arn: `arn:aws:iam::${account}:root` as Arn,
-    principalId: account,
-    accessKeyId: 'test',
-  },
-  requestId: 'r',
-  sourceIp: '127.0.0.1',
-  userAgent: 'test',
-  now: 0,
-  endpoint: 'http://127.0.0.1:4566',
-  authorize: async () => {},
-};
-
-// Outputs are walked by the tests, which fail on what is not there.
-// eslint-disable-next-line typescript/no-explicit-any
-type Answer = any;
-
-const refused =
-  (code: string, words = '') =>
-  (error: unknown) =>
-    error instanceof AwsError && error.code === code && error.message.includes(words);
 
 describe('logs', () => {
   const clock = new ManualClock();
   let directory: string;
   let store: Store;
-  let call: (operation: string, input?: object) => Promise<Answer>;
+  let call: ReturnType<typeof caller>;
   const open = () => {
     const { definition } = createLogs({ store, directory, clock, random: systemRandom, logger: silentLogger });
-    call = async (operation, input = {}) =>
-      (definition.handlers[operation] as (input: object, context: CallContext) => Promise<Answer>)(input, context);
+    call = caller(() => definition);
   };
   const names = { logGroupName: '/ecs/app', logStreamName: 'web/web/1' };
   const put = (...events: readonly (readonly [number, string])[]) =>
