@@ -2,6 +2,7 @@ import { chmodSync, readdirSync, rmSync, rmdirSync, writeFileSync } from 'node:f
 import { dirname, join } from 'node:path';
 import { DabbaError, digestOf } from '#base';
 import type { Image, Mount } from '../engine.ts';
+import { runtimeStubs } from '../files/stubs.ts';
 import type { Layer } from '../image/internals.ts';
 import { timestampOf, type BuildRun } from './build-run.ts';
 import { statOf } from './beneath.ts';
@@ -162,20 +163,6 @@ function imageOf(build: BuildRun, state: StageState): Image {
     sizeBytes: 0,
   };
 }
-
-/** What the runtime makes in a root file system to mount over. */
-const runtimeStubs = [
-  '/proc',
-  '/sys',
-  '/dev/console',
-  '/dev/pts',
-  '/dev/shm',
-  '/dev/mqueue',
-  '/dev',
-  '/etc/resolv.conf',
-  '/etc/hostname',
-  '/etc/hosts',
-];
 
 /** Removes from an upper the empty files and directories that were only made as mount points and that the image does not have. */
 export function removeStubs(upper: string, view: string, targets: readonly string[]): void {

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { statOf } from '../build/beneath.ts';
 
 /** What the runtime makes in a root file system to mount over. */
-const runtimeStubs = [
+export const runtimeStubs = [
   '/proc',
   '/sys',
   '/dev/console',

@@ -1,18 +1,17 @@
 /** One pod on every node that will have it. Behaviour: kubernetes `pkg/controller/daemon`. */
 import { isDeepStrictEqual } from 'node:util';
-import { messageOf } from '#base';
 import type { Informer } from '../../client/informer.ts';
 import { keyOf } from '../../object.ts';
 import { controllerRevisions, daemonSets, nodes, pods } from '../../resources.ts';
 import { labelSelectorOf } from '../../selector.ts';
-import { isStatusError } from '../../status.ts';
 import type { ControllerRevision, DaemonSet, Node, Pod } from '../../types.ts';
 import { slowStart } from '../batches.ts';
 import { type Change, type Controller, type ControllerParts, copyOf, type Step, wakes } from '../controller.ts';
 import { forgetRevisions, type HistoryOwner, REVISION_HASH, revisionsOf, updateRevision } from '../history/history.ts';
 import { candidatesOf, ownedIn, podsIn } from '../indexes.ts';
-import { byAge, isDeleting, metaOf, nameOf } from '../meta.ts';
+import { byAge, isDeleting, metaOf } from '../meta.ts';
 import { claim, keysOfController, keysOfAdopters } from '../ownership.ts';
+import { createPod, deletePod, type Tell } from '../pod-control.ts';
 import { isFinished, isReady, podOf, untilAvailableMs } from '../pods.ts';
 import { placements, specFor, targetOf } from './placement.ts';
 import { rollingMoves } from './rolling.ts';
@@ -176,7 +175,7 @@ class DaemonStep {
     const { toDelete: old, toSurge } = rollingMoves({ set, desired, podsOn, hash, nowMs });
     toDelete.push(...old.filter((pod) => !toDelete.includes(pod)));
     toCreate.push(...toSurge);
-    await Promise.all(toDelete.slice(0, BURST).map((pod) => this.#delete(pod)));
+    await Promise.all(toDelete.slice(0, BURST).map((pod) => deletePod(this.#input.step.api, pod, this.#tell)));
     const { error } = await slowStart(Math.min(toCreate.length, BURST), (index) =>
       this.#create(toCreate[index]!, hash),
     );
@@ -200,29 +199,11 @@ class DaemonStep {
     const { name, generation } = metaOf(set);
     const pod = podOf(set.spec!.template, daemonSets, set);
     const labels = { ...pod.metadata?.labels, [REVISION_HASH]: hash, [GENERATION]: String(generation ?? 1) };
-    try {
-      const made = await step.api.create(pods, {
-        metadata: { ...pod.metadata, labels, generateName: `${name}-` },
-        spec: specFor(pod.spec!, nodeName),
-      });
-      this.#tell('Normal', 'SuccessfulCreate', `Created pod: ${metaOf(made).name}`);
-    } catch (error) {
-      const isEnding =
-        isStatusError(error) && error.details?.causes?.some(({ reason }) => reason === 'NamespaceTerminating');
-      if (isEnding) return;
-      this.#tell('Warning', 'FailedCreate', `Error creating: ${messageOf(error)}`);
-      throw error;
-    }
-  }
-
-  async #delete(pod: Pod): Promise<void> {
-    const { name, uid } = metaOf(pod);
-    try {
-      await this.#input.step.api.delete(pods, nameOf(pod), { preconditions: { uid } });
-      this.#tell('Normal', 'SuccessfulDelete', `Deleted pod: ${name}`);
-    } catch (error) {
-      if (!isStatusError(error, 'NotFound')) throw error;
-    }
+    const made = {
+      metadata: { ...pod.metadata, labels, generateName: `${name}-` },
+      spec: specFor(pod.spec!, nodeName),
+    };
+    await createPod(step.api, made, this.#tell);
   }
 
   async #writeStatus(status: NonNullable<DaemonSet['status']>): Promise<void> {
@@ -231,10 +212,10 @@ class DaemonStep {
     await step.api.update(daemonSets, { ...set, status }, { subresource: 'status' });
   }
 
-  #tell(type: 'Normal' | 'Warning', reason: string, message: string): void {
+  readonly #tell: Tell = (type, reason, message) => {
     const { parts, set } = this.#input;
     parts.events.as(NAME).record(daemonSets, set, { type, reason, message });
-  }
+  };
 }
 
 const emptyStatus = { currentNumberScheduled: 0, desiredNumberScheduled: 0, numberMisscheduled: 0, numberReady: 0 };

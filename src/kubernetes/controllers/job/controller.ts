@@ -1,6 +1,5 @@
 /** Runs pods to completion. Behaviour: kubernetes `pkg/controller/job`. */
 import { isDeepStrictEqual } from 'node:util';
-import { messageOf } from '#base';
 import type { Informer } from '../../client/informer.ts';
 import { keyOf, nameOfKey } from '../../object.ts';
 import { jobs, pods } from '../../resources.ts';
@@ -12,6 +11,7 @@ import { type Controller, type ControllerParts, copyOf, type Step, wakes } from 
 import { candidatesOf, podsIn } from '../indexes.ts';
 import { isDeleting, metaOf, nameOf, omitEmpty, timestampOf } from '../meta.ts';
 import { claim, controllerOf, isControlledBy, keysOfController, keysOfAdopters } from '../ownership.ts';
+import { createPod, deletePod, type Tell } from '../pod-control.ts';
 import { isActive, isFinished, isReady } from '../pods.ts';
 import { podsToDelete } from '../replicaset/ranking.ts';
 import { isTracked, selectorOf, TRACKING } from './labels.ts';
@@ -135,7 +135,7 @@ class JobStep {
     const wanted = outcome ? 0 : wantedActive(this.#settings, counts, active.length);
     if (active.length > wanted) {
       const surplus = podsToDelete(active, active, Math.min(active.length - wanted, BURST), nowMs);
-      await Promise.all(surplus.map((pod) => this.#delete(pod)));
+      await Promise.all(surplus.map((pod) => deletePod(this.#step.api, pod, this.#tell)));
       return {};
     }
     const leaving = this.#settings.replacesFailedOnly
@@ -148,30 +148,7 @@ class JobStep {
     const { isIndexed } = this.#settings;
     const indexes = isIndexed ? nextIndexes(this.#settings, { counts, pods: this.#pods, count: missing }) : [];
     const count = isIndexed ? indexes.length : missing;
-    return slowStart(count, (number) => this.#create(jobPod(this.#job, indexes[number])));
-  }
-
-  async #create(pod: Pod): Promise<void> {
-    try {
-      const made = await this.#step.api.create(pods, pod);
-      this.#tell('Normal', 'SuccessfulCreate', `Created pod: ${metaOf(made).name}`);
-    } catch (error) {
-      const isEnding =
-        isStatusError(error) && error.details?.causes?.some(({ reason }) => reason === 'NamespaceTerminating');
-      if (isEnding) return;
-      this.#tell('Warning', 'FailedCreate', `Error creating: ${messageOf(error)}`);
-      throw error;
-    }
-  }
-
-  async #delete(pod: Pod): Promise<void> {
-    const { name, uid } = metaOf(pod);
-    try {
-      await this.#step.api.delete(pods, nameOf(pod), { preconditions: { uid } });
-      this.#tell('Normal', 'SuccessfulDelete', `Deleted pod: ${name}`);
-    } catch (error) {
-      if (!isStatusError(error, 'NotFound')) throw error;
-    }
+    return slowStart(count, (number) => createPod(this.#step.api, jobPod(this.#job, indexes[number]), this.#tell));
   }
 
   #status(counts: Counts, outcome: JobOutcome | undefined): JobStatus {
@@ -249,7 +226,6 @@ class JobStep {
     await Promise.all(settled.map((pod) => removeFinalizer(pod, this.#step)));
   }
 
-  #tell(type: 'Normal' | 'Warning', reason: string, message: string): void {
+  readonly #tell: Tell = (type, reason, message) =>
     this.#parts.events.as(NAME).record(jobs, this.#job, { type, reason, message });
-  }
 }

@@ -5,12 +5,12 @@ import type { Informer } from '../../client/informer.ts';
 import { type KubernetesObject, keyOf, type ResourceType } from '../../object.ts';
 import { pods, replicaSets, replicationControllers } from '../../resources.ts';
 import { labelSelectorOf, labelSelectorOfMap, matches, type LabelSelector } from '../../selector.ts';
-import { isStatusError } from '../../status.ts';
 import type { Pod, ReplicaSet, ReplicationController } from '../../types.ts';
 import { slowStart } from '../batches.ts';
 import { type Controller, type ControllerParts, copyOf, type Step, wakes } from '../controller.ts';
 import { candidatesOf, ownedIn, podsIn } from '../indexes.ts';
-import { isDeleting, metaOf, nameOf } from '../meta.ts';
+import { isDeleting, metaOf } from '../meta.ts';
+import { createPod, deletePod, type Tell } from '../pod-control.ts';
 import { claim, controllerOf, keysOfController, keysOfAdopters } from '../ownership.ts';
 import { isActive, podOf, untilAvailableMs } from '../pods.ts';
 import { podsToDelete } from './ranking.ts';
@@ -109,38 +109,15 @@ class Replicas<T extends KubernetesObject> {
       return error === undefined ? undefined : { reason: 'FailedCreate', message: messageOf(error), error };
     }
     const surplus = podsToDelete(mine, this.#related(set), count, this.#parts.clock.now());
-    const results = await Promise.allSettled(surplus.map((pod) => this.#delete(set, pod, step)));
+    const results = await Promise.allSettled(surplus.map((pod) => deletePod(step.api, pod, this.#tellOf(set))));
     const failed = results.find((result) => result.status === 'rejected');
     return failed && { reason: 'FailedDelete', message: messageOf(failed.reason), error: failed.reason };
   }
 
   async #create(set: ReplicaSet, { api }: Step): Promise<void> {
-    const { type } = this.#flavour;
-    const pod = podOf(set.spec!.template!, type, set);
+    const pod = podOf(set.spec!.template!, this.#flavour.type, set);
     const generateName = `${metaOf(set).name}-`;
-    try {
-      const made = await api.create(pods, { ...pod, metadata: { ...pod.metadata, generateName } });
-      this.#tell(set, 'Normal', 'SuccessfulCreate', `Created pod: ${metaOf(made).name}`);
-    } catch (error) {
-      // The namespace goes, and we with it.
-      const isEnding =
-        isStatusError(error) && error.details?.causes?.some(({ reason }) => reason === 'NamespaceTerminating');
-      if (isEnding) return;
-      this.#tell(set, 'Warning', 'FailedCreate', `Error creating: ${messageOf(error)}`);
-      throw error;
-    }
-  }
-
-  async #delete(set: ReplicaSet, pod: Pod, { api }: Step): Promise<void> {
-    const { name, uid } = metaOf(pod);
-    try {
-      await api.delete(pods, nameOf(pod), { preconditions: { uid } });
-      this.#tell(set, 'Normal', 'SuccessfulDelete', `Deleted pod: ${name}`);
-    } catch (error) {
-      if (isStatusError(error, 'NotFound')) return;
-      this.#tell(set, 'Warning', 'FailedDelete', `Error deleting: ${messageOf(error)}`);
-      throw error;
-    }
+    await createPod(api, { ...pod, metadata: { ...pod.metadata, generateName } }, this.#tellOf(set));
   }
 
   /** Active pods of all sets that the same deployment owns. */
@@ -154,7 +131,8 @@ class Replicas<T extends KubernetesObject> {
       .filter((pod) => isActive(pod) && matches(hashless, pod.metadata?.labels));
   }
 
-  #tell(set: ReplicaSet, type: 'Normal' | 'Warning', reason: string, message: string): void {
-    this.#parts.events.as(this.#flavour.name).record(this.#flavour.type, set, { type, reason, message });
+  #tellOf(set: ReplicaSet): Tell {
+    return (type, reason, message) =>
+      this.#parts.events.as(this.#flavour.name).record(this.#flavour.type, set, { type, reason, message });
   }
 }
