@@ -3,6 +3,7 @@ import type { Authorizer, Principal } from '../auth/index.ts';
 import { AwsError } from '../errors.ts';
 import { checkPolicy, findRole, policyDocument, rolePrincipal, type Iam } from '../iam/index.ts';
 import type { CallContext, ConditionContext, Handlers } from '../service.ts';
+import { wireCredentials } from './wire-credentials.ts';
 
 type StsHandlers = Handlers<typeof import('@aws-sdk/client-sts')>;
 type AssumeRole = NonNullable<StsHandlers['AssumeRole']>;
@@ -32,12 +33,7 @@ export function assumeRoleHandler(iam: Iam, clock: Clock): AssumeRole {
     });
     const credentials = await iam.sessions.create(principal, seconds * 1000);
     return {
-      Credentials: {
-        AccessKeyId: credentials.accessKeyId,
-        SecretAccessKey: credentials.secretAccessKey,
-        SessionToken: credentials.sessionToken,
-        Expiration: new Date(credentials.expiresAt),
-      },
+      Credentials: wireCredentials(credentials),
       AssumedRoleUser: { AssumedRoleId: principal.principalId, Arn: principal.arn },
     };
   };

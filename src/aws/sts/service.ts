@@ -5,6 +5,7 @@ import type { Iam } from '../iam/index.ts';
 import { defineService, type CallContext, type ServiceDefinition } from '../service.ts';
 import { assumeRoleHandler } from './assume-role.ts';
 import { webIdentityHandler } from './web-identity.ts';
+import { wireCredentials } from './wire-credentials.ts';
 
 const DAY_SECONDS = 86_400;
 
@@ -48,12 +49,7 @@ export function createStsService(options: {
           );
         const credentials = await iam.sessions.create(principal, Math.min(seconds, longest) * 1000);
         return {
-          Credentials: {
-            AccessKeyId: credentials.accessKeyId,
-            SecretAccessKey: credentials.secretAccessKey,
-            SessionToken: credentials.sessionToken,
-            Expiration: new Date(credentials.expiresAt),
-          },
+          Credentials: wireCredentials(credentials),
         };
       },
 

@@ -4,6 +4,7 @@ import { invalidIdentityToken, verifyIdentityToken, type IssuerKeys } from '../a
 import { AwsError } from '../errors.ts';
 import { checkPolicy, findOidcProvider, findRole, oidcProviderArn, rolePrincipal, type Iam } from '../iam/index.ts';
 import type { Handlers } from '../service.ts';
+import { wireCredentials } from './wire-credentials.ts';
 
 type AssumeRoleWithWebIdentity = NonNullable<
   Handlers<typeof import('@aws-sdk/client-sts')>['AssumeRoleWithWebIdentity']
@@ -51,12 +52,7 @@ export function webIdentityHandler(iam: Iam, clock: Clock, issuerKeys: IssuerKey
     });
     const credentials = await iam.sessions.create(principal, seconds * 1000);
     return {
-      Credentials: {
-        AccessKeyId: credentials.accessKeyId,
-        SecretAccessKey: credentials.secretAccessKey,
-        SessionToken: credentials.sessionToken,
-        Expiration: new Date(credentials.expiresAt),
-      },
+      Credentials: wireCredentials(credentials),
       AssumedRoleUser: { AssumedRoleId: principal.principalId, Arn: principal.arn },
       SubjectFromWebIdentityToken: claims.sub,
       Audience: audience,
