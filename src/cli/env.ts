@@ -1,8 +1,9 @@
-import { layoutOf, rememberedSettings, resolveSettings } from '#daemon';
+import { existsSync } from 'node:fs';
+import { clustersOf, layoutOf, rememberedSettings, resolveSettings, type Layout, type Settings } from '#daemon';
 import { flag, text, type Command } from './command.ts';
 
 export const env: Command = {
-  summary: 'print shell exports that point aws, docker and SDKs here: eval "$(dabba env)"',
+  summary: 'print shell exports that point aws, docker, kubectl and SDKs here: eval "$(dabba env)"',
   usage: '[--data DIR]',
   options: {},
   async run(invocation) {
@@ -14,6 +15,7 @@ export const env: Command = {
       AWS_ACCESS_KEY_ID: settings.rootKey?.accessKeyId ?? (isDefaultAccount ? 'test' : settings.account),
       AWS_SECRET_ACCESS_KEY: settings.rootKey?.secretAccessKey ?? 'test',
       DOCKER_HOST: `unix://${layout.dockerSocket}`,
+      ...(await kubeconfig(layout, settings)),
     };
     if (flag(invocation, 'json')) {
       process.stdout.write(`${JSON.stringify(variables, undefined, 2)}\n`);
@@ -28,3 +30,16 @@ export const env: Command = {
     return 0;
   },
 };
+
+/** Where kubectl finds the account's clusters, once there are any; a daemon that is down leaves the file as it was. */
+async function kubeconfig(layout: Layout, { account }: Settings): Promise<{ readonly KUBECONFIG?: string }> {
+  const clusters = await clustersOf(layout);
+  const { writeKubeconfig } = await import('./kubeconfig.ts');
+  const isThere = clusters
+    ? writeKubeconfig(
+        layout.kubeconfig,
+        clusters.filter((cluster) => cluster.account === account),
+      )
+    : existsSync(layout.kubeconfig);
+  return isThere ? { KUBECONFIG: layout.kubeconfig } : {};
+}

@@ -47,7 +47,10 @@ export interface Cloud {
   /** Credentials of a task's role, for the agent on its node. */
   taskCredentials(taskArn: string, role: TaskRole): ReturnType<ReturnType<typeof createEcs>['taskCredentials']>;
   /** What kubelets and `dabba status` ask for. */
-  readonly eks: Pick<Eks, 'assignPodAddress' | 'releasePodAddress' | 'nodeCredentials' | 'podCredentials' | 'summary'>;
+  readonly eks: Pick<
+    Eks,
+    'assignPodAddress' | 'releasePodAddress' | 'nodeCredentials' | 'podCredentials' | 'summary' | 'access'
+  >;
   /** Forgets an account, or all accounts. */
   forget(account: AccountId | undefined): Promise<void>;
   close(): Promise<void>;

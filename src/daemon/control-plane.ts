@@ -141,6 +141,7 @@ function controlRoutes({
       sandboxes: await sandboxesOf(cloud.store),
       clusters: await cloud.eks.summary(),
     }),
+    'GET /clusters': () => cloud.eks.access(),
     'POST /down': askToLeave,
     'GET /credentials': async ({ query }: SocketCall) =>
       await cloud.taskCredentials(query.get('task') ?? '', query.get('role') === 'task' ? 'task' : 'execution'),

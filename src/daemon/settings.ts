@@ -40,6 +40,8 @@ export interface Layout {
   readonly controlPidFile: string;
   readonly hostPidFile: string;
   readonly logFile: string;
+  /** How kubectl reaches the clusters there are. */
+  readonly kubeconfig: string;
 }
 
 /** The layout below `data`. The directory need not exist yet. */
@@ -66,6 +68,7 @@ export function layoutOf(data: string = DEFAULT_DATA_DIRECTORY): Layout {
     controlPidFile: join(runtime, 'control.pid'),
     hostPidFile: join(runtime, 'host.pid'),
     logFile: join(directory, 'log', 'dabba.log'),
+    kubeconfig: join(directory, 'kubeconfig'),
   };
 }
 

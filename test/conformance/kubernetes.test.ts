@@ -42,6 +42,11 @@ suite('kubernetes', { skip: !isHere && 'kubectl comes with this project for x86_
     assert.match(await cluster.kubectl('auth', 'whoami', '-o', 'yaml'), /username: arn:aws:iam::000000000000:root/);
     assert.equal(await cluster.kubectl('auth', 'can-i', '*', '*'), 'yes');
     const status = await dabba.command('status');
+    const { KUBECONFIG } = JSON.parse((await dabba.command('env', ['--json'])).stdout) as {
+      readonly KUBECONFIG: string;
+    };
+    const seen = await dabba.client('kubectl', ['get', 'nodes', '-o', 'name'], { env: { KUBECONFIG } });
+    assert.equal(seen.stdout.trim().split('\n').length, 2, 'by the environment of dabba env alone');
     assert.match(status.stdout, /c1 {2}ACTIVE {2}https:\/\/127\.0\.0\.1:\d+ {2}2\/2 nodes ready/);
   });
 

@@ -105,10 +105,7 @@ export function accessEntryHandlers(state: EksState) {
     input: { readonly clusterName?: string | undefined; readonly principalArn?: string | undefined },
   ): Promise<Versioned<AccessEntryRecord>> {
     const { value: cluster } = await findCluster(state, context, input.clusterName);
-    if (cluster.authenticationMode === 'CONFIG_MAP')
-      throw invalidRequest(
-        `The cluster's authentication mode must be set to one of [API, API_AND_CONFIG_MAP] to perform this operation.`,
-      );
+    checkMode(cluster);
     const seen = await accessEntries.get(idIn({ ...cluster, cluster: cluster.name }, input.principalArn ?? ''));
     if (!seen)
       throw notFound(
@@ -120,6 +117,7 @@ export function accessEntryHandlers(state: EksState) {
   return {
     async CreateAccessEntry(input, context) {
       const { value: cluster } = await findActiveCluster(state, context, input.clusterName);
+      checkMode(cluster);
       const principalArn = checkPrincipal(input.principalArn!);
       const type = checkType(input.type);
       checkGroups(input.kubernetesGroups);
@@ -149,6 +147,7 @@ export function accessEntryHandlers(state: EksState) {
 
     async ListAccessEntries(input, context) {
       const { value: cluster } = await findCluster(state, context, input.clusterName);
+      checkMode(cluster);
       const all = (await accessEntries.list(idIn({ ...cluster, cluster: cluster.name }, ''))).map(({ value }) => value);
       const rows = all.filter(
         ({ policies }) =>
@@ -230,6 +229,13 @@ export function accessEntryHandlers(state: EksState) {
       return { accessPolicies: items, nextToken };
     },
   } satisfies Handlers<typeof import('@aws-sdk/client-eks')>;
+}
+
+function checkMode({ authenticationMode }: ClusterRecord): void {
+  if (authenticationMode === 'CONFIG_MAP')
+    throw invalidRequest(
+      `The cluster's authentication mode must be set to one of [API, API_AND_CONFIG_MAP] to perform this operation.`,
+    );
 }
 
 function checkPrincipal(principalArn: string): string {

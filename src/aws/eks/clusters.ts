@@ -117,6 +117,7 @@ async function plan(state: EksState, context: CallContext, input: CreateClusterR
   const name = input.name!;
   const roleArn = input.roleArn!;
   checkEndpointAccess(vpcConfig);
+  checkBootstrap(input.accessConfig);
   const subnetIds = [...new Set(vpcConfig.subnetIds ?? [])];
   const securityGroupIds = [...new Set(vpcConfig.securityGroupIds ?? [])];
   const subnets = await checkNetwork(state, context, { subnetIds, securityGroupIds });
@@ -162,6 +163,14 @@ async function plan(state: EksState, context: CallContext, input: CreateClusterR
     createdAt: clock.now(),
   };
   return { record, group };
+}
+
+/** A cluster that only its config map opens could not be opened: nobody could write the map. */
+function checkBootstrap(config: CreateClusterRequest['accessConfig']): void {
+  if (config?.authenticationMode === 'CONFIG_MAP' && config.bootstrapClusterCreatorAdminPermissions === false)
+    throw invalidParameter(
+      'bootstrapClusterCreatorAdminPermissions must be true if cluster authentication mode is set to CONFIG_MAP',
+    );
 }
 
 /** `UpdateClusterConfig` takes one kind of change a call. */

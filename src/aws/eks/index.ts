@@ -8,6 +8,7 @@ import type { ServiceBalancers } from '../elbv2/index.ts';
 import { defineService, type ServiceDefinition } from '../service.ts';
 import { accessEntryHandlers } from './access-entries.ts';
 import { addonHandlers } from './addons.ts';
+import { clusterAccess, type ClusterAccess } from './cluster-access.ts';
 import { createCallerTokens } from './cluster/caller-token.ts';
 import type { KubeletDialer } from './cluster/ports.ts';
 import { issuerKey } from './issuer-key.ts';
@@ -33,6 +34,7 @@ import { versionHandlers } from './versions.ts';
 export type { KubeletDialer } from './cluster/ports.ts';
 export type { PodAddressRequest } from './nodes/pod-addresses.ts';
 export type { ClusterStarter, RunningCluster } from './running-clusters.ts';
+export type { ClusterAccess } from './cluster-access.ts';
 export type { ClusterSummary } from './summary.ts';
 
 export interface EksOptions {
@@ -67,6 +69,8 @@ export interface Eks {
   podCredentials(request: PodCredentialsRequest): Promise<SessionCredentials>;
   /** Every cluster in a line. */
   summary(): Promise<readonly ClusterSummary[]>;
+  /** How to reach every cluster that has been up. */
+  access(): Promise<readonly ClusterAccess[]>;
   /** Stops every control plane. What they keep stays, and so do nodes and pods. */
   stop(): Promise<void>;
 }
@@ -114,6 +118,7 @@ export function createEks(options: EksOptions): Eks {
     issuerKey: (issuer) => issuerKey(state, issuer),
     podCredentials: (request) => podIdentityCredentials(state, request),
     summary: () => summarize(state, clusters),
+    access: () => clusterAccess(state),
     stop: () => clusters.stopAll(),
   };
 }

@@ -150,7 +150,8 @@ describe('users of a cluster', () => {
     assert.equal(found!.username, user.arn);
     assert.deepEqual(found!.groups, ['devs']);
     assert.equal(found!.uid, `aws-iam-authenticator:${account}:AIDA1`);
-    assert.equal(await clusterUser(parts, { ...cluster, authenticationMode: 'CONFIG_MAP' }, user), undefined);
+    const byMap = { ...cluster, authenticationMode: 'CONFIG_MAP' } as const;
+    assert.deepEqual(await clusterUser(parts, byMap, user), found, 'the entry of its creator');
   });
 
   test('a session is named by its role and its own name', async () => {

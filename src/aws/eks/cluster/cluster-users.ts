@@ -29,10 +29,8 @@ export async function clusterUser(
 ): Promise<UserInfo | undefined> {
   if (principal.kind !== 'root' && principal.kind !== 'user' && principal.kind !== 'assumed-role') return undefined;
   const scope = { ...cluster, cluster: cluster.name };
-  const entry =
-    cluster.authenticationMode === 'CONFIG_MAP'
-      ? undefined
-      : await parts.state.accessEntries.get(idIn(scope, entryArnOf(principal)));
+  // Where the map alone is to be asked, the only entries are the service's own: for the creator, and for nodes.
+  const entry = await parts.state.accessEntries.get(idIn(scope, entryArnOf(principal)));
   const mapping = entry
     ? mappingOf(entry.value)
     : cluster.authenticationMode === 'API'
