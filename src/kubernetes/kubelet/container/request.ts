@@ -69,7 +69,8 @@ export function containerRequest(
 }
 
 function hostnameOf(pod: types.Pod, { domain, nodeName }: ContainerSurroundings): string {
-  if (pod.spec?.hostNetwork) return nodeName.split('.', 1)[0]!;
+  // An instance is called by its whole private name, as its /etc/hostname says.
+  if (pod.spec?.hostNetwork) return nodeName.slice(0, 63);
   const { hostname, fqdn } = podNames(pod, domain);
   return pod.spec?.setHostnameAsFQDN && fqdn !== undefined ? fqdn : hostname;
 }
