@@ -204,7 +204,7 @@ async function apiParts(
   const informers = localInformers({ feed, catalog, logger });
   const authorization = createAuthorization({ informers, authorizers: ports.authorizers });
   const collector = new UsageCollector({ dialKubelet, informers, clock, logger });
-  for (const row of metricsRows(collector)) catalog.put(row);
+  for (const row of metricsRows(collector, informers)) catalog.put(row);
   const tokens = createServiceAccountTokens({
     key: settings.serviceAccountKey,
     issuer: settings.issuer,

@@ -140,6 +140,14 @@ test('metrics are rates between two looks', { timeout: 20_000 }, async () => {
   );
   const pod = await cluster.call('GET', '/apis/metrics.k8s.io/v1beta1/namespaces/default/pods/p');
   assert.equal(pod.code, 200, pod.body);
+  const labelled = async (selector: string) =>
+    (await cluster.call('GET', `/apis/metrics.k8s.io/v1beta1/pods?labelSelector=${selector}`)).body.includes('"p"');
+  await cluster.client.patch(
+    pods,
+    { namespace: 'default', name: 'p' },
+    { kind: 'merge', body: { metadata: { labels: { app: 'a' } } } },
+  );
+  assert.deepEqual([await labelled('app%3Da'), await labelled('app%3Db')], [true, false]);
 });
 
 async function dial({ port, settings, credentials }: TestCluster): Promise<TLSSocket> {

@@ -1,5 +1,7 @@
 /** `metrics.k8s.io/v1beta1`: what `kubectl top` and autoscalers read. Never stored: each answer is made of what kubelets say. Source: metrics-server, `pkg/api`. */
-import type { KubernetesObject } from '../../object.ts';
+import type { Informers } from '../../client/informer.ts';
+import { type KubernetesObject, keyOf, type ResourceType } from '../../object.ts';
+import { nodes, pods } from '../../resources.ts';
 import type { Resource } from '../resource.ts';
 import { column, row } from '../registry/row.ts';
 import { age, nameColumn } from '../registry/columns.ts';
@@ -15,7 +17,16 @@ interface Metrics extends KubernetesObject {
   readonly window?: string;
 }
 
-export function metricsRows(collector: UsageCollector): readonly Resource[] {
+/** What is measured carries the labels of what it is of, so that `kubectl top -l` selects by them. */
+export function metricsRows(collector: UsageCollector, informers: Informers): readonly Resource[] {
+  const labelled = async <T extends KubernetesObject>(type: ResourceType<T>, metrics: readonly KubernetesObject[]) => {
+    const copy = informers.of(type);
+    await copy.synced();
+    return metrics.map((each) => {
+      const labels = copy.get(keyOf(each))?.metadata?.labels;
+      return { ...each, metadata: { ...each.metadata, ...(labels && { labels }) } };
+    });
+  };
   return [
     row<Metrics>(group, 'NodeMetrics', 'nodes', {
       version,
@@ -27,13 +38,16 @@ export function metricsRows(collector: UsageCollector): readonly Resource[] {
         column('memory', ({ usage }) => usage?.memory ?? ''),
         column('window', ({ window }) => window ?? ''),
       ],
-      virtual: async () => (await collector.collect()).map(nodeMetrics),
+      virtual: async () => labelled(nodes, (await collector.collect()).map(nodeMetrics)),
     }),
     row<Metrics>(group, 'PodMetrics', 'pods', {
       version,
       verbs,
       columns: [nameColumn, column('window', ({ window }) => window ?? ''), age],
-      virtual: async () => (await collector.collect()).flatMap(({ pods }) => pods.map(podMetrics)),
+      virtual: async () => {
+        const found = (await collector.collect()).flatMap((node) => node.pods.map(podMetrics));
+        return labelled(pods, found);
+      },
     }),
   ];
 }
