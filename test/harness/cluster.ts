@@ -53,6 +53,17 @@ export class Cluster {
     return stdout.split('\n').filter((line) => / Ready /.test(line)).length;
   }
 
+  /** From now on clients show a token of the cluster's own: `aws eks get-token` starts the aws command line anew for every kubectl. */
+  async useToken(): Promise<void> {
+    const account = ['--namespace', 'kube-system', 'story'];
+    await this.kubectl('create', 'serviceaccount', ...account);
+    const subject = '--serviceaccount=kube-system:story';
+    await this.kubectl('create', 'clusterrolebinding', 'story', '--clusterrole=cluster-admin', subject);
+    const token = await this.kubectl('create', 'token', ...account, '--duration=2h');
+    await this.kubectl('config', 'set-credentials', 'story', `--token=${token}`);
+    await this.kubectl('config', 'set-context', '--current', '--user=story');
+  }
+
   /** Any client with the cluster's kubeconfig. */
   async run(program: string, args: readonly string[], input?: string): Promise<Outcome> {
     return await this.#dabba.client(program, args, {
