@@ -15,7 +15,7 @@ import type {
 
 interface FakeContainer {
   readonly id: string;
-  readonly create: ContainerCreate;
+  create: ContainerCreate;
   state: ContainerState;
   readonly lines: string[];
 }
@@ -120,7 +120,7 @@ export class FakeEngine implements Engine {
   };
 
   readonly containers: Containers = {
-    ...unused<Containers>('rename', 'wait', 'attach', 'resize', 'top', 'pause', 'unpause', 'update', 'sizeOf', 'stats'),
+    ...unused<Containers>('rename', 'wait', 'attach', 'resize', 'top', 'pause', 'unpause', 'sizeOf', 'stats'),
     create: async (request) => {
       if (this.names().includes(request.name!)) throw new DabbaError('AlreadyExists', `${request.name} exists`);
       this.#fail(`create ${request.name}`);
@@ -151,6 +151,13 @@ export class FakeEngine implements Engine {
     kill: async (id, signal) => {
       this.log.push(`kill ${this.#get(id).create.name} ${signal}`);
       this.exit(id, 137);
+    },
+    update: async (id, { resources }) => {
+      const container = this.#get(id);
+      this.#fail(`update ${container.create.name}`);
+      container.create = { ...container.create, resources: { ...container.create.resources, ...resources } };
+      this.log.push(`update ${container.create.name}`);
+      return { warnings: [] };
     },
     exec: async (id, { args }) => {
       const line = args.join(' ');

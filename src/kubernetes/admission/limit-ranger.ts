@@ -25,7 +25,8 @@ export function limitRanger({ informers }: Pick<AdmissionParts, 'informers'>): A
     },
     async validate(request) {
       const { type, operation, subresource, namespace } = request;
-      if (creates(request, pods)) {
+      const isResize = isOf(type, pods) && operation === 'UPDATE' && subresource === 'resize';
+      if (creates(request, pods) || isResize) {
         const problems = violationsOfPod(request.object as Pod, await itemsOf(namespace));
         if (problems.length > 0) throw refusal(request, aggregate(problems));
       } else if (

@@ -136,6 +136,8 @@ export type Subresource =
       /** Takes from `next` what this subresource may change, and everything else from `old`. */
       readonly take: (next: Draft<KubernetesObject>, old: KubernetesObject, context: WriteContext) => KubernetesObject;
       readonly validate?: (object: KubernetesObject, old: KubernetesObject) => readonly FieldError[];
+      /** What the resource's own validation compares the object with, where this may change more than an update may: the old one with the change in it. */
+      readonly comparedWith?: (object: KubernetesObject, old: KubernetesObject) => KubernetesObject;
     }
   | {
       readonly kind: 'scale';

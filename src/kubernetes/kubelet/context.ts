@@ -34,6 +34,8 @@ export interface KubeletContext {
   readonly networks: PodNetworks;
   readonly services: NodeServices;
   readonly cgroups: SandboxCgroups;
+  /** Pods of the node that its room is held for, but the one of that uid. */
+  others(uid: string): readonly types.Pod[];
   /** The cgroup that holds every pod of this node. */
   readonly cgroup: string;
   readonly local: LocalPods;

@@ -4,6 +4,7 @@ import type { NetworkInterface, NetworkPlane } from '#network';
 import type { SandboxCgroups } from '#node/worker';
 import { KeyedQueue } from '#reconcile';
 import type { Collection } from '#store';
+import { asAllocated } from '../allocated.ts';
 import type { ApiClient } from '../client/client.ts';
 import type { Informer, Informers } from '../client/informer.ts';
 import { eventRecorder } from '../events.ts';
@@ -130,6 +131,7 @@ export class Kubelet {
       services,
       cgroups,
       cgroup: nodeCgroup(cgroupParent, node),
+      others: (uid) => this.#counted().filter(({ metadata }) => metadata?.uid !== uid),
       local: new LocalPods(this.#directory),
       places: this.#places,
       memoryFiles,
@@ -213,12 +215,17 @@ export class Kubelet {
     this.#queue.add(uid);
   }
 
+  /** The pods that the node's room is held for, as it is. */
+  #counted(): readonly types.Pod[] {
+    return [...this.#runs.values()].filter(({ isCounted }) => isCounted).map(({ pod }) => asAllocated(pod));
+  }
+
   /** A pod that was bound to this node. */
   #take(context: KubeletContext, pod: types.Pod): PodRun {
     const run = new PodRun(context, pod, () => this.#queue.add(run.ref.uid));
     // One that was begun was taken before.
     if (pod.status?.startTime || pod.metadata?.deletionTimestamp) return run;
-    const others = [...this.#runs.values()].filter(({ isCounted }) => isCounted).map((each) => each.pod);
+    const others = this.#counted();
     const { maxPods, nodeName, labels } = this.#node;
     const refusal = rejection(pod, {
       others,

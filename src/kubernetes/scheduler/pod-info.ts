@@ -1,5 +1,6 @@
 import { keyOf } from '../object.ts';
 import type { Pod } from '../types.ts';
+import { asAllocated } from '../allocated.ts';
 import { type Amounts, PRESUMED_CPU_MILLIS, PRESUMED_MEMORY_BYTES, requestsOf } from './resources.ts';
 import { type NamespaceLabels, podSelection, type PodSelection } from './selection.ts';
 
@@ -40,7 +41,7 @@ export interface PodInfo {
 
 export function podInfoOf(pod: Pod, labelsOf: NamespaceLabels): PodInfo {
   const { namespace = '', uid = '', labels = {}, deletionTimestamp } = pod.metadata ?? {};
-  const requests = requestsOf(pod);
+  const requests = requestsOf(asAllocated(pod));
   const affinity = affinityOf(pod, labelsOf);
   const group = groupOf(namespace, labels, deletionTimestamp !== undefined);
   return {

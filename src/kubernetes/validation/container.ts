@@ -30,6 +30,7 @@ export interface PodContext {
   readonly deviceVolumeNames: ReadonlySet<string>;
   readonly hostNetwork: boolean;
   readonly hostUsers: boolean;
+  readonly restartPolicy: string | undefined;
 }
 
 const protocols = ['SCTP', 'TCP', 'UDP'];
@@ -55,8 +56,26 @@ export function containerErrors(
     ...oneOf(container.imagePullPolicy, `${path}.imagePullPolicy`, ['Always', 'IfNotPresent', 'Never']),
     ...oneOf(container.terminationMessagePolicy, `${path}.terminationMessagePolicy`, ['FallbackToLogsOnError', 'File']),
     ...containerResourceErrors(container.resources, `${path}.resources`),
+    ...resizePolicyErrors(container, `${path}.resizePolicy`, context),
     ...containerSecurityErrors(container.securityContext, `${path}.securityContext`, context.hostUsers),
     ...lifecycleErrors(container, path, role),
+  ];
+}
+
+function resizePolicyErrors(
+  { resizePolicy }: AnyContainer,
+  field: string,
+  { restartPolicy: ofPod }: PodContext,
+): Errors {
+  return [
+    ...each(resizePolicy, field, ({ resourceName, restartPolicy }, path) => [
+      ...oneOf(resourceName, `${path}.resourceName`, ['cpu', 'memory']),
+      ...oneOf(restartPolicy, `${path}.restartPolicy`, ['NotRequired', 'RestartContainer']),
+      ...when(ofPod === 'Never' && restartPolicy === 'RestartContainer', () =>
+        invalidValue(`${path}.restartPolicy`, restartPolicy, "must be 'NotRequired' when `restartPolicy` is 'Never'"),
+      ),
+    ]),
+    ...unique(resizePolicy, field, ({ resourceName }) => resourceName),
   ];
 }
 

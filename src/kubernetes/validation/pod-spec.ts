@@ -79,6 +79,7 @@ export function contextOf(spec: PodSpec): PodContext {
     deviceVolumeNames: new Set(volumes.filter(isDevice).map(({ name }) => name)),
     hostNetwork: spec.hostNetwork ?? false,
     hostUsers: spec.hostUsers ?? true,
+    restartPolicy: spec.restartPolicy,
   };
 }
 

@@ -80,12 +80,22 @@ const procMount: Check = ({ spec }) => {
   return { reason: 'procMount', detail: `${named(bad)} must not set securityContext.procMount to ${quoted(types)}` };
 };
 
-const selinuxTypes = new Set(['', 'container_engine_t', 'container_init_t', 'container_kvm_t', 'container_t']);
+const selinuxTypes: ReadonlyMap<string, number> = new Map([
+  ['', 0],
+  ['container_init_t', 0],
+  ['container_kvm_t', 0],
+  ['container_t', 0],
+  ['container_engine_t', 31],
+]);
 type Selinux = NonNullable<NonNullable<PodSpec['securityContext']>['seLinuxOptions']>;
 
-const seLinuxOptions: Check = ({ spec }) => {
+const seLinuxOptions: Check = ({ spec }, minor) => {
+  const isAllowed = (type: string) => {
+    const since = selinuxTypes.get(type);
+    return since !== undefined && since <= minor;
+  };
   const isBad = (options: Selinux | undefined) =>
-    !!options && (!selinuxTypes.has(options.type ?? '') || !!options.user || !!options.role);
+    !!options && (!isAllowed(options.type ?? '') || !!options.user || !!options.role);
   const ofPod = spec.securityContext?.seLinuxOptions;
   const bad = containersOf(spec).filter(({ securityContext }) => isBad(securityContext?.seLinuxOptions));
   const all = [
@@ -93,7 +103,7 @@ const seLinuxOptions: Check = ({ spec }) => {
     ...bad.map(({ securityContext }) => securityContext!.seLinuxOptions!),
   ];
   if (all.length === 0) return undefined;
-  const types = [...new Set(all.map(({ type }) => type ?? '').filter((type) => !selinuxTypes.has(type)))].sort();
+  const types = [...new Set(all.map(({ type }) => type ?? '').filter((type) => !isAllowed(type)))].sort();
   const what = [
     ...(types.length > 0 ? [`${plural('type', types.length)} ${quoted(types)}`] : []),
     ...(all.some(({ user }) => user) ? ['user may not be set'] : []),
@@ -123,11 +133,11 @@ const appArmorFields = podAndContainers(
 );
 
 /** Until v1.30 a profile was an annotation, and is taken from one still. */
-const appArmorProfile: Check = (checked) => {
+const appArmorProfile: Check = (checked, minor) => {
   const annotations = Object.entries(checked.metadata?.annotations ?? {})
     .filter(([key, value]) => key.startsWith(appArmorAnnotation) && !isAllowedProfile(value))
     .map(([key, value]) => `${JSON.stringify(key)}=${JSON.stringify(value)}`);
-  const fields = appArmorFields(checked);
+  const fields = appArmorFields(checked, minor);
   const details = [
     ...(fields ? [fields.detail] : []),
     ...(annotations.length > 0 ? [`${plural('annotation', annotations.length)} ${annotations.join(', ')}`] : []),
@@ -137,23 +147,28 @@ const appArmorProfile: Check = (checked) => {
   return { reason: `forbidden AppArmor ${plural('profile', count)}`, detail: details.join(' and ') };
 };
 
-const safeSysctls = new Set([
-  'kernel.shm_rmid_forced',
-  'net.ipv4.ip_local_port_range',
-  'net.ipv4.ip_local_reserved_ports',
-  'net.ipv4.ip_unprivileged_port_start',
-  'net.ipv4.ping_group_range',
-  'net.ipv4.tcp_fin_timeout',
-  'net.ipv4.tcp_keepalive_intvl',
-  'net.ipv4.tcp_keepalive_probes',
-  'net.ipv4.tcp_keepalive_time',
-  'net.ipv4.tcp_rmem',
-  'net.ipv4.tcp_syncookies',
-  'net.ipv4.tcp_wmem',
+/** With the minor version that allowed each. */
+const safeSysctls: ReadonlyMap<string, number> = new Map([
+  ['kernel.shm_rmid_forced', 0],
+  ['net.ipv4.ip_local_port_range', 0],
+  ['net.ipv4.ip_unprivileged_port_start', 0],
+  ['net.ipv4.ping_group_range', 0],
+  ['net.ipv4.tcp_syncookies', 0],
+  ['net.ipv4.ip_local_reserved_ports', 27],
+  ['net.ipv4.tcp_fin_timeout', 29],
+  ['net.ipv4.tcp_keepalive_intvl', 29],
+  ['net.ipv4.tcp_keepalive_probes', 29],
+  ['net.ipv4.tcp_keepalive_time', 29],
+  ['net.ipv4.tcp_rmem', 32],
+  ['net.ipv4.tcp_wmem', 32],
 ]);
 
-const sysctls: Check = ({ spec }) => {
-  const bad = (spec.securityContext?.sysctls ?? []).map(({ name }) => name).filter((name) => !safeSysctls.has(name));
+const sysctls: Check = ({ spec }, minor) => {
+  const isSafe = (name: string) => {
+    const since = safeSysctls.get(name);
+    return since !== undefined && since <= minor;
+  };
+  const bad = (spec.securityContext?.sysctls ?? []).map(({ name }) => name).filter((name) => !isSafe(name));
   return bad.length > 0 ? { reason: 'forbidden sysctls', detail: bad.join(', ') } : undefined;
 };
 

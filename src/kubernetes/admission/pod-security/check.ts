@@ -14,7 +14,8 @@ export interface Violation {
   readonly detail: string;
 }
 
-export type Check = (checked: Checked) => Violation | undefined;
+/** `minor` is that of the version whose rules count: some were milder once. */
+export type Check = (checked: Checked, minor: number) => Violation | undefined;
 
 export type AnyContainer = Pick<
   Container,

@@ -90,6 +90,33 @@ test('restricted demands hardening, and tells it as upstream does', () => {
   );
 });
 
+test('a version that is named is checked as it was', () => {
+  const at = (version: string, level: Level, spec: object) =>
+    describeViolations(
+      violationsOf({ level, version }, { metadata: {}, spec: { containers: [container()], ...spec } }),
+    );
+  const sysctls = (name: string) => ({ securityContext: { sysctls: [{ name, value: '1' }] } });
+  assert.equal(
+    at('v1.26', 'baseline', sysctls('net.ipv4.ip_local_reserved_ports')),
+    'forbidden sysctls (net.ipv4.ip_local_reserved_ports)',
+  );
+  assert.equal(at('v1.27', 'baseline', sysctls('net.ipv4.ip_local_reserved_ports')), '');
+  const engine = { securityContext: { seLinuxOptions: { type: 'container_engine_t' } } };
+  assert.match(at('v1.30', 'baseline', engine), /seLinuxOptions/);
+  assert.equal(at('v1.31', 'baseline', engine), '');
+  const host = { containers: [container({ livenessProbe: { httpGet: { host: 'h', port: 1 } } })] };
+  assert.equal(at('v1.33', 'baseline', host), '');
+  assert.match(at('latest', 'baseline', host), /probe or lifecycle host/);
+  assert.equal(at('v1.7', 'restricted', { securityContext: { runAsNonRoot: true } }), '');
+  assert.doesNotMatch(at('v1.21', 'restricted', {}), /capabilities/);
+  const adding = { containers: [container({ securityContext: { capabilities: { add: ['SYS_ADMIN'] } } })] };
+  assert.match(at('v1.21', 'restricted', adding), /non-default capabilities/);
+  assert.match(at('v1.22', 'restricted', adding), /unrestricted capabilities/);
+  const windows = { os: { name: 'windows' }, securityContext: { runAsNonRoot: true } };
+  assert.match(at('v1.24', 'restricted', windows), /seccompProfile/);
+  assert.equal(at('v1.25', 'restricted', windows), '');
+});
+
 test('namespaces choose what is enforced and what is warned of', async () => {
   const client = new MemoryClient();
   const labels = { 'pod-security.kubernetes.io/enforce': 'baseline', 'pod-security.kubernetes.io/warn': 'restricted' };

@@ -1,5 +1,6 @@
 /** Counts again what is used of a quota: when it changes, when something it counts goes or is over, and now and then. Upstream: `pkg/controller/resourcequota`. */
-import type { Informer, Informers } from '../../client/informer.ts';
+import { isDeepStrictEqual } from 'node:util';
+import type { Informer } from '../../client/informer.ts';
 import {
   type Change,
   type Controller,
@@ -7,7 +8,7 @@ import {
   type Waking,
   wakes,
 } from '../../controllers/controller.ts';
-import { keyOf, type KubernetesObject, type ResourceType } from '../../object.ts';
+import { keyOf, type KubernetesObject, qualifiedResource, type ResourceType } from '../../object.ts';
 import { resourceQuotas } from '../../resources.ts';
 import { isStatusError } from '../../status.ts';
 import type { ResourceQuota } from '../../types.ts';
@@ -18,12 +19,18 @@ import { usageOf } from './usage.ts';
 /** What was claimed for objects that never came is found at the latest by then. */
 const resyncMs = 5 * 60 * 1000;
 
-export function quotaController({ informers }: Pick<ControllerParts, 'informers'>): Controller {
+export function quotaController({
+  informers,
+  resources,
+}: Pick<ControllerParts, 'informers' | 'resources'>): Controller {
   const quotas = informers.of(resourceQuotas);
-  const counter = createCounter(informers);
+  const counter = createCounter(informers, () => resources);
   return {
     name: 'resourcequota-controller',
-    wokenBy: [wakes(quotas, ({ now }) => (now ? [keyOf(now)] : [])), whenFreed(informers, quotas)],
+    wokenBy: [
+      wakes(quotas, (change) => (isToBeCounted(change) ? [keyOf(change.now!)] : [])),
+      whenFreed({ informers, resources, quotas }),
+    ],
     reads: [[resourceQuotas, quotas]],
     async reconcile(key, { api, signal }) {
       const quota = quotas.get(key);
@@ -41,22 +48,40 @@ export function quotaController({ informers }: Pick<ControllerParts, 'informers'
   };
 }
 
+/** A quota that bounds something else than before. Not one that was claimed from: what was claimed may not be there yet, and would be taken for nothing. */
+function isToBeCounted({ now, before }: Change<ResourceQuota>): boolean {
+  return now !== undefined && !isDeepStrictEqual(now.spec, before?.spec);
+}
+
 /** Follows the resources that quotas speak of, from when the first one does: most clusters have no quota, and need no copy of everything. */
-function whenFreed(informers: Informers, quotas: Informer<ResourceQuota>): Waking {
+function whenFreed({
+  informers,
+  resources,
+  quotas,
+}: Pick<ControllerParts, 'informers' | 'resources'> & { readonly quotas: Informer<ResourceQuota> }): Waking {
   return {
     synced: () => quotas.synced(),
     start(add) {
-      const followed = new Map<ResourceType, () => void>();
+      const followed = new Map<string, () => void>();
       const follow = (type: ResourceType) =>
         informers.of<KubernetesObject>(type).onChange((change) => {
           if (!frees(type, change)) return;
           for (const quota of quotas.list(change.before?.metadata?.namespace)) add(keyOf(quota));
         });
-      const end = quotas.onChange(({ now }) => {
-        for (const type of typesOf(now?.spec?.hard ?? {})) if (!followed.has(type)) followed.set(type, follow(type));
+      const followAll = (quota: ResourceQuota | undefined) => {
+        for (const type of typesOf(quota?.spec?.hard ?? {}, resources)) {
+          const name = qualifiedResource(type);
+          if (!followed.has(name)) followed.set(name, follow(type));
+        }
+      };
+      const end = quotas.onChange(({ now }) => followAll(now));
+      // A custom resource may come after the quota that counts it.
+      const endServed = resources.onChange(() => {
+        for (const quota of quotas.list()) followAll(quota);
       });
       return () => {
         end();
+        endServed();
         for (const stop of followed.values()) stop();
       };
     },

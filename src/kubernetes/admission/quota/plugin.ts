@@ -4,6 +4,7 @@
  */
 import type { AdmissionPlugin, AdmissionRequest } from '../../auth/user.ts';
 import type { Informer } from '../../client/informer.ts';
+import type { ServedResources } from '../../client/served-resources.ts';
 import { pods, resourceQuotas } from '../../resources.ts';
 import { isStatusError } from '../../status.ts';
 import type { Pod, ResourceQuota } from '../../types.ts';
@@ -17,9 +18,14 @@ import { usageOf } from './usage.ts';
 /** Attempts to claim against others who claim of the same quota: each round one of them succeeds. */
 const attempts = 100;
 
-export function resourceQuota({ client, informers }: Pick<AdmissionParts, 'client' | 'informers'>): AdmissionPlugin {
+export interface QuotaParts extends Pick<AdmissionParts, 'client' | 'informers'> {
+  /** What the cluster serves: quotas may count custom resources. */
+  readonly resources: () => ServedResources;
+}
+
+export function resourceQuota({ client, informers, resources }: QuotaParts): AdmissionPlugin {
   const quotas = reader(informers.of(resourceQuotas));
-  const counter = createCounter(informers);
+  const counter = createCounter(informers, resources);
 
   return {
     name: 'ResourceQuota',

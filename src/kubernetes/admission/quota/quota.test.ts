@@ -2,10 +2,20 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { AdmissionRequest } from '../../auth/user.ts';
 import { MemoryClient } from '../../client/memory-client.ts';
+import type { Informer } from '../../client/informer.ts';
+import type { ServedResources } from '../../client/served-resources.ts';
 import { MemoryInformers } from '../../client/memory-informers.ts';
 import { harness } from '../../controllers/harness.ts';
 import type { KubernetesObject, ResourceType } from '../../object.ts';
-import { deployments, persistentVolumeClaims, pods, resourceQuotas, services } from '../../resources.ts';
+import {
+  customResourceDefinitions,
+  deployments,
+  persistentVolumeClaims,
+  pods,
+  resourceQuotas,
+  services,
+} from '../../resources.ts';
+import { makeTestCluster } from '../../test-cluster.ts';
 import type { Pod, ResourceQuota } from '../../types.ts';
 import { quotaController } from './controller.ts';
 import { resourceQuota } from './plugin.ts';
@@ -18,10 +28,16 @@ const quotaOf = (hard: { [name: string]: string }, more: object = {}): ResourceQ
 const podOf = (name: string, requests: object = {}, more: object = {}): Pod =>
   ({ ...named(name), spec: { containers: [{ name: 'c', resources: { requests } }], ...more } }) as Pod;
 
+const builtInOnly: ServedResources = { all: () => [], ofKind: () => undefined, onChange: () => () => undefined };
+
 async function setUp(quota: ResourceQuota) {
   const client = new MemoryClient();
   await client.create(resourceQuotas, quota);
-  const plugin = resourceQuota({ client, informers: new MemoryInformers(client) });
+  const plugin = resourceQuota({
+    client,
+    informers: new MemoryInformers(client),
+    resources: () => builtInOnly,
+  });
   async function create<T extends KubernetesObject>(
     type: ResourceType<T>,
     object: T,
@@ -115,3 +131,41 @@ test('what goes or is over is given back', async () => {
   await run.settle();
   assert.deepEqual((await status())!.used, { pods: '0' });
 });
+
+test('custom resources are counted by their full name', { timeout: 20_000 }, async () => {
+  await using cluster = await makeTestCluster({ components: ['controllers'] });
+  const { client, informers } = cluster;
+  await client.create(resourceQuotas, quotaOf({ 'count/foos.example.com': '1' }));
+  const versions = [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: { type: 'object' } } }];
+  await client.create(customResourceDefinitions, {
+    metadata: { name: 'foos.example.com' },
+    spec: { group: 'example.com', scope: 'Namespaced', names: { plural: 'foos', kind: 'Foo' }, versions },
+  });
+  const foo: ResourceType = {
+    group: 'example.com',
+    version: 'v1',
+    kind: 'Foo',
+    resource: 'foos',
+    isNamespaced: true,
+  };
+  const definitions = informers.of(customResourceDefinitions);
+  const isServed = () =>
+    definitions.get('foos.example.com')?.status?.conditions?.some(({ type }) => type === 'Established') ?? false;
+  await until(definitions, isServed);
+  await client.create(foo, named('a'));
+  await assert.rejects(client.create(foo, named('b')), {
+    message:
+      'foos.example.com "b" is forbidden: exceeded quota: q, requested: count/foos.example.com=1, used: count/foos.example.com=1, limited: count/foos.example.com=1',
+  });
+  await client.delete(foo, { namespace: 'default', name: 'a' });
+  const copy = informers.of(resourceQuotas);
+  const isFree = () => copy.get('default/q')?.status?.used?.['count/foos.example.com'] === '0';
+  await until(copy, isFree);
+  await client.create(foo, named('b'));
+});
+
+async function until<T extends KubernetesObject>(copy: Informer<T>, holds: () => boolean): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const stop = copy.onChange(() => holds() && resolve());
+  await promise.finally(stop);
+}

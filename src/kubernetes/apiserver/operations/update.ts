@@ -134,15 +134,15 @@ async function prepare(parts: ApiParts, call: NamedCall, { asked, old, part, con
     if (strategy.hasStatus) keepStatus(next, old);
     strategy.default?.(next);
     strategy.prepareForUpdate?.(next, old, context);
-    if (strategy.hasGeneration && isNewGeneration(next, old))
-      metaOf(next).generation = (old.metadata?.generation ?? 0) + 1;
   }
+  if (strategy.hasGeneration && isNewGeneration(next, old))
+    metaOf(next).generation = (old.metadata?.generation ?? 0) + 1;
   metaOf(next).resourceVersion = old.metadata?.resourceVersion ?? '';
   if (part?.kind === 'part' && part.validate) {
     const errors = part.validate(next, old);
     if (errors.length) throw invalid(typeOf(call), call.name, errors);
   }
-  validate(parts, call, next, old);
+  validate(parts, call, next, part?.kind === 'part' ? (part.comparedWith?.(next, old) ?? old) : old);
   await admit(parts, call, { ...operation, object: next });
   return next;
 }

@@ -1,7 +1,9 @@
-import type { Pod } from '../../types.ts';
+import type { Container, Pod } from '../../types.ts';
 import { type Draft, draftOf } from '../draft.ts';
 import type { Strategy, Subresource } from '../resource.ts';
 import { defaultPodSpec } from './pod-defaults.ts';
+import { resizeErrors } from '../../validation/pod-resize.ts';
+import { qosClassOf } from './qos-class.ts';
 import { part } from './row.ts';
 
 /** Source: `pkg/registry/core/pod/strategy.go`. */
@@ -13,6 +15,7 @@ export const podStrategy: Partial<Strategy<Pod>> = {
     if (!spec) return;
     spec.enableServiceLinks ??= true;
     defaultPodSpec(spec);
+    for (const container of [...spec.containers, ...(spec.initContainers ?? [])]) defaultResizePolicy(container);
   },
   prepareForCreate(pod) {
     pod.status = { phase: 'Pending', qosClass: qosClassOf(pod) };
@@ -41,23 +44,24 @@ export const podStrategy: Partial<Strategy<Pod>> = {
   },
 };
 
-const accounted = ['cpu', 'memory'];
+/** What a container asks for can be changed without a restart, if nobody says otherwise. In pods alone, not in templates. */
+function defaultResizePolicy(container: Draft<Container>): void {
+  const { limits, requests } = container.resources ?? {};
+  for (const resourceName of ['cpu', 'memory']) {
+    if (limits?.[resourceName] === undefined && requests?.[resourceName] === undefined) continue;
+    if (container.resizePolicy?.some((policy) => policy.resourceName === resourceName)) continue;
+    (container.resizePolicy ??= []).push({ resourceName, restartPolicy: 'NotRequired' });
+  }
+}
 
-/** Guaranteed, Burstable or BestEffort: `pkg/apis/core/v1/helper/qos`. */
-export function qosClassOf({ spec }: Pod | Draft<Pod>): string {
-  const containers = [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])];
-  const amounts = (map: { readonly [name: string]: string } | undefined) =>
-    Object.entries(map ?? {}).filter(([name, amount]) => accounted.includes(name) && !/^0+[a-zA-Z]*$/.test(amount));
-  const isAnythingSaid = containers.some(
-    ({ resources }) => amounts(resources?.requests).length || amounts(resources?.limits).length,
-  );
-  if (!isAnythingSaid) return 'BestEffort';
-  const isGuaranteed = containers.every(({ resources }) => {
-    const limits = new Map(amounts(resources?.limits));
-    const requests = amounts(resources?.requests);
-    return limits.size === accounted.length && requests.every(([name, amount]) => limits.get(name) === amount);
-  });
-  return isGuaranteed ? 'Guaranteed' : 'Burstable';
+/** Resources of containers that exist, and nothing else. */
+function takeResources(next: Draft<Pod>, old: Draft<Pod>): void {
+  for (const field of ['containers', 'initContainers'] as const)
+    for (const container of old.spec?.[field] ?? []) {
+      const asked = next.spec?.[field]?.find(({ name }) => name === container.name);
+      if (asked?.resources) container.resources = asked.resources;
+      if (asked?.resizePolicy) container.resizePolicy = asked.resizePolicy;
+    }
 }
 
 const policyGroup = { group: 'policy', version: 'v1', kind: 'Eviction' };
@@ -67,15 +71,15 @@ export const podParts: { readonly [name: string]: Subresource } = {
   ephemeralcontainers: part<Pod>((next, old) => {
     if (old.spec) old.spec.ephemeralContainers = next.spec?.ephemeralContainers ?? [];
   }),
-  resize: part<Pod>((next, old) => {
-    // Resources of containers that exist, and nothing else.
-    for (const field of ['containers', 'initContainers'] as const)
-      for (const container of old.spec?.[field] ?? []) {
-        const asked = next.spec?.[field]?.find(({ name }) => name === container.name);
-        if (asked?.resources) container.resources = asked.resources;
-        if (asked?.resizePolicy) container.resizePolicy = asked.resizePolicy;
-      }
-  }),
+  resize: {
+    ...part<Pod>(takeResources),
+    validate: (pod, old) => resizeErrors(pod, old),
+    comparedWith: (pod, old) => {
+      const allowed = draftOf(old as Pod);
+      takeResources(pod as Draft<Pod>, allowed);
+      return allowed;
+    },
+  },
   binding: { kind: 'post', name: 'binding', bodyType: coreGroup },
   eviction: { kind: 'post', name: 'eviction', bodyType: policyGroup },
   log: { kind: 'connect', verbs: ['get'] },

@@ -82,7 +82,7 @@ export const statusPart: Subresource = {
 export function part<T extends KubernetesObject>(
   take: (next: Draft<T>, old: Draft<T>) => void,
   verbs: readonly ('get' | 'update' | 'patch')[] = ['get', 'patch', 'update'],
-): Subresource {
+): Extract<Subresource, { kind: 'part' }> {
   return {
     kind: 'part',
     verbs,

@@ -52,7 +52,7 @@ export function containerRequest(
     network: networkOf(surroundings),
     resolution: { options: resolution.options },
     mounts,
-    resources: resourcesOf(container),
+    resources: engineResources(container),
     ...securityRequest(pod, container, image.config.User ?? ''),
     ...(spec?.hostNetwork !== true && { sysctls: sysctlsOf(pod) }),
     namespaces: {
@@ -81,7 +81,7 @@ function networkOf({ netnsPath, resolution }: ContainerSurroundings): ContainerN
 }
 
 /** "Resource Management for Pods and Containers", Kubernetes documentation: requests are weights, limits are caps. */
-function resourcesOf({ resources }: types.Container): NonNullable<ContainerCreate['resources']> {
+export function engineResources({ resources }: types.Container): NonNullable<ContainerCreate['resources']> {
   const { requests, limits } = resources ?? {};
   const cpuRequest = requests?.['cpu'] ?? limits?.['cpu'];
   const shares = Math.floor((milliValue(cpuRequest ?? '0') * sharesOfCore) / 1000);

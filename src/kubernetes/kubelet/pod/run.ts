@@ -11,6 +11,7 @@ import { PodStatusWriter } from '../status/writer.ts';
 import { PodVolumes } from '../volume/volumes.ts';
 import type { ContainerRole } from './containers.ts';
 import { HostPorts } from './host-ports.ts';
+import type { ResizeState } from './resize.ts';
 import { Tasks } from './tasks.ts';
 import { probeTarget } from './target.ts';
 
@@ -60,6 +61,8 @@ export class PodRun {
   readonly imageNames = new Map<string, string>();
   /** Termination messages by engine id. */
   readonly messages = new Map<string, string>();
+  /** The pod asks for other resources than its containers run with. */
+  resize: ResizeState | undefined;
   readonly doomed = new Map<string, Doom>();
   /** Runs whose postStart hook has not returned. */
   readonly hooks = new Set<string>();

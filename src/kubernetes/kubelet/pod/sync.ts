@@ -12,6 +12,7 @@ import { endContainers } from './steps/end.ts';
 import { observe } from './steps/observe.ts';
 import { releasePod, releaseSandbox } from './steps/release.ts';
 import { judge, report } from './steps/report.ts';
+import { resize } from './steps/resize.ts';
 import { prepareSandbox } from './steps/sandbox.ts';
 import { downwardFacts } from './steps/start.ts';
 
@@ -55,10 +56,11 @@ async function live(run: PodRun, runs: Runs, signal: AbortSignal): Promise<Again
     if (!run.sandbox && runs.size === 0) report(run, judge(run, runs), { hostIp });
     await prepare(run, { hostIp, signal });
     await run.hostPorts.open(run);
+    const { hasChanged, retryAt } = await resize(run, runs, () => report(run, judge(run, runs), { hostIp }));
     const { hasStarted, wakeAt } = await advance(run, runs);
     if (hasStarted) return 'more';
-    report(run, judge(run, runs), { hostIp });
-    const times = [wakeAt, deadline, run.volumes.refreshAt].filter((at) => at !== undefined);
+    report(run, judge(run, hasChanged ? await runsOf(run) : runs), { hostIp });
+    const times = [wakeAt, retryAt, deadline, run.volumes.refreshAt].filter((at) => at !== undefined);
     return times.length ? { afterMs: Math.max(0, Math.min(...times) - clock.now()) } : undefined;
   } catch (error) {
     // What is known so far is worth telling, whatever went wrong; the pod comes again.

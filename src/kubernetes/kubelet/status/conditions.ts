@@ -1,11 +1,19 @@
 import type * as types from '../../types.ts';
+import type { ResizeState } from '../pod/resize.ts';
 import type { Judged } from './phase.ts';
 
 export type PodCondition = NonNullable<types.PodStatus['conditions']>[number];
 type Draft = Pick<PodCondition, 'type' | 'status' | 'reason' | 'message'>;
 
 /** Conditions that the kubelet owns; all others are others' and stay as they are. */
-const owned = new Set(['PodReadyToStartContainers', 'Initialized', 'ContainersReady', 'Ready']);
+const owned = new Set([
+  'PodReadyToStartContainers',
+  'Initialized',
+  'ContainersReady',
+  'Ready',
+  'PodResizePending',
+  'PodResizeInProgress',
+]);
 
 /** What a pod's conditions say ("Pod conditions", Kubernetes documentation). Behaviour: kubelet `status/generate.go`. */
 export function conditionsOf(
@@ -14,7 +22,13 @@ export function conditionsOf(
     phase,
     containers,
     hasSandbox,
-  }: { readonly phase: string; readonly containers: readonly Judged[]; readonly hasSandbox: boolean },
+    resize,
+  }: {
+    readonly phase: string;
+    readonly containers: readonly Judged[];
+    readonly hasSandbox: boolean;
+    readonly resize?: ResizeState | undefined;
+  },
 ): readonly Draft[] {
   const ready = readyOf(containers, phase);
   return [
@@ -22,6 +36,7 @@ export function conditionsOf(
     initialized(containers, phase),
     { ...gated(pod, ready), type: 'Ready' },
     { ...ready, type: 'ContainersReady' },
+    ...(resize ? [{ status: 'True', ...resize }] : []),
   ];
 }
 

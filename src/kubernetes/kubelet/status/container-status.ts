@@ -26,6 +26,8 @@ export interface ContainerFacts {
   readonly imageId: string | undefined;
   readonly isReady: boolean;
   readonly isStarted: boolean;
+  /** What it runs with; undefined of one that does not. */
+  readonly resources: types.Container['resources'];
   /** What the container left at its termination message path, by engine id. */
   readonly messages: ReadonlyMap<string, string>;
   /** What was told before, for runs that the engine has forgotten. */
@@ -51,7 +53,7 @@ export function exitCodeOf({ state }: Container): number {
 
 /** A container's status as kubectl prints it. */
 export function containerStatus(facts: ContainerFacts): types.ContainerStatus {
-  const { container, runs, waiting, defaultWaiting, imageId, isReady, isStarted, messages, before } = facts;
+  const { container, runs, waiting, defaultWaiting, imageId, isReady, isStarted, messages, before, resources } = facts;
   const [newest, older] = runs;
   const attempt = newest ? identityOf(newest.create.labels)!.attempt : (before?.restartCount ?? 0);
   const state = stateOf(newest, { waiting, defaultWaiting, messages });
@@ -69,7 +71,7 @@ export function containerStatus(facts: ContainerFacts): types.ContainerStatus {
     imageID: imageId ?? before?.imageID ?? '',
     ...(newest ? { containerID: containerIdOf(newest) } : before?.containerID && { containerID: before.containerID }),
     started: live ? isStarted : false,
-    ...(live && container.spec.resources && { resources: container.spec.resources }),
+    ...(resources && { resources }),
     ...(container.spec.volumeMounts?.length && {
       volumeMounts: container.spec.volumeMounts.map(({ name, mountPath, readOnly }) => ({
         name,

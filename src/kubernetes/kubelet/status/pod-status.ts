@@ -1,5 +1,6 @@
 import type * as types from '../../types.ts';
 import { qosClassOf } from '../pod/qos.ts';
+import type { ResizeState } from '../pod/resize.ts';
 import { conditionsOf, mergeConditions } from './conditions.ts';
 import { phaseOf, type Judged } from './phase.ts';
 
@@ -14,6 +15,8 @@ export interface PodFacts {
   readonly now: string;
   /** The pod was ended for a reason of its own: deadline, rejection, eviction. */
   readonly failure?: { readonly reason: string; readonly message: string };
+  /** How the change of its resources stands. */
+  readonly resize?: ResizeState | undefined;
   /** The pod is being deleted and everything of it has ended. */
   readonly isEnded?: boolean;
 }
@@ -32,7 +35,7 @@ export function podStatus(pod: types.Pod, facts: PodFacts): types.PodStatus {
     phase,
     conditions: mergeConditions(
       pod.status?.conditions ?? [],
-      conditionsOf(pod, { phase, containers, hasSandbox: facts.hasSandbox }),
+      conditionsOf(pod, { phase, containers, hasSandbox: facts.hasSandbox, resize: facts.resize }),
       facts.now,
     ),
     hostIP: hostIp,

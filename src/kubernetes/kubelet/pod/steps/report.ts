@@ -5,6 +5,7 @@ import type { Judged } from '../../status/phase.ts';
 import { podStatus } from '../../status/pod-status.ts';
 import { timestamp } from '../../timestamp.ts';
 import { containersOf, type PodContainer } from '../containers.ts';
+import { isAsAsked } from '../resize.ts';
 import type { PodRun } from '../run.ts';
 import { newestRun, type Runs } from '../runs.ts';
 
@@ -30,6 +31,7 @@ export function judge(run: PodRun, runs: Runs): readonly Judged[] {
         isReady: isLive && !run.isEnding && run.probes.isReady(newest),
         isStarted: isLive && run.probes.isStarted(newest),
         messages: run.messages,
+        resources: resourcesOf(run.pod, container, newest),
         before: statusBefore(run.pod, container),
       }),
     };
@@ -64,9 +66,21 @@ export function report(
       startTime: pod.status?.startTime ?? timestamp(firstSeenAt),
       now: timestamp(context.clock.now()),
       ...(failure && { failure }),
+      resize: run.resize,
       isEnded,
     });
   });
+}
+
+/** What it runs with: what the pod says, or what it said before it was asked for something else. */
+function resourcesOf(
+  pod: types.Pod,
+  container: PodContainer,
+  newest: Container | undefined,
+): types.Container['resources'] {
+  const { spec } = container;
+  if (!newest || !isRunning(newest)) return undefined;
+  return isAsAsked(spec, newest) ? spec.resources : (statusBefore(pod, container)?.resources ?? spec.resources);
 }
 
 function imageIdOf(run: PodRun, newest: Container | undefined): string | undefined {

@@ -23,7 +23,7 @@ export async function prepareSandbox(run: PodRun, signal: AbortSignal): Promise<
   };
   try {
     await context.local.save(note);
-    makeCgroup(run);
+    shapeCgroup(run);
     run.sandbox = note.isHostNetwork
       ? await context.networks.own()
       : await context.networks.attach(
@@ -44,12 +44,13 @@ export function cgroupOf({ context, pod, ref }: PodRun): string {
   return `${place}/pod${ref.uid}`;
 }
 
-function makeCgroup(run: PodRun): void {
+/** Makes it, or gives it other bounds: those of the pod, and at least so much memory. */
+export function shapeCgroup(run: PodRun, leastMemoryBytes = 0): void {
   const { cgroups, cgroup } = run.context;
   const { cpuRequestMillis, memoryLimitBytes } = podResourcesOf(run.pod);
   if (qosClassOf(run.pod) === 'BestEffort') cgroups.ensure(`${cgroup}/besteffort`, { cpuUnits: fewestUnits });
   cgroups.ensure(cgroupOf(run), {
     cpuUnits: Math.max(fewestUnits, Math.floor((cpuRequestMillis * unitsOfCore) / 1000)),
-    ...(memoryLimitBytes !== undefined && { memoryMiB: memoryLimitBytes / bytesPerMib }),
+    ...(memoryLimitBytes !== undefined && { memoryMiB: Math.max(memoryLimitBytes, leastMemoryBytes) / bytesPerMib }),
   });
 }
