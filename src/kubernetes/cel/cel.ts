@@ -5,6 +5,7 @@
  */
 import { Environment } from '@marcbachmann/cel-js';
 import { messageOf } from '#base';
+import { meter, PER_CALL_LIMIT, withinCost } from './cost.ts';
 import { registerLists } from './lists.ts';
 import { registerOptional } from './optional.ts';
 import { guardPatterns } from './patterns.ts';
@@ -12,7 +13,7 @@ import { registerQuantities } from './quantities.ts';
 import { registerStrings } from './strings.ts';
 
 export interface CelProgram {
-  /** What the expression gives for these variables. Throws `CelError` when it has no value: a missing key, a wrong type. */
+  /** What the expression gives for these variables. Throws `CelError` when it has no value: a missing key, a wrong type, too high a cost. */
   evaluate(variables: { readonly [name: string]: unknown }): unknown;
   /** The variables that it names. */
   readonly mentions: (variable: string) => boolean;
@@ -29,12 +30,13 @@ export function compileCel(expression: string, variables: readonly string[]): Ce
     const parsed = environmentOf(variables).parse(expression);
     const { valid, error } = parsed.check();
     if (!valid) throw error ?? new Error('the expression is not valid');
+    meter(parsed.ast);
     return {
       mentions: (variable) => new RegExp(`(?<![\\w.])${variable}(?!\\w)`).test(expression),
       evaluate(values) {
         try {
           // The library's answer has no type of its own.
-          return parsed(values) as unknown;
+          return withinCost(PER_CALL_LIMIT, () => parsed(values) as unknown);
         } catch (error) {
           throw new CelError(firstLine(error), { cause: error });
         }

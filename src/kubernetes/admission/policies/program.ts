@@ -2,6 +2,7 @@
 import { messageOf } from '#base';
 import type { AdmissionRequest } from '../../auth/user.ts';
 import { CelError, compileCel, type CelProgram } from '../../cel/cel.ts';
+import { TOTAL_LIMIT, withinCost } from '../../cel/cost.ts';
 import type { KubernetesObject } from '../../object.ts';
 import { celValue } from '../../schema/structural/cel-values.ts';
 import type { Namespace, ValidatingAdmissionPolicy } from '../../types.ts';
@@ -38,19 +39,19 @@ export function compilePolicy({ matchConditions = [], validations = [], variable
     messageProgram: rule.messageExpression ? lazily(rule.messageExpression) : undefined,
   }));
   return {
-    evaluate(subject) {
-      const values = valuesOf(subject, named);
-      for (const condition of conditions) if (condition().evaluate(values) !== true) return [];
-      return rules.flatMap(({ program, messageProgram, message, expression, reason }) => {
-        if (program().evaluate(values) === true) return [];
-        const text =
-          (messageProgram && messageFrom(messageProgram, values)) ||
-          message ||
-          `failed expression: ${expression.trim()}`;
-        return [{ message: text.trim(), reason }];
-      });
-    },
+    evaluate: (subject) => withinCost(TOTAL_LIMIT, () => denialsOf(subject)),
   };
+
+  function denialsOf(subject: Subject): readonly Denial[] {
+    const values = valuesOf(subject, named);
+    for (const condition of conditions) if (condition().evaluate(values) !== true) return [];
+    return rules.flatMap(({ program, messageProgram, message, expression, reason }) => {
+      if (program().evaluate(values) === true) return [];
+      const text =
+        (messageProgram && messageFrom(messageProgram, values)) || message || `failed expression: ${expression.trim()}`;
+      return [{ message: text.trim(), reason }];
+    });
+  }
 }
 
 function lazily(expression: string): () => CelProgram {

@@ -87,6 +87,7 @@ async function decide(
   let answer: WebhookAnswer;
   try {
     if (!meetsConditions(hook, request, home)) return undefined;
+    refuseSideEffects(hook, request);
     answer = await callWebhook({
       config: hook.clientConfig,
       review: reviewOf(request, random.uuid()),
@@ -95,6 +96,7 @@ async function decide(
       dial: dialService,
     });
   } catch (error) {
+    if (error instanceof StatusError) throw error;
     if (hook.failurePolicy === 'Ignore') return undefined;
     throw new StatusError(
       'InternalError',
@@ -106,6 +108,12 @@ async function decide(
   }
   if (!answer.allowed) throw refused(hook, answer);
   return answer;
+}
+
+/** A dry run must leave no trace anywhere. */
+function refuseSideEffects({ name, sideEffects }: Webhook, { isDryRun }: AdmissionRequest): void {
+  if (isDryRun && sideEffects !== 'None' && sideEffects !== 'NoneOnDryRun')
+    throw new StatusError('BadRequest', `admission webhook "${name}" does not support dry run`);
 }
 
 function meetsConditions(

@@ -49,6 +49,8 @@ before(async () => {
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
       const { request: review } = JSON.parse(Buffer.concat(chunks).toString()) as Review;
+      // Left without an answer.
+      if (request.url!.startsWith('/slow')) return;
       const answer = answers[request.url!.split('?')[0]!]?.(review);
       if (!answer) {
         response.writeHead(500).end();
@@ -65,7 +67,10 @@ before(async () => {
   });
   await once(server.listen(0, '127.0.0.1'), 'listening');
 });
-after(() => void server.close());
+after(() => {
+  server.close();
+  server.closeAllConnections();
+});
 
 const port = () => (server.address() as AddressInfo).port;
 const rules = [{ operations: ['*'], apiGroups: [''], apiVersions: ['*'], resources: ['configmaps'] }];
@@ -136,6 +141,22 @@ test('what fails refuses, unless it may be ignored', async () => {
   }
   const clientConfig = { url: `https://localhost:${port()}/allow` };
   await assert.rejects((await setUp([hook('', { clientConfig })])).validate(), /failed to call webhook: Post "https:/);
+});
+
+test('a webhook that does not answer in its time has failed', { timeout: 20_000 }, async () => {
+  const slow = (more: Partial<Webhook> = {}) => setUp([hook('/slow', { timeoutSeconds: 1, ...more })]);
+  await assert.rejects((await slow()).validate(), /failed to call webhook: .*context deadline exceeded/);
+  assert.deepEqual(await (await slow({ failurePolicy: 'Ignore' })).validate(), []);
+});
+
+test('a dry run asks only webhooks that leave no trace', async () => {
+  const dry = async (sideEffects: string, more: Partial<Webhook> = {}) =>
+    (await setUp([hook('/allow', { sideEffects, ...more })])).validate({ isDryRun: true });
+  assert.deepEqual(await dry('None'), ['careful']);
+  assert.deepEqual(await dry('NoneOnDryRun'), ['careful']);
+  const refused = { code: 400, message: 'admission webhook "hook.example.com" does not support dry run' };
+  await assert.rejects(dry('Some'), refused);
+  await assert.rejects(dry('Unknown', { failurePolicy: 'Ignore' }), refused);
 });
 
 test('rules, selectors and conditions say what a webhook is asked', async () => {

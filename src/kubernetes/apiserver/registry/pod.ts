@@ -15,7 +15,8 @@ export const podStrategy: Partial<Strategy<Pod>> = {
     if (!spec) return;
     spec.enableServiceLinks ??= true;
     defaultPodSpec(spec);
-    for (const container of [...spec.containers, ...(spec.initContainers ?? [])]) defaultResizePolicy(container);
+    // Validation comes later: lists that must be there may be missing.
+    for (const field of ['containers', 'initContainers'] as const) spec[field]?.forEach(defaultResizePolicy);
   },
   prepareForCreate(pod) {
     pod.status = { phase: 'Pending', qosClass: qosClassOf(pod) };

@@ -3,6 +3,7 @@
  * the value was there before; rules about the old value are not asked of a new one.
  */
 import { CelError, celTypeError, compileCel, type CelProgram, type CelType } from '../../cel/cel.ts';
+import { TOTAL_LIMIT, withinCost } from '../../cel/cost.ts';
 import { CelOptional } from '../../cel/optional.ts';
 import { celTypeOf, celValue } from './cel-values.ts';
 import type { FieldError } from '../../status.ts';
@@ -55,8 +56,12 @@ interface Subject {
   readonly path: string;
 }
 
-/** What the rules of a schema and of everything below it have to say. */
-export function evaluateRules(schema: JsonSchema, { value, old, path }: Subject): readonly FieldError[] {
+/** What the rules of a schema and of everything below it have to say; together they may cost no more than a request may. */
+export function evaluateRules(schema: JsonSchema, subject: Subject): readonly FieldError[] {
+  return withinCost(TOTAL_LIMIT, () => evaluateAll(schema, subject));
+}
+
+function evaluateAll(schema: JsonSchema, { value, old, path }: Subject): readonly FieldError[] {
   if (value === undefined || value === null || !hasRulesCached(schema)) return [];
   const own = (schema['x-kubernetes-validations'] ?? []).flatMap((rule) =>
     evaluateRule(rule, schema, { value, old, path }),
@@ -77,7 +82,7 @@ function below(schema: JsonSchema, { value, old, path }: Subject): readonly Fiel
   if (Array.isArray(value))
     return items
       ? value.flatMap((item, index) =>
-          evaluateRules(items, { value: item, old: counterpart(schema, item, old), path: `${path}[${index}]` }),
+          evaluateAll(items, { value: item, old: counterpart(schema, item, old), path: `${path}[${index}]` }),
         )
       : [];
   if (!isObject(value)) return [];
@@ -85,7 +90,7 @@ function below(schema: JsonSchema, { value, old, path }: Subject): readonly Fiel
     const own = Object.hasOwn(properties, name) ? properties[name] : additionalProperties;
     if (typeof own !== 'object') return [];
     const before = isObject(old) ? getOwn(old, name) : undefined;
-    return evaluateRules(own, { value: item, old: before, path: path === '' ? name : `${path}.${name}` });
+    return evaluateAll(own, { value: item, old: before, path: path === '' ? name : `${path}.${name}` });
   });
 }
 
