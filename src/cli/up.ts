@@ -1,7 +1,15 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { spawn } from 'node:child_process';
-import { createInterface } from 'node:readline';
-import { layoutOf, livingProcess, rememberedSettings, resolveSettings, type Layout, type SettingsInput } from '#daemon';
+import {
+  announcement,
+  announcing,
+  layoutOf,
+  livingProcess,
+  rememberedSettings,
+  resolveSettings,
+  type Layout,
+  type SettingsInput,
+} from '#daemon';
 import { flag, text, UsageError, type Command, type Invocation } from './command.ts';
 import { requireMachine } from './doctor.ts';
 
@@ -58,20 +66,17 @@ async function startInBackground(layout: Layout, args: readonly string[]): Promi
   const child = spawn(process.execPath, [...process.execArgv, process.argv[1]!, ...foreground], {
     detached: true,
     stdio: ['ignore', log, log, 'pipe'],
-    env: { ...process.env, DABBA_READY_FD: '3' },
+    env: { ...process.env, ...announcing },
   });
   closeSync(log);
-  const lines: string[] = [];
-  for await (const line of createInterface({ input: child.stdio[3] as NodeJS.ReadableStream })) {
-    if (line === 'ready') {
-      child.unref();
-      process.stdout.write(`dabba is up: ${lines.join(', ')}\n`);
-      return 0;
-    }
-    lines.push(line);
+  const { isReady, said } = await announcement(child.stdio[3] as NodeJS.ReadableStream);
+  if (isReady) {
+    child.unref();
+    process.stdout.write(`dabba is up: ${said.join(', ')}\n`);
+    return 0;
   }
   throw new UsageError(
-    `dabba did not start: ${lines.join('; ') || 'it ended without a word'}`,
+    `dabba did not start: ${said.join('; ') || 'it ended without a word'}`,
     `its log: ${layout.logFile}`,
   );
 }

@@ -1,11 +1,12 @@
 /** The control plane: store, AWS edge, registry, reconcilers. The one place where its adapters are named. */
-import { closeSync, mkdirSync, rmdirSync, writeSync } from 'node:fs';
+import { mkdirSync, rmdirSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
 import { join } from 'node:path';
-import { jsonLogger, systemClock, systemCode } from '#base';
+import { jsonLogger, messageOf, systemClock, systemCode } from '#base';
 import { nodeRecords } from '#node';
 import { runReconcilers } from '#reconcile';
 import { forgetOldRevisions, serveRemoteStore, type Store } from '#store';
+import { announcer, type Announcer } from './announcer.ts';
 import { composeCloud, type Cloud } from './cloud.ts';
 import { gallery } from './gallery.ts';
 import { superviseHost } from './host-process.ts';
@@ -25,11 +26,11 @@ const READY_TIMEOUT_MS = 60_000;
 const HISTORY_MS = 5 * 60_000;
 
 export async function runControlPlane(layout: Layout, settings: Settings): Promise<void> {
-  const announce = announcer();
+  const announce = announcer((facts) => process.stdout.write(`dabba is up: ${facts.join(', ')}\n`));
   try {
     await run(layout, settings, announce);
   } catch (error) {
-    announce.failed(error instanceof Error ? error.message : String(error));
+    announce.failed(messageOf(error));
     throw error;
   }
 }
@@ -159,22 +160,4 @@ async function sandboxesOf(store: Store): Promise<ControlStatus['sandboxes']> {
     phase: value.phase,
     identity: identities.get(id) ?? '',
   }));
-}
-
-/** Tells the command that started us in the background, over the descriptor it gave, how the start went; in the foreground, the terminal. */
-interface Announcer {
-  ready(...facts: readonly string[]): void;
-  failed(message: string): void;
-}
-
-function announcer(): Announcer {
-  const fd = Number(process.env['DABBA_READY_FD'] ?? 0);
-  delete process.env['DABBA_READY_FD'];
-  if (!fd)
-    return { ready: (...facts) => process.stdout.write(`dabba is up: ${facts.join(', ')}\n`), failed: () => undefined };
-  const tell = (text: string) => {
-    writeSync(fd, text);
-    closeSync(fd);
-  };
-  return { ready: (...facts) => tell(`${facts.join('\n')}\nready\n`), failed: (message) => tell(`${message}\n`) };
 }

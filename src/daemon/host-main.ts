@@ -2,8 +2,9 @@
 import { mkdirSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
 import { hostname } from 'node:os';
-import { jsonLogger, systemClock } from '#base';
+import { jsonLogger, messageOf, systemClock } from '#base';
 import { connectRemoteStore } from '#store';
+import { announcer } from './announcer.ts';
 import { composeHost } from './host.ts';
 import { claimProcessFile } from './process-file.ts';
 import { layoutOf, rememberedSettings, resolveSettings, type Layout } from './settings.ts';
@@ -13,6 +14,17 @@ import { serveSocket } from './socket-api.ts';
 if (import.meta.main) await runHost(layoutOf(process.argv[2]));
 
 async function runHost(layout: Layout): Promise<void> {
+  const announce = announcer(() => undefined);
+  try {
+    await run(layout);
+    announce.ready();
+  } catch (error) {
+    announce.failed(messageOf(error));
+    throw error;
+  }
+}
+
+async function run(layout: Layout): Promise<void> {
   const settings = resolveSettings({}, rememberedSettings(layout));
   const logger = jsonLogger(
     (line) => process.stderr.write(line),

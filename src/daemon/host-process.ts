@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { DabbaError, isDabbaError, type Clock, type Logger } from '#base';
+import { announcement, announcing } from './announcer.ts';
 import { livingProcess } from './process-file.ts';
 import type { Layout } from './settings.ts';
 import { callSocket } from './socket-api.ts';
@@ -42,12 +43,12 @@ export function superviseHost(
       const startedAt = clock.now();
       const living = livingProcess(layout.hostPidFile);
       if (living) logger.info('adopted the host process', { pid: living.pid });
-      await (living ? untilGone(layout, clock, ended.signal) : untilExit(layout));
+      const why = living ? await untilGone(layout, clock, ended.signal) : await untilExit(layout);
       if (ended.signal.aborted || leaving.signal.aborted) return;
       quickEnds = clock.now() - startedAt < QUICK_END_MS ? quickEnds + 1 : 0;
       if (quickEnds >= START_ATTEMPTS)
         failed.abort(
-          new DabbaError('Unavailable', `the host process ended ${quickEnds} times as soon as it was started`),
+          new DabbaError('Unavailable', why || `the host process ended ${quickEnds} times as soon as it was started`),
         );
       logger.warn('the host process ended; starting it again', { quickEnds });
       await clock.sleep(Math.min(MIN_RESTART_DELAY_MS * 2 ** quickEnds, MAX_RESTART_DELAY_MS), ended.signal);
@@ -85,18 +86,20 @@ export function superviseHost(
   };
 }
 
-/** Starts the host in a session of its own, so that a signal to our group does not reach it, and waits for its end. */
-async function untilExit(layout: Layout): Promise<void> {
+/** Starts the host in a session of its own, so that a signal to our group does not reach it, and waits for its end; resolves with why it could not start. */
+async function untilExit(layout: Layout): Promise<string> {
   const child = spawn(process.execPath, [...process.execArgv, join(import.meta.dirname, 'host-main.ts'), layout.data], {
     detached: true,
-    stdio: ['ignore', 'inherit', 'inherit'],
-    env: { ...process.env, UV_THREADPOOL_SIZE: String(POOL_THREADS) },
+    stdio: ['ignore', 'inherit', 'inherit', 'pipe'],
+    env: { ...process.env, ...announcing, UV_THREADPOOL_SIZE: String(POOL_THREADS) },
   });
   child.unref();
-  await new Promise<void>((resolve, reject) => {
+  const gone = new Promise<void>((resolve, reject) => {
     child.once('error', reject);
     child.once('exit', () => resolve());
   });
+  const [{ said }] = await Promise.all([announcement(child.stdio[3] as NodeJS.ReadableStream), gone]);
+  return said.join('; ');
 }
 
 async function untilGone(layout: Layout, clock: Clock, signal: AbortSignal): Promise<void> {

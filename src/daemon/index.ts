@@ -4,6 +4,7 @@
 import type { Layout, Settings } from './settings.ts';
 
 export { clustersOf, type ClusterAccess } from './clusters.ts';
+export { announcement, announcing } from './announcer.ts';
 export { forgetState, takeDown } from './down.ts';
 export { publishBaseImage, publishedBaseImages, type BaseImage } from './gallery-client.ts';
 export { livingProcess } from './process-file.ts';

@@ -1,8 +1,9 @@
 /** Starting, stopping, resetting, accounts: what a test suite and a laptop ask of `dabba` itself. */
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { suite, test } from 'node:test';
-import { Dabba } from '../harness/dabba.ts';
+import { Dabba, freePort, project } from '../harness/dabba.ts';
 import { eventually } from '../harness/machine.ts';
 
 suite('the life of a daemon', () => {
@@ -118,6 +119,20 @@ suite('for test suites', () => {
     });
     assert.deepEqual([(await dabba.status()).pid, (await dabba.status()).hostPid], [pid, hostPid]);
     await startTask(dabba);
+  });
+
+  test('a start that cannot go well says why, and leaves what runs alone', async () => {
+    await using dabba = await Dabba.start();
+    const second = ['-d', '--data', join(dabba.work, 'second')];
+    const start = async (...options: string[]) =>
+      await dabba.client(join(project, 'dabba'), ['up', ...second, ...options]);
+    const addresses = await start('--port', String(await freePort()), '--public-cidr', dabba.publicCidr);
+    assert.equal(addresses.status, 1);
+    assert.match(addresses.stderr, /did not start: public addresses .*choose another range with --public-cidr/);
+    const port = await start('--port', String(dabba.port), '--public-cidr', '198.18.0.0/24');
+    assert.equal(port.status, 1);
+    assert.match(port.stderr, /did not start: port \d+ is in use by another program; choose another with --port/);
+    assert.equal(await dabba.aws('sts', 'get-caller-identity', '--query', 'Account'), '000000000000');
   });
 
   test('reset is not offered unless it was asked for', async () => {
