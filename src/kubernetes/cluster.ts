@@ -87,7 +87,7 @@ export async function startCluster(settings: ClusterSettings, parts: ClusterPart
   await bootstrapFlowControl(api.admin);
   await api.flowControl.synced();
   await ensureDnsService(api.admin, settings);
-  await followDefinitions({ ...parts, api, logger, signal: stopping.signal });
+  await followDefinitions({ ...parts, api, dialService: api.dialService, logger, signal: stopping.signal });
   const listener = await listen(api, {
     port: settings.port,
     ...certificate,
@@ -212,7 +212,9 @@ async function apiParts(
     clock,
     random,
   });
+  const dialService = serviceDialer({ informers, dialKubelet });
   const api: ApiParts = {
+    dialService,
     store,
     feed,
     lifetimes: new Lifetimes(store, clock),
@@ -239,7 +241,7 @@ async function apiParts(
       first: [rbacEscalation({ authorizer: authorization, rbac: authorization.rbac })],
       external: ports.admissionPlugins,
       resources: () => servedResources(catalog),
-      dialService: serviceDialer({ informers, dialKubelet }),
+      dialService,
     }),
     validatorOf: validatorFor,
     counts: new RequestCounts(),

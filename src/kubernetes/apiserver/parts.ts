@@ -1,5 +1,6 @@
 import type { Clock, Logger, Random } from '#base';
 import type { Store } from '#store';
+import type { DialService } from '../admission/webhooks/call.ts';
 import type { Authentication } from '../auth/authenticate.ts';
 import type { Authorization } from '../auth/authorization.ts';
 import type { ServiceAccountTokens } from '../auth/service-account-tokens.ts';
@@ -41,6 +42,8 @@ export interface ApiParts {
   readonly validatorOf: (type: Pick<ResourceType, 'group' | 'resource' | 'isNamespaced'>) => Validate | undefined;
   readonly counts: RequestCounts;
   readonly flowControl: FlowControl;
+  /** The way to servers behind the cluster's services. */
+  readonly dialService: DialService;
   /** `ClusterPorts.dialKubelet`. */
   readonly dialKubelet: ClusterPorts['dialKubelet'];
   readonly schemas: Schemas;

@@ -43,10 +43,18 @@ export interface Resource<T extends KubernetesObject = KubernetesObject> {
   readonly schema?: Schema;
 }
 
+/** Objects in the version `apiVersion`, in the same order. Throws `InternalError` when that cannot be had. */
+export type Conversion = (
+  objects: readonly KubernetesObject[],
+  apiVersion: string,
+) => Promise<readonly KubernetesObject[]>;
+
 /** A version of a resource that clients may speak. Both functions get and give objects whose `apiVersion` and `kind` are already right. */
 export interface ServedVersion extends GroupVersionKind {
   readonly fromStored?: (object: KubernetesObject) => KubernetesObject;
   readonly toStored?: (object: KubernetesObject) => KubernetesObject;
+  /** Set where objects of other versions become ones of this by asking somebody: `convert` before they are read or stored. */
+  readonly conversion?: Conversion;
   readonly schema?: Schema;
   /** The `openAPIV3Schema` of a custom resource's version, as it is published. */
   readonly openApiSchema?: JsonObject;

@@ -6,9 +6,10 @@ import { create } from '../apiserver/operations/create.ts';
 import { remove } from '../apiserver/operations/delete.ts';
 import { bodySchema, changeOf } from '../apiserver/operations/patch.ts';
 import { post } from '../apiserver/operations/post.ts';
-import { get, list, objectIn } from '../apiserver/operations/read.ts';
+import { convert, get, list, objectIn } from '../apiserver/operations/read.ts';
 import { scaleOf } from '../apiserver/operations/scale.ts';
 import { namesVersion, update } from '../apiserver/operations/update.ts';
+import type { StoredObject } from '../apiserver/storage/stored-object.ts';
 import { watchObjects } from '../apiserver/operations/watch-objects.ts';
 import type { KubernetesObject, ObjectName, ResourceType } from '../object.ts';
 import { decodeParsed } from '../schema/decode.ts';
@@ -48,12 +49,13 @@ export class LocalClient implements ApiClient {
   async get<T extends KubernetesObject>(type: ResourceType<T>, name: ObjectName, options?: GetOptions): Promise<T> {
     const call = await this.#allowed(type, 'get', { ...name, ...options });
     // A resource type carries the type of its objects.
-    return this.#shown(call, objectIn(call.version, await get(this.#parts, call))) as T;
+    return this.#shown(call, await this.#read(call, await get(this.#parts, call))) as T;
   }
 
   async list<T extends KubernetesObject>(type: ResourceType<T>, options: ListOptions = {}): Promise<ObjectList<T>> {
     const call = await this.#allowed(type, 'list', { ...options, name: '' });
     const { objects, resourceVersion, continue: token } = await list(this.#parts, call, options);
+    await convert(call.version, objects);
     const items = objects.map((stored) => objectIn(call.version, stored) as T);
     return { items, resourceVersion, ...(token !== undefined && { continue: token }) };
   }
@@ -71,7 +73,7 @@ export class LocalClient implements ApiClient {
       name: '',
       ...options,
     });
-    return objectIn(call.version, await create(this.#parts, call, withType(object, type))) as T;
+    return (await this.#read(call, await create(this.#parts, call, withType(object, type)))) as T;
   }
 
   async update<T extends KubernetesObject>(type: ResourceType<T>, object: T, options?: SubresourceOptions): Promise<T> {
@@ -83,7 +85,7 @@ export class LocalClient implements ApiClient {
       isPinned: namesVersion(body),
       mayCreate: strategy.isCreatedOnUpdate,
     });
-    return this.#shown(call, objectIn(call.version, stored)) as T;
+    return this.#shown(call, await this.#read(call, stored)) as T;
   }
 
   async patch<T extends KubernetesObject>(
@@ -98,7 +100,7 @@ export class LocalClient implements ApiClient {
       schema ? decodeParsed(outcome, { schema, kind: call.version }).object : (outcome as KubernetesObject);
     const change = changeOf(this.#parts, call, patch, { isForced: options.isForced ?? false, check });
     const { stored } = await update(this.#parts, call, change);
-    return this.#shown(call, objectIn(call.version, stored)) as T;
+    return this.#shown(call, await this.#read(call, stored)) as T;
   }
 
   async delete(type: ResourceType, name: ObjectName, options: DeleteOptions & CallOptions = {}): Promise<void> {
@@ -119,6 +121,11 @@ export class LocalClient implements ApiClient {
 
   get #parts(): ApiParts {
     return this.#partsOf();
+  }
+
+  async #read({ version }: Call, stored: StoredObject): Promise<KubernetesObject> {
+    await convert(version, [stored]);
+    return objectIn(version, stored);
   }
 
   #shown(call: NamedCall, object: KubernetesObject): KubernetesObject {

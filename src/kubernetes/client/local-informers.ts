@@ -55,7 +55,9 @@ class LocalInformer<T extends KubernetesObject> extends ObjectTable<T> implement
     if (!served) throw new Error(`the resource ${qualifiedResource(type)} is not served`);
     const { begin, test } = selectionOf(served.resource, options);
     const cache = await feed.cache(served.resource.type);
-    const show = (stored: Parameters<typeof objectIn>[1]) => objectIn(served.version, stored) as T;
+    // Copies are made at once, and cannot wait for a webhook: they hold objects as they are stored.
+    const show = (stored: Parameters<typeof objectIn>[1]) =>
+      (served.version.conversion ? stored.object : objectIn(served.version, stored)) as T;
     cache.onChange(({ now, before, shown }) => {
       if (!shown.path.startsWith(begin)) return;
       if (now && (!test || test(now))) this.put(show(now));

@@ -38,17 +38,31 @@ const maxAnswerBytes = 3 * 1024 * 1024;
 
 /** Throws an `Error` that says why there is no answer that counts. */
 export async function callWebhook({ config, review, version, timeoutMs, dial }: WebhookCall): Promise<WebhookAnswer> {
-  const signal = AbortSignal.timeout(timeoutMs);
-  const target = targetOf(config, timeoutMs);
   const body = JSON.stringify({ apiVersion: `admission.k8s.io/${version}`, kind: 'AdmissionReview', request: review });
   let text: string;
   try {
-    text = await post(target, config, { body, signal, dial });
+    text = await postToWebhook({ config, body, timeoutMs, dial });
   } catch (error) {
-    const why = signal.aborted ? 'context deadline exceeded' : messageOf(error);
-    throw new Error(`failed to call webhook: Post "${target.href}": ${why}`, { cause: error });
+    throw new Error(`failed to call webhook: ${messageOf(error)}`, { cause: error });
   }
   return answerOf(text, review.uid);
+}
+
+export interface WebhookPost extends Pick<WebhookCall, 'config' | 'timeoutMs' | 'dial'> {
+  /** JSON. */
+  readonly body: string;
+}
+
+/** Posts to a webhook of any sort, and answers the body of its answer. Throws an `Error` that says what went wrong. */
+export async function postToWebhook({ config, body, timeoutMs, dial }: WebhookPost): Promise<string> {
+  const signal = AbortSignal.timeout(timeoutMs);
+  const target = targetOf(config, timeoutMs);
+  try {
+    return await post(target, config, { body, signal, dial });
+  } catch (error) {
+    const why = signal.aborted ? 'context deadline exceeded' : messageOf(error);
+    throw new Error(`Post "${target.href}": ${why}`, { cause: error });
+  }
 }
 
 function targetOf({ url, service }: ClientConfig, timeoutMs: number): URL {

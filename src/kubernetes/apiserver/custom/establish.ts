@@ -12,12 +12,13 @@ import type { CustomResourceDefinition } from '../../types.ts';
 import { type Draft, draftOf, isSameJson } from '../draft.ts';
 import { type ApiParts, timestamp } from '../parts.ts';
 import { cleanupFinalizer } from '../registry/extensions.ts';
+import type { ConversionParts } from './conversion.ts';
 import { customRow } from './row.ts';
 
 type Definition = CustomResourceDefinition;
 type Condition = Draft<NonNullable<NonNullable<Definition['status']>['conditions']>[number]>;
 
-export interface EstablisherParts {
+export interface EstablisherParts extends ConversionParts {
   readonly api: ApiParts;
   readonly clock: Clock;
   readonly random: Random;
@@ -26,7 +27,8 @@ export interface EstablisherParts {
 }
 
 /** Resolves when the definitions that exist are served. */
-export async function followDefinitions({ api, clock, random, logger, signal }: EstablisherParts): Promise<void> {
+export async function followDefinitions(parts: EstablisherParts): Promise<void> {
+  const { api, clock, random, logger, signal } = parts;
   const definitions = api.informers.of(customResourceDefinitions);
   await definitions.synced();
   const queue = new KeyedQueue({
@@ -41,7 +43,7 @@ export async function followDefinitions({ api, clock, random, logger, signal }: 
     },
   });
   const stop = definitions.onChange(({ now, before }) => {
-    if (now) serve(api, now);
+    if (now) serve(parts, now);
     else if (before) unserve(api, before);
     queue.add(keyOf((now ?? before)!));
   });
@@ -52,8 +54,11 @@ function isEstablished({ status }: Definition): boolean {
   return status?.conditions?.some(({ type, status }) => type === 'Established' && status === 'True') ?? false;
 }
 
-function serve({ catalog, schemas }: ApiParts, definition: Definition): void {
-  if (isEstablished(definition)) catalog.put(customRow(definition, schemas));
+function serve({ api, ...parts }: EstablisherParts, definition: Definition): void {
+  if (!isEstablished(definition)) return;
+  const row = customRow(definition, api.schemas, parts);
+  api.catalog.put(row);
+  api.feed.storeAs(row.type);
 }
 
 function unserve({ catalog, feed }: ApiParts, { spec }: Definition): void {

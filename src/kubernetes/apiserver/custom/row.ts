@@ -7,6 +7,7 @@ import { age, nameColumn, since } from '../registry/columns.ts';
 import { statusPart } from '../registry/row.ts';
 import {
   allVerbs,
+  type Conversion,
   type Column,
   type Resource,
   type ServedVersion,
@@ -14,13 +15,19 @@ import {
   type Subresource,
 } from '../resource.ts';
 import { parseJsonPath } from './json-path.ts';
+import { conversionOf, type ConversionParts } from './conversion.ts';
 import { type CustomSchema, customSchemaOf, publishedSchema } from './schema.ts';
 
 type Definition = CustomResourceDefinition;
 type Version = Definition['spec']['versions'][number];
 
 /** The row of an established definition. */
-export function customRow({ spec, status }: Definition, builtIn: Pick<Schemas, 'named'>): Resource {
+export function customRow(
+  { spec, status }: Definition,
+  builtIn: Pick<Schemas, 'named'>,
+  parts: ConversionParts,
+): Resource {
+  const conversion = spec.versions.length > 1 ? conversionOf(spec, parts) : undefined;
   const names = status?.acceptedNames ?? spec.names;
   const storage = spec.versions.find(({ storage }) => storage) ?? spec.versions[0]!;
   const schemas = new Map(spec.versions.map((version) => [version.name, customSchemaOf(spec, version, builtIn)]));
@@ -37,7 +44,9 @@ export function customRow({ spec, status }: Definition, builtIn: Pick<Schemas, '
     shortNames: names.shortNames ?? [],
     categories: names.categories ?? [],
     verbs: allVerbs,
-    versions: served.map((version) => servedVersion(spec, version, { storage, schema: schemas.get(version.name)! })),
+    versions: served.map((version) =>
+      servedVersion(spec, version, { storage, conversion, schema: schemas.get(version.name)! }),
+    ),
     subresources: new Map(subresourcesOf(storage)),
     strategy: strategyOf(storage, schemas),
     columns: columnsOf(storage),
@@ -48,28 +57,31 @@ export function customRow({ spec, status }: Definition, builtIn: Pick<Schemas, '
 }
 
 interface VersionParts {
+  readonly conversion: Conversion | undefined;
   readonly storage: Version;
   readonly schema: CustomSchema;
 }
 
 function servedVersion(
-  { group, names }: Definition['spec'],
+  { group, names, versions }: Definition['spec'],
   version: Version,
-  { storage, schema }: VersionParts,
+  { storage, conversion, schema }: VersionParts,
 ): ServedVersion {
   const groupVersion = { group, version: version.name };
   const to = (apiVersion: string) => (object: KubernetesObject) => ({ ...object, apiVersion });
   const isStored = version.name === storage.name;
   const openApiSchema = publishedSchema(version);
-  const read = (object: KubernetesObject) =>
-    schema.withDefaults(isStored ? object : to(apiVersionOf(groupVersion))(object));
+  const own = apiVersionOf(groupVersion);
+  const read = (object: KubernetesObject) => schema.withDefaults(object.apiVersion === own ? object : to(own)(object));
   return {
     ...groupVersion,
     kind: names.kind,
     ...(schema.fields && { schema: schema.fields }),
     ...(openApiSchema && { openApiSchema }),
     // Defaults that came into the definition later are seen in what was stored before.
-    ...((!isStored || schema.hasDefaults) && { fromStored: read }),
+    // What was stored while another version was the one that is stored is still of that.
+    ...((versions.length > 1 || schema.hasDefaults) && { fromStored: read }),
+    ...(conversion && { conversion }),
     ...(!isStored && { toStored: to(apiVersionOf({ group, version: storage.name })) }),
     columns: columnsOf(version),
     ...(version.deprecated && {

@@ -2,7 +2,7 @@
 import { stringify } from 'yaml';
 import { apiVersionOf } from '../../object.ts';
 import { envelope, listEnvelope } from '../../schema/protobuf-encode.ts';
-import { bytesIn, type ListAnswer, fieldIn, objectIn } from '../operations/read.ts';
+import { bytesIn, convert, type ListAnswer, fieldIn, objectIn } from '../operations/read.ts';
 import { type Scale, scaleColumns } from '../operations/scale.ts';
 import type { ApiParts, Call } from '../parts.ts';
 import type { StoredObject } from '../storage/stored-object.ts';
@@ -68,6 +68,7 @@ export async function sendStoredList(
   { call, as, found }: ListOptions,
 ): Promise<void> {
   const { objects, ...metadata } = found;
+  await convert(call.version, objects);
   if (as.transform === 'Table') {
     const table = tableOf(
       columnsOf(call),

@@ -5,7 +5,7 @@ import type { DeleteOptions } from '../../types.ts';
 import { create } from '../operations/create.ts';
 import { deletedStatus, remove, removeCollection } from '../operations/delete.ts';
 import { isPosted, post, postedKind } from '../operations/post.ts';
-import { get, list, objectIn } from '../operations/read.ts';
+import { convert, get, list, objectIn } from '../operations/read.ts';
 import { scaleOf } from '../operations/scale.ts';
 import { namesVersion, update } from '../operations/update.ts';
 import type { ApiParts, Call, NamedCall } from '../parts.ts';
@@ -54,7 +54,7 @@ function isSupported({ resource, subresource }: Call, verb: string): boolean {
 }
 
 async function getOne(parts: ApiParts, exchange: Exchange, call: NamedCall): Promise<void> {
-  answer(parts, exchange, call, await get(parts, call));
+  await answer(parts, exchange, call, await get(parts, call));
 }
 
 async function listAll(parts: ApiParts, exchange: Exchange, call: NamedCall): Promise<void> {
@@ -92,7 +92,7 @@ async function createOne(parts: ApiParts, exchange: Exchange, call: NamedCall): 
   }
   if (call.name) throw notAllowed();
   const body = decodeBody(parts, exchange, await readBody(exchange), expectedOf(parts, call));
-  answer(parts, exchange, call, await create(parts, call, body), 201);
+  await answer(parts, exchange, call, await create(parts, call, body), 201);
 }
 
 async function replaceOne(parts: ApiParts, exchange: Exchange, call: NamedCall): Promise<void> {
@@ -103,7 +103,7 @@ async function replaceOne(parts: ApiParts, exchange: Exchange, call: NamedCall):
     isPinned: namesVersion(body),
     mayCreate: call.resource.strategy.isCreatedOnUpdate,
   });
-  answer(parts, exchange, call, stored, isCreated ? 201 : 200);
+  await answer(parts, exchange, call, stored, isCreated ? 201 : 200);
 }
 
 /** A PUT says its version, if only that it has none. */
@@ -115,7 +115,7 @@ async function patchOne(parts: ApiParts, exchange: Exchange, call: NamedCall): P
   negotiatedFor(parts, exchange, call);
   const change = patchOf(parts, exchange, call, await readBody(exchange));
   const { stored, isCreated } = await update(parts, call, change);
-  answer(parts, exchange, call, stored, isCreated ? 201 : 200);
+  await answer(parts, exchange, call, stored, isCreated ? 201 : 200);
 }
 
 async function deleteOne(parts: ApiParts, exchange: Exchange, call: NamedCall): Promise<void> {
@@ -126,7 +126,7 @@ async function deleteOne(parts: ApiParts, exchange: Exchange, call: NamedCall): 
     const told = as.form === 'protobuf' ? { as } : {};
     return sendObject(exchange, deletedStatus(call, stored), told);
   }
-  answer(parts, exchange, call, stored);
+  await answer(parts, exchange, call, stored);
 }
 
 async function deleteAll(parts: ApiParts, exchange: Exchange, call: NamedCall): Promise<void> {
@@ -168,7 +168,14 @@ async function decodeOptions(parts: ApiParts, exchange: Exchange, body: Buffer):
 }
 
 /** One object in the form the client asked for. */
-function answer(parts: ApiParts, exchange: Exchange, call: NamedCall, stored: StoredObject, code = 200): void {
+async function answer(
+  parts: ApiParts,
+  exchange: Exchange,
+  call: NamedCall,
+  stored: StoredObject,
+  code = 200,
+): Promise<void> {
+  await convert(call.version, [stored]);
   const as = negotiatedFor(parts, exchange, call);
   const part = call.subresource === undefined ? undefined : call.resource.subresources.get(call.subresource);
   if (part?.kind === 'scale')

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { envelope, watchFrame } from '../../schema/protobuf-encode.ts';
 import { StatusError } from '../../status.ts';
-import { bytesIn, fieldIn, objectIn } from '../operations/read.ts';
+import { bytesIn, convert, fieldIn, objectIn } from '../operations/read.ts';
 import { openWatch, type Seen } from '../operations/watch.ts';
 import { type ApiParts, type NamedCall } from '../parts.ts';
 import { type EventType, watchLine } from '../storage/change.ts';
@@ -125,6 +125,7 @@ class Lines {
   /** Writes what there is already, no faster than the client takes it; what changes meanwhile waits. */
   async begin(initial: readonly StoredObject[], signal: AbortSignal): Promise<void> {
     const { response } = this.#exchange;
+    await convert(this.#call.version, initial);
     for (const stored of initial) {
       this.#write(this.#event('ADDED', this.#bytesOf(stored)));
       if (response.writableNeedDrain) await once(response, 'drain', { signal }).catch(() => undefined);
@@ -139,19 +140,37 @@ class Lines {
     for (const seen of [...backlog, ...waiting]) this.add(seen);
   }
 
+  /** Where a webhook converts, events wait for it, one behind the other. */
+  #turn: Promise<void> = Promise.resolve();
+
   add(seen: Seen): void {
     if (this.#waiting) {
       if (this.#waiting.length < MAX_WAITING) this.#waiting.push(seen);
       else this.#lost.abort();
       return;
     }
+    const { version } = this.#call;
+    if (!version.conversion) return this.#tell(seen);
+    this.#turn = this.#turn
+      .then(() => convert(version, [seen.change.shown]))
+      .then(
+        () => this.#tell(seen),
+        (error: unknown) => this.#fail(error),
+      );
+  }
+
+  #tell(seen: Seen): void {
     try {
       this.#write(this.#lineOf(seen));
     } catch (error) {
-      // A listener must not throw: the stream tells it and ends.
-      this.#write(this.#event('ERROR', this.#encode(refusalOf(error).toStatus())));
-      this.#lost.abort();
+      this.#fail(error);
     }
+  }
+
+  /** A listener must not throw: the stream tells it and ends. */
+  #fail(error: unknown): void {
+    this.#write(this.#event('ERROR', this.#encode(refusalOf(error).toStatus())));
+    this.#lost.abort();
   }
 
   bookmark(revision: number, annotations?: { readonly [name: string]: string }): void {

@@ -26,7 +26,7 @@ export async function create(
   body: KubernetesObject,
   options: CreateOptions = {},
 ): Promise<StoredObject> {
-  const asked = toStored(call, body);
+  const asked = await toStored(call, body);
   const meta = metaOf(asked);
   if (meta.resourceVersion && meta.resourceVersion !== '0')
     throw new StatusError('BadRequest', 'resourceVersion should not be set on objects to be created');

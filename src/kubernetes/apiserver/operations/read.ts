@@ -1,6 +1,6 @@
 /** Get, list and watch: everything that is answered from the cache. */
 import { isDabbaError } from '#base';
-import { keyOf, type KubernetesObject, type ObjectName } from '../../object.ts';
+import { apiVersionOf, keyOf, type KubernetesObject, type ObjectName } from '../../object.ts';
 import { notFound, StatusError } from '../../status.ts';
 import type { ObjectField } from '../../schema/protobuf-encode.ts';
 import type { ApiParts, Call } from '../parts.ts';
@@ -34,8 +34,28 @@ async function virtualObjects({ type, virtual }: Resource): Promise<StoredObject
     .toSorted((a, b) => (a.path < b.path ? -1 : 1));
 }
 
+/**
+ * Makes objects ready to be read in a version: where somebody is to be asked for that (`conversion`), he is, once for each object and for all of them together. `objectIn` and
+ * `bytesIn` need it; of other versions it does nothing.
+ */
+export async function convert(version: ServedVersion, objects: readonly StoredObject[]): Promise<void> {
+  const { conversion } = version;
+  if (!conversion) return;
+  const apiVersion = apiVersionOf(version);
+  const others = objects.filter(
+    (stored) => stored.object.apiVersion !== apiVersion && !stored.converted(version) && stored.bytes.length > 0,
+  );
+  if (!others.length) return;
+  const converted = await conversion(
+    others.map(({ object }) => object),
+    apiVersion,
+  );
+  for (const [index, stored] of others.entries()) stored.noteConverted(version, converted[index]!);
+}
+
 /** The object in the version that was asked for. */
-export function objectIn(version: ServedVersion, { object }: StoredObject): KubernetesObject {
+export function objectIn(version: ServedVersion, stored: StoredObject): KubernetesObject {
+  const object = stored.converted(version) ?? stored.object;
   return version.fromStored ? version.fromStored(object) : object;
 }
 
@@ -43,7 +63,7 @@ export function objectIn(version: ServedVersion, { object }: StoredObject): Kube
 export function bytesIn(version: ServedVersion, stored: StoredObject): Buffer {
   const { fromStored } = version;
   if (!fromStored) return stored.bytes;
-  return stored.form(version, (object) => Buffer.from(JSON.stringify(fromStored(object))));
+  return stored.form(version, () => Buffer.from(JSON.stringify(objectIn(version, stored))));
 }
 
 /** Its protobuf message. */

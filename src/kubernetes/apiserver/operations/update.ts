@@ -7,7 +7,7 @@ import { objectPath } from '../storage/keys.ts';
 import type { StoredObject } from '../storage/stored-object.ts';
 import { create, tracksManagers } from './create.ts';
 import { keepMetadata, metaOf, typeOf } from './metadata.ts';
-import { cacheOf, objectIn } from './read.ts';
+import { cacheOf, convert, objectIn } from './read.ts';
 import { scaleOf, withScale } from './scale.ts';
 import { admit, commit, contextOf, mutate, noEffects, toStored, uncommitted, validate } from './write.ts';
 
@@ -72,11 +72,12 @@ async function tryUpdate(
   const old = live.object;
   const context = contextOf(parts, call);
   const part = call.subresource === undefined ? undefined : call.resource.subresources.get(call.subresource);
+  await convert(call.version, [live]);
   const shown = part?.kind === 'scale' ? scaleOf(call, part, old) : objectIn(call.version, live);
   const body = await change.next(shown);
   const version = body.metadata?.resourceVersion;
   checkVersion(call, version, live, change);
-  const asked = part?.kind === 'scale' ? withScale(call, part, old, body) : toStored(call, body);
+  const asked = part?.kind === 'scale' ? withScale(call, part, old, body) : await toStored(call, body);
   keepMetadata(asked, old, call);
   const next = await prepare(parts, call, { asked, old, part, context });
   if (isSameJson(next, old)) return live;

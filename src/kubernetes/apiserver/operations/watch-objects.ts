@@ -2,7 +2,7 @@ import type { WatchEvent } from '../../client/client.ts';
 import type { KubernetesObject } from '../../object.ts';
 import { StatusError } from '../../status.ts';
 import type { ApiParts, Call } from '../parts.ts';
-import { objectIn } from './read.ts';
+import { convert, objectIn } from './read.ts';
 import { openWatch, type Seen, type WatchQuery } from './watch.ts';
 
 /** Events that wait for a reader who is slow; with more than these he has to list again. */
@@ -33,11 +33,16 @@ export async function* watchObjects(
   });
   signal.addEventListener('abort', awaken, { once: true });
   try {
+    await convert(call.version, initial);
     for (const stored of initial) yield { type: 'ADDED', object: objectIn(call.version, stored) };
     queue = [...backlog, ...queue];
     while (!signal.aborted) {
       const taken = queue;
       queue = [];
+      await convert(
+        call.version,
+        taken.map(({ change }) => change.shown),
+      );
       for (const { type, change } of taken) {
         if (signal.aborted) return;
         yield { type, object: objectIn(call.version, change.shown) };

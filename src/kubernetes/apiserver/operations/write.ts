@@ -1,7 +1,7 @@
 /** Steps that creating, updating and deleting share: admission, validation, the transaction. */
 import type { Compare, Operation } from '#store';
 import type { AdmissionRequest } from '../../auth/user.ts';
-import type { KubernetesObject } from '../../object.ts';
+import { apiVersionOf, type KubernetesObject } from '../../object.ts';
 import { invalid } from '../../status.ts';
 import { type Draft, draftOf } from '../draft.ts';
 import { type ApiParts, type Call, timestamp } from '../parts.ts';
@@ -28,7 +28,15 @@ export function contextOf(parts: ApiParts, call: Call): WriteContext {
 }
 
 /** An object of the client's version as it would be stored; always a copy. */
-export function toStored({ version }: Call, object: KubernetesObject): Draft<KubernetesObject> {
+export async function toStored(
+  { version, resource }: Call,
+  object: KubernetesObject,
+): Promise<Draft<KubernetesObject>> {
+  const stored = apiVersionOf(resource.type);
+  if (version.conversion && object.apiVersion !== stored) {
+    const [converted] = await version.conversion([object], stored);
+    return draftOf(converted!);
+  }
   return draftOf(version.toStored ? version.toStored(object) : object);
 }
 

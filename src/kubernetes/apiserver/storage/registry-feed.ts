@@ -79,6 +79,11 @@ export class RegistryFeed {
     return this.#started.get(resourcePath(type))?.cache.size ?? 0;
   }
 
+  /** From now on objects of the resource are stored in this version. */
+  storeAs(type: Pick<ResourceType, 'group' | 'resource'> & GroupVersionKind): void {
+    this.#started.get(resourcePath(type))?.cache.storeAs(type);
+  }
+
   /** Lets go of the cache of a resource that is no longer served. */
   drop(type: Pick<ResourceType, 'group' | 'resource'>): void {
     this.#started.delete(resourcePath(type));

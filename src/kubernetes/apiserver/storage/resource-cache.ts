@@ -1,8 +1,8 @@
 import type { KeyValue, WatchEvent } from '#store';
-import type { KubernetesObject } from '../../object.ts';
+import type { GroupVersionKind, KubernetesObject } from '../../object.ts';
 import { StatusError } from '../../status.ts';
 import { Change } from './change.ts';
-import { type StoredCodec, StoredObject } from './stored-object.ts';
+import { StoredCodec, StoredObject } from './stored-object.ts';
 
 /** Changes kept for watches that begin in the past. */
 const KEPT_CHANGES = 2048;
@@ -11,7 +11,7 @@ const KEPT_BYTES = 8 * 1024 * 1024;
 /** Every object of one resource in memory, in key order, with its last changes. Filled and fed by a `RegistryFeed`; reads are synchronous. */
 export class ResourceCache<T extends KubernetesObject = KubernetesObject> {
   readonly prefix: string;
-  readonly codec: StoredCodec;
+  #codec: StoredCodec;
   readonly #objects = new Map<string, StoredObject<T>>();
   /** In key order. */
   readonly #sorted: string[] = [];
@@ -27,7 +27,15 @@ export class ResourceCache<T extends KubernetesObject = KubernetesObject> {
   /** `prefix` is the full key prefix of the resource. */
   constructor(prefix: string, codec: StoredCodec) {
     this.prefix = prefix;
-    this.codec = codec;
+    this.#codec = codec;
+  }
+
+  get codec(): StoredCodec {
+    return this.#codec;
+  }
+
+  storeAs(type: GroupVersionKind): void {
+    this.#codec = new StoredCodec(type);
   }
 
   get size(): number {

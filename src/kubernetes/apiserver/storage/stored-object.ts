@@ -13,6 +13,7 @@ export class StoredObject<T extends KubernetesObject = KubernetesObject> {
   readonly bytes: Buffer;
   #object: T | undefined;
   #forms: Map<unknown, Buffer> | undefined;
+  #converted: Map<unknown, KubernetesObject> | undefined;
 
   constructor(path: string, revision: number, bytes: Buffer, object?: T) {
     this.path = path;
@@ -39,11 +40,22 @@ export class StoredObject<T extends KubernetesObject = KubernetesObject> {
     return bytes;
   }
 
+  /** The object in another version, if it has been noted. */
+  converted(version: unknown): KubernetesObject | undefined {
+    return this.#converted?.get(version);
+  }
+
+  noteConverted(version: unknown, object: KubernetesObject): void {
+    (this.#converted ??= new Map()).set(version, freeze(object));
+  }
+
   /** The same content under a later revision: what a deletion tells. */
   at(revision: number, codec: StoredCodec): StoredObject<T> {
     return new StoredObject(this.path, revision, codec.withRevision(codec.withoutRevision(this.bytes), revision));
   }
 }
+
+const metadataMember = '"metadata":{';
 
 /** Writes and reads the stored bytes of one resource. */
 export class StoredCodec {
@@ -67,7 +79,7 @@ export class StoredCodec {
   }
 
   withRevision(stored: Uint8Array, revision: number): Buffer {
-    const head = this.#head.length;
+    const head = this.#headOf(stored);
     const version = `"resourceVersion":"${revision}",`;
     const out = Buffer.allocUnsafe(stored.length + version.length);
     out.set(stored.subarray(0, head), 0);
@@ -78,8 +90,15 @@ export class StoredCodec {
 
   /** Undoes `withRevision`. */
   withoutRevision(bytes: Buffer): Buffer {
-    const head = this.#head.length;
+    const head = this.#headOf(bytes);
     return Buffer.concat([bytes.subarray(0, head), bytes.subarray(bytes.indexOf(',', head) + 1)]);
+  }
+
+  /** How long the beginning is, up to the first member of metadata. What was stored in another version of a custom resource begins otherwise. */
+  #headOf(stored: Uint8Array): number {
+    if (this.#head.equals(stored.subarray(0, this.#head.length))) return this.#head.length;
+    const at = Buffer.from(stored.buffer, stored.byteOffset, stored.length).indexOf(metadataMember);
+    return at + metadataMember.length;
   }
 
   read<T extends KubernetesObject>(path: string, stored: Uint8Array, revision: number): StoredObject<T> {
