@@ -1,4 +1,4 @@
-import { DabbaError, messageOf, type ErrorKind } from '#base';
+import { DabbaError, isDiskFull, messageOf, type ErrorKind } from '#base';
 
 /** Docker's status for each kind of failure; the body is `{"message": …}` (Engine API, "Errors"). */
 const statusOf: { readonly [kind in ErrorKind]: number } = {
@@ -28,5 +28,11 @@ export interface DockerFailure {
 export function failureOf(error: unknown): DockerFailure {
   if (error instanceof DabbaError)
     return { status: statusOf[error.kind], message: error.message, isDefect: error.kind === 'Internal' };
+  if (isDiskFull(error))
+    return {
+      status: statusOf.ResourceExhausted,
+      message: `no space left on device: ${messageOf(error)}`,
+      isDefect: false,
+    };
   return { status: 500, message: messageOf(error), isDefect: true };
 }

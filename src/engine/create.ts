@@ -5,6 +5,7 @@ import { openDiskBlobStore } from '#blob';
 import { createBuilder, type DockerfileBuilder } from './build/index.ts';
 import type { Builder, ContainerFiles, Containers, Engine, EngineEvent, Images, Networks, Volumes } from './engine.ts';
 import { EventHub } from './events.ts';
+import { DiskReserve } from './disk-space.ts';
 import { announceImages } from './image-events.ts';
 import { LocalContainerFiles } from './files/container-files.ts';
 import { openImages } from './image/images.ts';
@@ -114,6 +115,8 @@ async function openParts(options: EngineOptions, events: EventHub, isEnding: boo
   await mkdir(directory, { recursive: true, mode: 0o711 });
   const snapshots = opening.use(await openSnapshots({ directory, clock, random, logger }));
   const archives = opening.use(openArchives());
+  const reserve = new DiskReserve(join(directory, 'reserve'));
+  await reserve.take();
   const blobs = await openDiskBlobStore({ directory: join(directory, 'blobs'), clock, random });
   // Images ask who uses them, containers and builds are made from images: the answer is given once all three are there.
   const users: ImageUsers = {
@@ -128,6 +131,7 @@ async function openParts(options: EngineOptions, events: EventHub, isEnding: boo
       archives,
       resolver,
       users,
+      reserve,
       clock,
       logger,
     }),

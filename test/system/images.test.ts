@@ -26,6 +26,7 @@ import { memoryBlobStore, openDiskBlobStore } from '#blob';
 import { deviceOf, FileType, getAttribute, listMounts, makeNode, mount, setAttribute, unmount } from '#kernel';
 import { createRegistry, createRegistryContent, type RegistryPolicy, type RegistryServer } from '#registry';
 import { memoryStore } from '#store';
+import { DiskReserve } from '../../src/engine/disk-space.ts';
 import type { LayerProgress, RegistryCredentials } from '../../src/engine/engine.ts';
 import { openImages } from '../../src/engine/image/images.ts';
 import { encodeHeader, endOfArchive } from '../../src/engine/layer/tar-writer.ts';
@@ -97,6 +98,7 @@ async function openEngine(directory = join(work, `engine-${engines++}`)) {
   const blobs = await openDiskBlobStore({ directory: join(directory, 'blobs'), clock });
   const containers: { id: string; imageId: Digest; isRunning: boolean }[] = [];
   const images = await openImages({
+    reserve: new DiskReserve(join(directory, 'reserve')),
     directory,
     blobs,
     snapshots,

@@ -1,6 +1,6 @@
 import { mkdir, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { algorithmOf, hexOf, isDigest, systemCode, DabbaError, type Digest } from '#base';
+import { algorithmOf, hexOf, isDigest, isDiskFull, DabbaError, type Digest } from '#base';
 
 /** Where things lie below the store's directory. */
 export class Layout {
@@ -52,7 +52,6 @@ export async function makeDurableDirectory(directory: string): Promise<void> {
 
 /** Words a full disk as the port does; anything else stays as it is. */
 export function diskError(error: unknown, what: string): unknown {
-  const code = systemCode(error);
-  if (code !== 'ENOSPC' && code !== 'EDQUOT') return error;
+  if (!isDiskFull(error)) return error;
   return new DabbaError('ResourceExhausted', `no space left on the disk for ${what}`, { cause: error });
 }

@@ -1,4 +1,4 @@
-import { DabbaError, messageOf, systemCode } from '#base';
+import { DabbaError, isDiskFull, messageOf } from '#base';
 import { UpperWriter, type CopyLook } from './copy-tree.ts';
 import { writeDifference } from './difference.ts';
 import { digestSources, type Source } from './tree.ts';
@@ -39,7 +39,7 @@ export function runTreeJob(job: TreeJob): string | undefined {
     else writeAll(job);
     return undefined;
   } catch (error) {
-    if (!['ENOSPC', 'EDQUOT'].includes(systemCode(error) ?? '')) throw error;
+    if (!isDiskFull(error)) throw error;
     throw new DabbaError('ResourceExhausted', `the disk is full: ${messageOf(error)}`, { cause: error });
   }
 }

@@ -13,6 +13,7 @@ import type {
   RemovedImage,
   TransferOptions,
 } from '../engine.ts';
+import type { DiskReserve } from '../disk-space.ts';
 import { applyChanges } from '../files/config.ts';
 import type { Archives } from '../layer/archives.ts';
 import type { RegistryResolver } from '../ports.ts';
@@ -43,6 +44,8 @@ export interface ImagesOptions {
   readonly archives: Archives;
   readonly resolver: RegistryResolver;
   readonly users: ImageUsers;
+  /** For removing images from a full disk. */
+  readonly reserve: DiskReserve;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly limits?: ImageLimits;
@@ -146,10 +149,12 @@ class LocalImages implements Images, ImageInternals, AsyncDisposable {
   }
 
   async remove(nameOrId: string, options?: { readonly force?: boolean }): Promise<readonly RemovedImage[]> {
-    const removed = await removeImage(this.#store, this.#options.users, nameOrId, options?.force === true);
+    const { reserve, users } = this.#options;
+    const removed = await reserve.spend(() => removeImage(this.#store, users, nameOrId, options?.force === true));
     for (const entry of removed) if ('deleted' in entry) this.#described.delete(entry.deleted as Digest); // our own image ID
     if (!removed.some((entry) => 'deleted' in entry)) return removed;
     const chains = await this.#collect();
+    await reserve.take();
     return [...removed, ...chains.map((deleted) => ({ deleted }))];
   }
 

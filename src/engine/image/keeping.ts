@@ -1,5 +1,5 @@
-import { statfs } from 'node:fs/promises';
 import { type Clock, type Digest, type Logger, messageOf } from '#base';
+import { usedPercentOf } from '../disk-space.ts';
 import type { ImageUsers } from './internals.ts';
 
 /** When images are removed that nobody asked to be removed. */
@@ -80,11 +80,4 @@ export class ImageKeeping {
       logger.info('removed an unused image: the disk is nearly full', { imageId: id, usedAt });
     }
   }
-}
-
-/** Of what is not kept for root, as df(1) counts. */
-async function usedPercentOf(directory: string): Promise<number> {
-  const { blocks, bfree, bavail } = await statfs(directory);
-  const used = blocks - bfree;
-  return used + bavail === 0 ? 0 : (100 * used) / (used + bavail);
 }

@@ -15,7 +15,7 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs';
-import { DabbaError, systemCode } from '#base';
+import { DabbaError, isDiskFull, systemCode } from '#base';
 import { FileType, makeNode, setAttribute, setTimes, setTimesOf, ThreadRoot } from '#kernel';
 import type { OntoTree } from './archives.ts';
 import { fsPath, kernelPath, textOf, type ByteName } from './names.ts';
@@ -331,7 +331,7 @@ const faultsOfArchive = new Set(['ENOENT', 'ENOTDIR', 'EISDIR', 'ELOOP', 'ENAMET
 function memberFault(header: TarHeader, error: unknown): unknown {
   const subject = `archive member "${textOf(header.name)}"`;
   const code = systemCode(error);
-  if (code === 'ENOSPC' || code === 'EDQUOT')
+  if (isDiskFull(error))
     return new DabbaError('ResourceExhausted', `${subject}: no space left on the disk`, { cause: error });
   if (code === 'EROFS') return new DabbaError('PermissionDenied', `${subject}: the file system is read-only`);
   if (code === 'EBUSY') return new DabbaError('Conflict', `${subject} cannot take the place of a mount point`);

@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { DabbaError, systemCode, type Digest } from '#base';
 import { buildLabel, type StepContainers } from '../build/index.ts';
 import type {
@@ -344,9 +344,9 @@ export class ContainerSet implements Containers, StepContainers, ImageUsers {
     signalNumber(record.stopSignal);
     if (request.isInitEnabled) findInit();
     const name = this.#reserveName(request.name, id);
+    const folder = new ContainerFolder(containersDirectory, bundlesDirectory, id);
     try {
       const mounts = await recordMounts(volumes, request, image.config, this.#mountsFrom(request));
-      const folder = new ContainerFolder(containersDirectory, bundlesDirectory, id);
       await folder.make();
       // The container exists once its config does: without one, a restarted engine removes the folder.
       const whole: ContainerRecord = { ...record, name, mounts };
@@ -357,6 +357,7 @@ export class ContainerSet implements Containers, StepContainers, ImageUsers {
       return instance.view();
     } catch (error) {
       this.#idsByName.delete(name);
+      await rm(folder.path, { recursive: true, force: true });
       throw error;
     }
   }

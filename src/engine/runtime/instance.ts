@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { DabbaError } from '#base';
+import { DabbaError, isDiskFull } from '#base';
 import type { AttachOptions, Container, ContainerCreate, ContainerMount, ContainerState } from '../engine.ts';
 import { ProcessAttachment } from './attachment.ts';
 import type { HealthState } from './health.ts';
@@ -63,9 +63,18 @@ export class Instance {
     return posix.join('/', this.#record.create.cgroupParent ?? this.#runtime.cgroupParent, this.id);
   }
 
-  /** Records the next state, on disk first, then tells those who wait. */
+  /** Records the next state, on disk first, then tells those who wait. A full disk keeps it from starting, not from ending and going. */
   async advance(state: StateRecord): Promise<void> {
-    await this.folder.writeState(state);
+    try {
+      await this.folder.writeState(state);
+    } catch (error) {
+      if (!isDiskFull(error) || state.phase === 'starting' || state.phase === 'running') throw error;
+      // Started again, the engine finds a run that is over and ends it once more.
+      this.#runtime.logger.warn('the disk is full: a state was not recorded', {
+        containerId: this.id,
+        phase: state.phase,
+      });
+    }
     this.#state = state;
     this.changed();
   }

@@ -138,7 +138,7 @@ export class ContainerFolder {
     const text = JSON.stringify(state);
     await using file = await open(this.#state, 'a', 0o600);
     if ((await file.stat()).size > mostStateBytes) return await replaceFile(this.#state, text);
-    await file.write(`\n${text}`);
+    await file.appendFile(`\n${text}`);
     if (state.phase !== 'starting' && state.phase !== 'running') await file.datasync();
   }
 }

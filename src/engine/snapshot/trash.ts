@@ -1,12 +1,16 @@
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Clock, type Logger, messageOf, type Random, systemCode } from '#base';
+import { type Clock, isDiskFull, type Logger, messageOf, type Random, systemCode } from '#base';
+import { usedPercentOf } from '../disk-space.ts';
 
 const delayMs = 10 * 60 * 1000;
+/** From here on the space is worth more than the time. */
+const crowdedPercent = 85;
 
 /**
  * Where directories go to be deleted. Moving is instant; the deleting comes ten minutes later, all at once, because on ext4 without a
- * journal file creation is ten times slower for about a minute after many deletions. A timer, for nothing announces a better moment.
+ * journal file creation is ten times slower for about a minute after many deletions. A timer, for nothing announces a better moment. On a
+ * disk that is nearly full it comes at once.
  */
 export class Trash implements AsyncDisposable {
   readonly #directory: string;
@@ -29,24 +33,28 @@ export class Trash implements AsyncDisposable {
     if ((await readdir(this.#directory)).length > 0) this.#emptyLater();
   }
 
-  /** Throws away a directory of the same file system; absent succeeds. */
+  /** Throws away a directory of the same file system; absent succeeds. On a disk that is nearly full its space is free afterwards. */
   async discard(path: string): Promise<void> {
     try {
       await rename(path, join(this.#directory, this.#random.hex(16)));
     } catch (error) {
       if (systemCode(error) === 'ENOENT') return;
-      throw error;
+      if (!isDiskFull(error)) throw error;
+      // The name may need room itself.
+      return await rm(path, { recursive: true, force: true });
     }
-    this.#emptyLater();
+    if ((await usedPercentOf(this.#directory)) < crowdedPercent) return this.#emptyLater();
+    await this.empty();
   }
 
   /** Frees the space now. */
   empty(): Promise<void> {
-    this.#emptying = this.#emptying.then(async () => {
+    const emptied = this.#emptying.then(async () => {
       for (const name of await readdir(this.#directory))
         await rm(join(this.#directory, name), { recursive: true, force: true });
     });
-    return this.#emptying;
+    this.#emptying = emptied.catch(() => undefined); // who asked is told; the next one tries again
+    return emptied;
   }
 
   #emptyLater(): void {
@@ -67,6 +75,6 @@ export class Trash implements AsyncDisposable {
   /** Lets go; what is left is deleted by the next process. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#waiting?.abort();
-    await this.#emptying.catch(() => undefined);
+    await this.#emptying;
   }
 }
