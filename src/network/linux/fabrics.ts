@@ -24,6 +24,8 @@ interface OpenFabric {
   readonly fabric: Fabric;
   readonly rules: AppliedRulesets;
   readonly listeners: OpenListeners;
+  /** No foreign firewall drops what its uplink carries, as far as was seen when it was made. */
+  hasPassage: boolean;
 }
 
 /** A record without the slot, which is ours to choose. */
@@ -137,6 +139,10 @@ export class Fabrics {
     const { fabric, rules, listeners } = open;
     try {
       listeners.refresh(this.#kinds(fabric.record).listeners(fabric.record));
+      if (!open.hasPassage) {
+        await this.#machine.passForeignFirewalls();
+        open.hasPassage = true;
+      }
       const refusals = await rules.refresh();
       if (this.#isOpen(fabric))
         this.#machine.routePublicAddresses(fabric.record.slot, this.#kinds(fabric.record).due(fabric.record).publicIps);
@@ -237,6 +243,7 @@ export class Fabrics {
         async (script) => await this.#runNft(script, path),
       ),
       listeners: new OpenListeners(fabric),
+      hasPassage: false,
     };
     open.listeners.refresh(kind.listeners(record));
     undo.move();

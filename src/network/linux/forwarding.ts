@@ -29,5 +29,7 @@ export async function passOnForwardingDuty(runNft: RunNft): Promise<boolean> {
 }
 
 async function listTables(runNft: RunNft): Promise<string[]> {
-  return [...(await runNft('list tables\n')).matchAll(/^table ip (\S+)$/gm)].map((match) => match[1]!);
+  return [...(await runNft('list tables\n')).matchAll(/^table ip (\S+)(?: # handle \d+)?$/gm)].map(
+    (match) => match[1]!,
+  );
 }

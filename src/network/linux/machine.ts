@@ -1,4 +1,4 @@
-import { DabbaError, isDabbaError } from '#base';
+import { DabbaError, isDabbaError, messageOf, type Logger } from '#base';
 import {
   NetlinkSocket,
   addAddress,
@@ -21,6 +21,7 @@ import type { Cidr, Ipv4 } from '../model.ts';
 import { UPLINK } from '../rules/fabric.ts';
 import { machineRuleset, uplinkPrefix, TABLE_PREFIX, type PublishedTarget } from '../rules/machine.ts';
 import { renderRemoval } from '../rules/ruleset.ts';
+import { leaveForeignFirewalls, passForeignFirewalls } from './foreign-firewalls.ts';
 import { forgetForwardingDuty, inheritsForwardingDuty, passOnForwardingDuty } from './forwarding.ts';
 import { AppliedRulesets, type RunNft } from './nft.ts';
 import type { RecordFolder } from './state.ts';
@@ -50,18 +51,21 @@ export class Machine {
   readonly #publicCidr: Cidr;
   readonly #records: RecordFolder<MachineRecord>;
   readonly #runNft: RunNft;
+  readonly #logger: Logger;
   #socket: NetlinkSocket | undefined;
   /** Public address → slot of the uplink it is routed to. */
   readonly #publicRoutes = new Map<Ipv4, number>();
   readonly #rules: AppliedRulesets;
   #linkCidr: Cidr | undefined;
   #guardedLink: string | undefined;
+  #passing: Promise<void> | undefined;
 
   constructor(options: {
     readonly instance: string;
     readonly publicCidr: Cidr;
     readonly records: RecordFolder<MachineRecord>;
     readonly runNft: RunNft;
+    readonly logger: Logger;
     /** Ports that lead into fabrics now. */
     readonly published: () => readonly PublishedTarget[];
     /** Ranges whose addresses leave as they are. */
@@ -71,6 +75,7 @@ export class Machine {
     this.#publicCidr = options.publicCidr;
     this.#records = options.records;
     this.#runNft = options.runNft;
+    this.#logger = options.logger;
     const wanted = () =>
       machineRuleset({
         instance: this.#instance,
@@ -107,6 +112,7 @@ export class Machine {
     if (readSysctl('ipv4/ip_forward') === '0') writeSysctl('ipv4/ip_forward', 1);
     this.#guardedLink = record.restoresForwarding ? this.#defaultLink()?.name : undefined;
     await this.#rules.refresh();
+    await this.passForeignFirewalls();
     if (inherits) await forgetForwardingDuty(this.#instance, this.#runNft);
     this.#adoptPublicRoutes();
   }
@@ -142,6 +148,19 @@ export class Machine {
   /** Puts the ports published now in force. */
   async refreshRules(): Promise<void> {
     await this.#rules.refresh();
+  }
+
+  /** Sees to it that no firewall of others drops what our rules accept. */
+  async passForeignFirewalls(): Promise<void> {
+    this.#passing ??= passForeignFirewalls(this.#instance, this.#runNft)
+      .catch((error: unknown) =>
+        // What runs here goes on; what goes out may not.
+        this.#logger.warn('another firewall may drop what is forwarded', { error: messageOf(error) }),
+      )
+      .finally(() => {
+        this.#passing = undefined;
+      });
+    await this.#passing;
   }
 
   /**
@@ -203,6 +222,7 @@ export class Machine {
   async destroy(): Promise<void> {
     this.removeStrayUplinks(new Set());
     const inherits = await inheritsForwardingDuty(this.#instance, this.#runNft);
+    await leaveForeignFirewalls(this.#instance, this.#runNft);
     await this.#runNft(renderRemoval(TABLE_PREFIX + this.#instance));
     if (inherits) await forgetForwardingDuty(this.#instance, this.#runNft);
     const record = this.#recordOfThisBoot();

@@ -7,9 +7,9 @@ import type { Ruleset } from '../rules/ruleset.ts';
 /** Runs nft commands as one transaction, in the namespace mounted at `namespace` or else in the machine's own; resolves to its output. */
 export type RunNft = (script: string, namespace?: string) => Promise<string>;
 
-/** Spawns `nft -f -`. Throws `Unavailable` with nft's first complaint. */
+/** Spawns `nft -f -`; lists come with handles. Throws `Unavailable` with nft's first complaint. */
 export const runNft: RunNft = async (script, namespace) => {
-  const nft = ['nft', '-f', '-'];
+  const nft = ['nft', '--handle', '-f', '-'];
   const [file, ...args] = namespace === undefined ? nft : ['nsenter', `--net=${namespace}`, ...nft];
   const result = await run(file!, args, { input: script }).catch((error: unknown) => {
     const why = isDabbaError(error, 'NotFound') ? `${file} is not installed` : messageOf(error);

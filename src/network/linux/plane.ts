@@ -62,7 +62,15 @@ export function createLinuxNetworkPlane(options: LinuxNetworkPlaneOptions): Netw
   const publicCidr = formatCidr(parseCidr(options.publicCidr));
   const published = () => bridges.targets();
   const untranslated = () => bridges.untranslated();
-  const machine = new Machine({ instance, publicCidr, records: machineRecords, runNft, published, untranslated });
+  const machine = new Machine({
+    instance,
+    publicCidr,
+    records: machineRecords,
+    runNft,
+    logger,
+    published,
+    untranslated,
+  });
   const forward = createForwarder(resolvConfServers(), ending.signal);
   const desired = new DesiredState({ store, clock, logger, signal: ending.signal, onChange: () => changes.wake() });
   const clusters = new Clusters({ records: clusterRecords, fabrics: () => fabrics });

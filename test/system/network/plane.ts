@@ -262,6 +262,47 @@ test('engine networks are apart; a sandbox may be in several, by its names, and 
   assert.equal((await world.join(blue, 'two')).device, 'eth0');
 });
 
+test('firewalls of others that forward nothing let through what is ours, and are as before when we go', async () => {
+  const foreign = `
+    table ip filter { chain FORWARD { type filter hook forward priority filter; policy drop; iifname "docker0" accept; }; }
+    table inet firewalld { chain forward { type filter hook forward priority filter + 10; policy accept;
+      ct state established accept; reject with icmpx admin-prohibited; }; }
+    table ip own { chain forward { type filter hook forward priority filter; policy accept; ip daddr 203.0.113.1 drop; }; }`;
+  const rulesOf = async () =>
+    (
+      await Promise.all(
+        ['ip filter', 'inet firewalld', 'ip own'].map((name) => nft('list', 'table', ...name.split(' '))),
+      )
+    ).join('\n');
+  const nft = async (...args: string[]) => (await run(undefined, 'nft', ...args)) ?? '';
+  await nft(foreign);
+  const untouched = await rulesOf();
+  try {
+    {
+      await using world = await startedWorld();
+      const outside = await world.attach(
+        await world.eni('eni-1', 'subnet-a-0', '10.0.1.10', { ...web, publicIp: world.publicIp(5) }),
+      );
+      world.serve(outside, 80);
+      const bridge = await world.bridge('bridge', { cidr: '172.17.0.0/16' });
+      const one = await world.join(bridge, 'sandbox-1');
+      assert.notEqual(await ask(one.netnsPath, world.publicIp(5)), 'unreachable', 'from one uplink to another');
+      await nft('flush', 'chain', 'ip', 'filter', 'FORWARD');
+      const late = await world.join(await world.bridge('late', { cidr: '172.18.0.0/16' }), 'sandbox-2');
+      assert.notEqual(
+        await ask(late.netnsPath, world.publicIp(5)),
+        'unreachable',
+        'after a reload, once a network is made',
+      );
+      await nft('add', 'rule', 'ip', 'filter', 'FORWARD', 'iifname', '"docker0"', 'accept');
+      assert.match(await rulesOf(), /iifname "dab\w+-\*" accept/);
+    }
+    assert.equal(await rulesOf(), untouched);
+  } finally {
+    for (const name of ['ip filter', 'inet firewalld', 'ip own']) await nft('delete', 'table', ...name.split(' '));
+  }
+});
+
 test('an internal network has no way out', async () => {
   await using world = await startedWorld();
   const outside = await world.attach(
