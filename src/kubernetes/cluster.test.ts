@@ -262,7 +262,7 @@ test('a watch goes on over a restart from what the store remembers', { timeout: 
   await first.stop();
   await using second = await makeTestCluster({ store });
   const watch = (query: string) =>
-    second.call('GET', `/api/v1/configmaps?watch=true&timeoutSeconds=1&resourceVersion=${query}`);
+    second.call('GET', `/api/v1/namespaces/default/configmaps?watch=true&timeoutSeconds=1&resourceVersion=${query}`);
   const { body } = await watch(seen.metadata!.resourceVersion!);
   const told = body
     .trim()

@@ -1,6 +1,8 @@
 /** One Kubernetes cluster's control plane: its API server, what must be in it from the start, and the controllers that keep it going. */
 import { type Clock, type Logger, messageOf, type Random } from '#base';
 import type { Store } from '#store';
+import { createFrontProxy, publishFrontProxy } from './apiserver/aggregation/front-proxy.ts';
+import { RemoteApis } from './apiserver/aggregation/remote-apis.ts';
 import { Catalog, servedResources } from './apiserver/catalog.ts';
 import { serviceDialer } from './apiserver/http/dial-service.ts';
 import { RequestCounts } from './apiserver/http/metrics.ts';
@@ -76,7 +78,7 @@ export async function startCluster(settings: ClusterSettings, parts: ClusterPart
     signal: stopping.signal,
   });
   await feed.start();
-  const api = await apiParts(settings, { ...parts, logger, feed });
+  const api = await apiParts(settings, { ...parts, logger, feed, signal: stopping.signal });
   const certificate = await createServerCertificate(
     settings.ca,
     { commonName: 'kube-apiserver', names: serverNames(settings) },
@@ -85,9 +87,11 @@ export async function startCluster(settings: ClusterSettings, parts: ClusterPart
   await bootstrapAccess(api.admin, stopping.signal);
   await bootstrapObjects(api.admin, settings);
   await bootstrapFlowControl(api.admin);
+  await publishFrontProxy(api.admin, api.frontProxy, settings.ca.certificatePem);
   await api.flowControl.synced();
   await ensureDnsService(api.admin, settings);
   await followDefinitions({ ...parts, api, dialService: api.dialService, logger, signal: stopping.signal });
+  api.remoteApis.start();
   const listener = await listen(api, {
     port: settings.port,
     ...certificate,
@@ -190,11 +194,12 @@ function serverNames({ serverNames, domain, serviceCidr }: ClusterSettings): rea
 
 interface Made extends ClusterParts {
   readonly feed: RegistryFeed;
+  readonly signal: AbortSignal;
 }
 
 async function apiParts(
   settings: ClusterSettings,
-  { store, clock, random, logger, ports, feed }: Made,
+  { store, clock, random, logger, ports, feed, signal }: Made,
 ): Promise<ApiParts> {
   const schemas = await loadSchemas({ logger });
   const partsOf = () => api;
@@ -212,9 +217,21 @@ async function apiParts(
     clock,
     random,
   });
+  const frontProxy = await createFrontProxy({ clock, random });
   const dialService = serviceDialer({ informers, dialKubelet });
   const api: ApiParts = {
     dialService,
+    frontProxy,
+    remoteApis: new RemoteApis({
+      client: admin,
+      informers,
+      dialService,
+      frontProxy,
+      clock,
+      random,
+      logger,
+      signal,
+    }),
     store,
     feed,
     lifetimes: new Lifetimes(store, clock),

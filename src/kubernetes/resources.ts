@@ -71,6 +71,7 @@ export const priorityClasses = define<types.PriorityClass>(
   'priorityclasses',
   clusterWide,
 );
+export const apiServices = define<types.APIService>('apiregistration.k8s.io', 'APIService', 'apiservices', clusterWide);
 export const flowSchemas = define<types.FlowSchema>(
   'flowcontrol.apiserver.k8s.io',
   'FlowSchema',

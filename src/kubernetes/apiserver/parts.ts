@@ -11,6 +11,8 @@ import type { Apply, Merge, TrackManagers } from '../merge/merge.ts';
 import type { ObjectName, ResourceType } from '../object.ts';
 import type { ObjectSchema, Schema, Schemas } from '../schema/schema.ts';
 import type { ClusterPorts } from '../cluster-settings.ts';
+import type { FrontProxy } from './aggregation/front-proxy.ts';
+import type { RemoteApis } from './aggregation/remote-apis.ts';
 import type { Catalog } from './catalog.ts';
 import type { FlowControl } from './flow/flow-control.ts';
 import type { RequestCounts } from './http/metrics.ts';
@@ -42,6 +44,10 @@ export interface ApiParts {
   readonly validatorOf: (type: Pick<ResourceType, 'group' | 'resource' | 'isNamespaced'>) => Validate | undefined;
   readonly counts: RequestCounts;
   readonly flowControl: FlowControl;
+  /** What other servers serve of the cluster's API. */
+  readonly remoteApis: RemoteApis;
+  /** As whom requests are passed on to them. */
+  readonly frontProxy: FrontProxy;
   /** The way to servers behind the cluster's services. */
   readonly dialService: DialService;
   /** `ClusterPorts.dialKubelet`. */

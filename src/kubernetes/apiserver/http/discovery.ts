@@ -1,7 +1,9 @@
 /** What a cluster serves, told in both ways: a list a group, and all at once. Source: apiserver `endpoints/discovery`, apidiscovery.k8s.io/v2. */
-import { apiVersionOf, parseApiVersion } from '../../object.ts';
+import { apiVersionOf, type GroupVersion, parseApiVersion } from '../../object.ts';
 import { notFoundPath } from './refusals.ts';
-import type { Catalog, Served } from '../catalog.ts';
+import type { RemoteResource } from '../aggregation/remote-apis.ts';
+import type { Served } from '../catalog.ts';
+import type { ApiParts } from '../parts.ts';
 import type { Resource, Subresource } from '../resource.ts';
 import type { Exchange } from './exchange.ts';
 import { readAccept } from './negotiate.ts';
@@ -38,11 +40,14 @@ interface Group {
   readonly versions: readonly string[];
 }
 
-export function groupsOf(catalog: Catalog): readonly Group[] {
+/** What discovery tells of. */
+type Told = Pick<ApiParts, 'catalog' | 'remoteApis'>;
+
+export function groupsOf({ catalog, remoteApis }: Told): readonly Group[] {
   const versions = new Map<string, string[]>();
-  for (const apiVersion of catalog.groupVersions()) {
-    const { group, version } = parseApiVersion(apiVersion);
-    versions.set(group, [...(versions.get(group) ?? []), version]);
+  for (const { group, version } of [...catalog.groupVersions().map(parseApiVersion), ...remoteApis.groupVersions()]) {
+    const known = versions.get(group) ?? [];
+    versions.set(group, known.includes(version) ? known : [...known, version]);
   }
   const rank = (name: string) => (groupOrder.includes(name) ? groupOrder.indexOf(name) : groupOrder.length);
   return [...versions]
@@ -79,17 +84,17 @@ function aggregatedVersion(accept: string | undefined): 'v2' | 'v2beta1' | undef
 }
 
 /** Serves `/api`, `/apis`, `/api/v1`, `/apis/<group>` and `/apis/<group>/<version>`. Throws `NotFound`. */
-export function serveDiscovery(catalog: Catalog, exchange: Exchange): void {
+export function serveDiscovery(parts: Told, exchange: Exchange): void {
   const [root, group, version] = exchange.url.pathname.split('/').filter(Boolean);
-  if (root === 'api' && group === undefined) return serveRoot(catalog, exchange, ['']);
-  if (root === 'apis' && group === undefined) return serveRoot(catalog, exchange, undefined);
+  if (root === 'api' && group === undefined) return serveRoot(parts, exchange, ['']);
+  if (root === 'apis' && group === undefined) return serveRoot(parts, exchange, undefined);
   const groupVersion = root === 'api' ? { group: '', version: group! } : { group: group!, version };
   if (root === 'apis' && version === undefined) {
-    const found = groupsOf(catalog).find(({ name }) => name === group);
+    const found = groupsOf(parts).find(({ name }) => name === group);
     if (!found) throw notFoundPath();
     return sendObject(exchange, { kind: 'APIGroup', apiVersion: 'v1', ...legacyGroup(found) });
   }
-  const served = catalog.resources({ group: groupVersion.group, version: groupVersion.version! });
+  const served = parts.catalog.resources({ group: groupVersion.group, version: groupVersion.version! });
   if (!served.length) throw notFoundPath();
   sendObject(exchange, {
     kind: 'APIResourceList',
@@ -107,12 +112,12 @@ function byName([a]: readonly [string, unknown], [b]: readonly [string, unknown]
   return a < b ? -1 : 1;
 }
 
-function serveRoot(catalog: Catalog, exchange: Exchange, only: readonly string[] | undefined): void {
-  const groups = groupsOf(catalog).filter(({ name }) => (only ? only.includes(name) : name !== ''));
+function serveRoot(parts: Told, exchange: Exchange, only: readonly string[] | undefined): void {
+  const groups = groupsOf(parts).filter(({ name }) => (only ? only.includes(name) : name !== ''));
   exchange.response.setHeader('vary', 'Accept');
   const version = aggregatedVersion(exchange.request.headers.accept);
   if (version) {
-    const items = groups.map((group) => aggregatedGroup(catalog, group));
+    const items = groups.map((group) => aggregatedGroup(parts, group));
     const list = { kind: aggregated, apiVersion: `apidiscovery.k8s.io/${version}`, metadata: {}, items };
     const contentType = `application/json;g=apidiscovery.k8s.io;v=${version};as=${aggregated}`;
     return sendBytes(exchange, Buffer.from(JSON.stringify(list)), { contentType });
@@ -188,15 +193,47 @@ export function verbsOf(part: Subresource): readonly string[] {
   return part.kind === 'post' ? ['create'] : part.verbs;
 }
 
-function aggregatedGroup(catalog: Catalog, { name, versions }: Group) {
+function aggregatedGroup({ catalog, remoteApis }: Told, { name, versions }: Group) {
   return {
     metadata: { name, creationTimestamp: null },
-    versions: versions.map((version) => ({
-      version,
-      resources: catalog.resources({ group: name, version }).toSorted(byPlural).map(aggregatedResource),
-      freshness: 'Current',
-    })),
+    versions: versions.map((version) => {
+      const own = catalog.resources({ group: name, version }).toSorted(byPlural).map(aggregatedResource);
+      const remote = remoteApis.find({ group: name, version });
+      // What was heard once is told still, and that it is old.
+      if (!remote || (!remote.isAvailable && own.length)) return { version, resources: own, freshness: 'Current' };
+      const freshness = remote.isAvailable ? 'Current' : 'Stale';
+      return { version, resources: aggregatedRemote({ group: name, version }, remote.resources), freshness };
+    }),
   };
+}
+
+/** From one form of discovery to the other: subresources are entries of their own in a list. */
+function aggregatedRemote(groupVersion: GroupVersion, resources: readonly RemoteResource[]) {
+  const kindOf = ({ group, version, kind }: RemoteResource) => ({
+    group: group ?? groupVersion.group,
+    version: version ?? groupVersion.version,
+    kind,
+  });
+  const wholes = resources.filter(({ name }) => !name.includes('/'));
+  return wholes.map((resource) => {
+    const parts = resources.filter(({ name }) => name.startsWith(`${resource.name}/`));
+    return {
+      resource: resource.name,
+      responseKind: kindOf(resource),
+      scope: resource.namespaced ? 'Namespaced' : 'Cluster',
+      singularResource: resource.singularName ?? '',
+      verbs: resource.verbs,
+      ...(resource.shortNames && { shortNames: resource.shortNames }),
+      ...(resource.categories && { categories: resource.categories }),
+      ...(parts.length && {
+        subresources: parts.map((part) => ({
+          subresource: part.name.slice(resource.name.length + 1),
+          responseKind: kindOf(part),
+          verbs: part.verbs,
+        })),
+      }),
+    };
+  });
 }
 
 function aggregatedResource({ resource, version }: Served) {

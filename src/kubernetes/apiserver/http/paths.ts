@@ -26,7 +26,7 @@ const checks = ['ping', 'log', 'store', 'poststarthook/rbac/bootstrap-roles', 'p
 export async function servePath(parts: ApiParts, exchange: Exchange): Promise<void> {
   const { pathname } = exchange.url;
   if (exchange.request.method !== 'GET' && exchange.request.method !== 'HEAD') throw notAllowed();
-  if (/^\/apis?(\/|$)/.test(pathname)) return serveDiscovery(parts.catalog, exchange);
+  if (/^\/apis?(\/|$)/.test(pathname)) return serveDiscovery(parts, exchange);
   if (/^\/(healthz|livez|readyz)(\/|$)/.test(pathname)) return serveHealth(parts, exchange);
   if (pathname.startsWith('/openapi/v')) return serveOpenApi(parts, exchange);
   switch (pathname.replace(/\/$/, '')) {

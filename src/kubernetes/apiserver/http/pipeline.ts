@@ -10,6 +10,7 @@ import { attributesOf } from '../operations/authorize.ts';
 import type { ApiParts, NamedCall } from '../parts.ts';
 import { connect } from './connect.ts';
 import { type Exchange, parameter } from './exchange.ts';
+import { discoveredBy, passOn, remoteFor } from './pass-on.ts';
 import { servePath } from './paths.ts';
 import { notFoundPath } from './refusals.ts';
 import { requestInfo } from './request-info.ts';
@@ -92,7 +93,14 @@ async function route(parts: ApiParts, exchange: Exchange): Promise<void> {
   const { info, user } = exchange;
   if (info.kind === 'path') {
     await parts.authorization.require({ kind: 'path', user, verb: info.verb, path: info.path });
-    return servePath(parts, exchange);
+    const discovered = discoveredBy(info.path);
+    const remote = discovered && remoteFor(parts, discovered);
+    return remote ? passOn(parts, exchange, remote) : servePath(parts, exchange);
+  }
+  const remote = remoteFor(parts, info.groupVersion);
+  if (remote) {
+    await parts.authorization.require(unknownAttributes(exchange));
+    return passOn(parts, exchange, remote);
   }
   const served = parts.catalog.find(info.groupVersion, info.resource);
   const call = served && callOf(exchange, served);

@@ -142,6 +142,12 @@ export const extensionRows: readonly Resource[] = [
     strategy: {
       hasStatus: true,
       default: ({ spec }) => spec?.service && void (spec.service.port ??= 443),
+      validate: ({ metadata, spec }) => {
+        const name = `${spec?.version}.${spec?.group ?? ''}`;
+        if (metadata?.name === name) return [];
+        const message = `Invalid value: ${JSON.stringify(metadata?.name)}: must be \`spec.version+"."+spec.group\`: ${JSON.stringify(name)}`;
+        return [{ type: 'Invalid value', field: 'metadata.name', message }];
+      },
     },
     columns: [
       nameColumn,

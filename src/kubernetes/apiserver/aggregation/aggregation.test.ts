@@ -1,0 +1,216 @@
+/** A server of its own in a pod, reached through a fake kubelet, that serves a part of the cluster's API. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer as createHttpServer } from 'node:http';
+import { createServer, type Server } from 'node:https';
+import { type AddressInfo, connect } from 'node:net';
+import { duplexPair } from 'node:stream';
+import { after, before, test } from 'node:test';
+import type { TLSSocket } from 'node:tls';
+import { systemClock, systemRandom } from '#base';
+import { createAuthority, createServerCertificate } from '../../auth/certificates.ts';
+import { apiServices, clusterRoleBindings, configMaps, endpointSlices, services } from '../../resources.ts';
+import { portForwardProtocol, forwardPorts } from '../../streaming/port-forward.ts';
+import { acceptSpdy } from '../../streaming/spdy-upgrade.ts';
+import { makeTestCluster, type TestCluster } from '../../test-cluster.ts';
+
+interface Asked {
+  readonly path: string;
+  readonly user: unknown;
+  readonly groups: unknown;
+  readonly authorization: unknown;
+  readonly caller: string;
+  readonly body: string;
+}
+
+let server: Server;
+let caBundle: string;
+const asked: Asked[] = [];
+const kubelet = createHttpServer();
+const path = '/apis/wardle.example.com/v1';
+const resources = [
+  { name: 'flunders', singularName: 'flunder', namespaced: true, kind: 'Flunder', verbs: ['get', 'list', 'create'] },
+  { name: 'flunders/status', singularName: '', namespaced: true, kind: 'Flunder', verbs: ['get'] },
+];
+
+before(async () => {
+  const parts = { clock: systemClock, random: systemRandom };
+  const authority = await createAuthority('wardle', parts);
+  const names = ['api.wardle.svc'];
+  const certificate = await createServerCertificate(authority, { commonName: 'api', names }, parts);
+  caBundle = Buffer.from(authority.certificatePem).toString('base64');
+  const tls = {
+    key: certificate.keyPem,
+    cert: certificate.certificatePem,
+    requestCert: true,
+    rejectUnauthorized: false,
+  };
+  server = createServer(tls, (request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      asked.push({
+        path: request.url!,
+        user: request.headers['x-remote-user'],
+        groups: request.headersDistinct['x-remote-group'],
+        authorization: request.headers.authorization,
+        caller: String((request.socket as TLSSocket).getPeerCertificate().subject.CN),
+        body: Buffer.concat(chunks).toString(),
+      });
+      const isDiscovery = request.url === path;
+      response.writeHead(isDiscovery ? 200 : 201, { 'content-type': 'application/json' });
+      response.end(JSON.stringify(isDiscovery ? { kind: 'APIResourceList', resources } : { kind: 'Flunder' }));
+    });
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  kubelet.on('upgrade', (_request, socket) => {
+    acceptSpdy(socket, portForwardProtocol);
+    void forwardPorts(socket, async () => connect((server.address() as AddressInfo).port, '127.0.0.1'), 'p');
+  });
+});
+after(() => {
+  server.close();
+  server.closeAllConnections();
+});
+
+function makeCluster(): Promise<TestCluster> {
+  return makeTestCluster({
+    ports: {
+      async dialKubelet() {
+        const [ours, theirs] = duplexPair();
+        kubelet.emit('connection', theirs);
+        return ours;
+      },
+    },
+  });
+}
+
+async function register({ client }: TestCluster): Promise<void> {
+  await client.create(apiServices, {
+    metadata: { name: 'v1.wardle.example.com' },
+    spec: {
+      group: 'wardle.example.com',
+      version: 'v1',
+      groupPriorityMinimum: 2000,
+      versionPriority: 200,
+      service: { namespace: 'wardle', name: 'api' },
+      caBundle,
+    },
+  });
+}
+
+async function serve({ client }: TestCluster): Promise<void> {
+  const metadata = { namespace: 'wardle', name: 'api' };
+  await client.create(
+    { ...services, resource: 'namespaces', kind: 'Namespace', isNamespaced: false },
+    {
+      metadata: { name: 'wardle' },
+    },
+  );
+  await client.create(services, { metadata, spec: { ports: [{ port: 443, protocol: 'TCP' }] } });
+  await client.create(endpointSlices, {
+    metadata: { ...metadata, labels: { 'kubernetes.io/service-name': 'api' } },
+    addressType: 'IPv4',
+    endpoints: [{ addresses: ['10.0.0.2'], nodeName: 'n1', targetRef: { kind: 'Pod', name: 'p' } }],
+    ports: [{ port: 8443 }],
+  });
+}
+
+/** Waits until the API service says so of itself. */
+async function until({ informers }: TestCluster, reason: string): Promise<void> {
+  const copy = informers.of(apiServices);
+  const holds = () =>
+    copy.get('v1.wardle.example.com')?.status?.conditions?.some((condition) => condition.reason === reason);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const stop = copy.onChange(() => holds() && resolve());
+  await promise.finally(stop);
+}
+
+test('requests are passed on in the name of who asks, once the server is there', { timeout: 30_000 }, async () => {
+  await using cluster = await makeCluster();
+  await register(cluster);
+  await until(cluster, 'ServiceNotFound');
+  assert.equal((await cluster.call('GET', `${path}/namespaces/default/flunders`)).code, 503);
+  await serve(cluster);
+  await until(cluster, 'Passed');
+  const made = await cluster.call('POST', `${path}/namespaces/default/flunders?dryRun=All`, {
+    body: { kind: 'Flunder' },
+    headers: { authorization: 'Bearer mine', 'x-remote-user': 'somebody-else' },
+  });
+  assert.deepEqual([made.code, JSON.parse(made.body)], [201, { kind: 'Flunder' }]);
+  assert.deepEqual(asked.at(-1), {
+    path: `${path}/namespaces/default/flunders?dryRun=All`,
+    user: 'admin',
+    groups: ['system:masters', 'system:authenticated'],
+    authorization: undefined,
+    caller: 'front-proxy-client',
+    body: '{"kind":"Flunder"}',
+  });
+});
+
+test('who may not is refused before the server is asked', { timeout: 30_000 }, async () => {
+  await using cluster = await makeCluster();
+  await serve(cluster);
+  await register(cluster);
+  await until(cluster, 'Passed');
+  // Whether it is there is asked all along.
+  const count = () => asked.filter((one) => one.path.includes('flunders')).length;
+  const before = count();
+  const headers = { 'impersonate-user': 'nobody' };
+  const { code } = await cluster.call('GET', `${path}/namespaces/default/flunders`, { headers });
+  assert.equal(code, 403);
+  assert.equal(count(), before);
+  await cluster.client.create(clusterRoleBindings, {
+    metadata: { name: 'nobody' },
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'cluster-admin' },
+    subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'nobody' }],
+  });
+  assert.equal((await cluster.call('GET', `${path}/namespaces/default/flunders`, { headers })).code, 201);
+  assert.equal(asked.at(-1)!.user, 'nobody');
+});
+
+test('discovery tells of what others serve, in both forms', { timeout: 30_000 }, async () => {
+  await using cluster = await makeCluster();
+  await serve(cluster);
+  await register(cluster);
+  await until(cluster, 'Passed');
+  const json = async (url: string, accept = 'application/json') =>
+    JSON.parse((await cluster.call('GET', url, { headers: { accept } })).body);
+  const { groups } = await json('/apis');
+  assert.ok(groups.some(({ name }: { name: string }) => name === 'wardle.example.com'));
+  assert.deepEqual((await json(path)).resources, resources);
+  const { items } = await json('/apis', 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList');
+  const [version] = items.find(
+    ({ metadata }: { metadata: { name: string } }) => metadata.name === 'wardle.example.com',
+  ).versions;
+  assert.equal(version.freshness, 'Current');
+  assert.deepEqual(version.resources, [
+    {
+      resource: 'flunders',
+      responseKind: { group: 'wardle.example.com', version: 'v1', kind: 'Flunder' },
+      scope: 'Namespaced',
+      singularResource: 'flunder',
+      verbs: ['get', 'list', 'create'],
+      subresources: [
+        {
+          subresource: 'status',
+          responseKind: { group: 'wardle.example.com', version: 'v1', kind: 'Flunder' },
+          verbs: ['get'],
+        },
+      ],
+    },
+  ]);
+  await cluster.client.delete(apiServices, { name: 'v1.wardle.example.com' });
+  assert.equal((await cluster.call('GET', path)).code, 404);
+});
+
+test('servers find whom to believe', async () => {
+  await using cluster = await makeCluster();
+  const { data } = await cluster.client.get(configMaps, {
+    namespace: 'kube-system',
+    name: 'extension-apiserver-authentication',
+  });
+  assert.equal(data?.['requestheader-allowed-names'], '["front-proxy-client"]');
+  assert.match(data?.['requestheader-client-ca-file'] ?? '', /BEGIN CERTIFICATE/);
+  assert.notEqual(data?.['requestheader-client-ca-file'], data?.['client-ca-file']);
+});
