@@ -94,6 +94,7 @@ export async function composeCloud(
     ...common,
     store,
     balancers: elbv2.balancers,
+    logs: logs.service,
     network: ec2.network,
     instances: ec2.instances,
     identities,

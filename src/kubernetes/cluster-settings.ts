@@ -2,6 +2,7 @@
 import type { Duplex } from 'node:stream';
 import type { LoadBalancers } from './controllers/loadbalancer/ports.ts';
 import type { VolumeProvisioner } from './controllers/persistentvolume/provisioner.ts';
+import type { ControlPlaneLogs } from './control-plane-logs.ts';
 import type { AdmissionPlugin, Authorizer, TokenAuthenticator } from './auth/user.ts';
 
 export interface ClusterSettings {
@@ -35,6 +36,8 @@ export interface ClusterPorts {
   readonly admissionPlugins: readonly AdmissionPlugin[];
   /** Balancers in front of services; without them, services of type `LoadBalancer` wait. */
   readonly loadBalancers?: LoadBalancers;
+  /** Who keeps what the control plane says; without it, it goes to the daemon's own log alone. */
+  readonly logs?: ControlPlaneLogs;
   /** Makers of volumes beside the cluster's own, e.g. for a cloud's storage classes. */
   readonly provisioners?: readonly VolumeProvisioner[];
   /** A connection to the HTTP server of a node's kubelet (upstream's port 10250), for logs, exec, attach and port-forward. Throws `Unavailable`. */

@@ -33,6 +33,7 @@ import type { ServedResources } from './client/served-resources.ts';
 import { LocalClient } from './client/local-client.ts';
 import { localInformers } from './client/local-informers.ts';
 import type { ClusterPorts, ClusterSettings } from './cluster-settings.ts';
+import { alsoTo } from './control-plane-logs.ts';
 import { ensureDnsService } from './dns/service.ts';
 import { eventRecorder } from './events.ts';
 import { loadSchemas } from './schema/load.ts';
@@ -69,7 +70,9 @@ const system: UserInfo = { username: 'system:apiserver', groups: ['system:master
 /** Starts the control plane of a cluster, new or known. Resolves when the API server listens and holds what every cluster does. */
 export async function startCluster(settings: ClusterSettings, parts: ClusterParts): Promise<Cluster> {
   const stopping = new AbortController();
-  const logger = parts.logger.with({ cluster: settings.name });
+  const { logs } = parts.ports;
+  const own = parts.logger.with({ cluster: settings.name });
+  const logger = alsoTo(logs, 'api', own, () => parts.clock.now());
   const feed = new RegistryFeed({
     store: parts.store,
     prefix: registryPrefix(settings),
@@ -99,7 +102,8 @@ export async function startCluster(settings: ClusterSettings, parts: ClusterPart
   });
   await publishAddress(api.admin, listener.port);
   const leaving = new AbortController();
-  const running = runComponents(api, { ...parts, authority: settings.ca }, leaving.signal);
+  logger.info('the API server serves', { port: listener.port });
+  const running = runComponents(api, { ...parts, logger: own, authority: settings.ca }, leaving.signal);
   return {
     client: api.admin,
     informers: api.informers,
@@ -116,13 +120,17 @@ async function runComponents(
   {
     authority,
     ports,
+    logger: own,
     components = ['controllers', 'scheduler'],
   }: ClusterParts & { readonly authority: ClusterSettings['ca'] },
   signal: AbortSignal,
 ): Promise<void> {
-  const { clock, random, logger, informers } = api;
+  const { clock, random, informers } = api;
   const clientOf = (user: UserInfo, fieldManager: string) => new LocalClient(() => api, { user, fieldManager });
-  const partsOf = (name: string) => {
+  const logOf = { controllers: 'controllerManager', scheduler: 'scheduler' } as const;
+  const partsOf = (name: string, component: Component) => {
+    const logger = alsoTo(ports.logs, logOf[component], own, () => clock.now());
+    logger.info('a component of the control plane starts', { component: name });
     const user = { username: `system:${name}`, groups: ['system:authenticated'] };
     const common = { client: clientOf(user, name), clock, random, logger };
     return {
@@ -141,7 +149,7 @@ async function runComponents(
       const { userOfController } = await import('./controllers/accounts.ts');
       const manager = 'kube-controller-manager';
       const parts = {
-        ...partsOf(manager),
+        ...partsOf(manager, 'controllers'),
         clientOf: (controller: string) => clientOf(userOfController(controller), manager),
       };
       const access = accessControllers({ ...parts, authority, authorizer: api.authorization, tokens: api.tokens });
@@ -153,13 +161,13 @@ async function runComponents(
     },
     async scheduler() {
       const { runScheduler } = await import('./scheduler/index.ts');
-      await runScheduler(partsOf('kube-scheduler'), signal);
+      await runScheduler(partsOf('kube-scheduler', 'scheduler'), signal);
     },
   };
   await Promise.all(
     components.map((name) =>
       runs[name]().catch((error: unknown) =>
-        logger.error('a component of a cluster failed', { component: name, error: messageOf(error) }),
+        own.error('a component of a cluster failed', { component: name, error: messageOf(error) }),
       ),
     ),
   );
@@ -238,6 +246,7 @@ async function apiParts(
     clock,
     random,
     logger,
+    logs: ports.logs,
     prefix: clusterPrefix(settings),
     serviceCidr: settings.serviceCidr,
     catalog,

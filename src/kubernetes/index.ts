@@ -11,6 +11,7 @@ export { type InformerParts, informersOf } from './client/informers.ts';
 export type { ServedResources } from './client/served-resources.ts';
 export type { Cluster, ClusterParts } from './cluster.ts';
 export type * from './cluster-settings.ts';
+export type { ControlPlaneLog, ControlPlaneLogs } from './control-plane-logs.ts';
 export * from './object.ts';
 export { milliValue, quantityValue } from './quantity.ts';
 export * as resources from './resources.ts';

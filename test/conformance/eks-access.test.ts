@@ -208,6 +208,56 @@ suite(
       assert.equal(await may('closed', undefined, '*', '*'), 'yes');
     });
 
+    test('what the control plane says is in CloudWatch Logs, from the moment it is asked for', async () => {
+      const group = '/aws/eks/closed/cluster';
+      await dabba.refused('does not exist', 'aws', ['logs', 'describe-log-streams', '--log-group-name', group]);
+      const enabled = JSON.stringify({ clusterLogging: [{ types: ['audit', 'authenticator'], enabled: true }] });
+      await dabba.aws('eks', 'update-cluster-config', '--name', 'closed', '--logging', enabled);
+      await eventually('the update is done', 10_000, async () => {
+        const query = 'cluster.[status,logging.clusterLogging[?enabled].types]';
+        const said = await dabba.aws('eks', 'describe-cluster', '--name', 'closed', '--query', query);
+        return /^ACTIVE\s+audit\s+authenticator$/.test(said);
+      });
+      assert.equal((await kubectl('closed', undefined, 'create', 'configmap', 'seen', '-n', 'default')).status, 0);
+      await may('closed', 'ben', 'list', 'pods');
+      const events = async (prefix: string, pattern: string) =>
+        await dabba.aws(
+          'logs',
+          'filter-log-events',
+          '--log-group-name',
+          group,
+          '--log-stream-name-prefix',
+          prefix,
+          '--filter-pattern',
+          pattern,
+          '--query',
+          'events[].message',
+        );
+      await eventually('the audit log has it', 10_000, async () =>
+        (await events('kube-apiserver-audit-', '{ $.verb = "create" && $.objectRef.name = "seen" }')).includes(
+          '"resource":"configmaps"',
+        ),
+      );
+      const created = await events('kube-apiserver-audit-', '{ $.objectRef.name = "seen" }');
+      assert.partialDeepStrictEqual(JSON.parse(created) as object, {
+        kind: 'Event',
+        stage: 'ResponseComplete',
+        user: { username: `arn:aws:iam::${account}:root` },
+        responseStatus: { code: 201 },
+      });
+      assert.match(await events('authenticator-', '"access granted"'), new RegExp(`arn:aws:iam::${account}:root`));
+      assert.match(await events('authenticator-', '"access denied"'), /user\/ben/);
+      const streams = [
+        'logs',
+        'describe-log-streams',
+        '--log-group-name',
+        group,
+        '--query',
+        'logStreams[].logStreamName',
+      ];
+      assert.doesNotMatch(await dabba.aws(...streams), /scheduler|controller/);
+    });
+
     test('where the map alone is asked, the creator is in it unseen, and there are no entries', async () => {
       const named = [
         'eks',

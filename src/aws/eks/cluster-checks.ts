@@ -1,7 +1,8 @@
-import type { CreateClusterRequest, VpcConfigRequest } from '@aws-sdk/client-eks';
+import type { CreateClusterRequest, Logging, LogType, VpcConfigRequest } from '@aws-sdk/client-eks';
 import { cidrContains, overlaps, parseCidr, type Subnet, type Vpc } from '#network';
 import { isDabbaError } from '#base';
 import { AwsError } from '../errors.ts';
+import { logTypes } from './cluster/log-delivery.ts';
 import { invalidParameter, notSupported, type Scope } from './names.ts';
 import type { EksState } from './state.ts';
 
@@ -28,8 +29,18 @@ export function refuseUnbuilt(input: Omit<CreateClusterRequest, 'name' | 'roleAr
     throw notSupported('A provisioned control plane');
   if (input.kubeApiServerConfig || input.kubeSchedulerConfig || input.kubeControllerManagerConfig)
     throw notSupported('Configuration of control plane components');
-  if (input.logging?.clusterLogging?.some(({ enabled, types }) => enabled && types?.length))
-    throw notSupported('Logging of the control plane to CloudWatch');
+}
+
+/** The logs that are wanted, over those that were: each set-up turns its types on or off. */
+export function checkLogging(logging: Logging | undefined, before: readonly LogType[] = []): readonly LogType[] {
+  const wanted = new Set(before);
+  for (const { types = [], enabled = false } of logging?.clusterLogging ?? [])
+    for (const type of types) {
+      if (!logTypes.includes(type)) throw invalidParameter(`Invalid log type ${type}`);
+      if (enabled) wanted.add(type);
+      else wanted.delete(type);
+    }
+  return logTypes.filter((type) => wanted.has(type));
 }
 
 /** Who may reach the endpoint: it is on loopback, open to this machine alone. */

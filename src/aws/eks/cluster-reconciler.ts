@@ -32,9 +32,10 @@ export function clusterReconciler(parts: BringUpParts): Reconciler {
 }
 
 /** A cluster whose record vanished without being deleted: its account was forgotten. */
-async function forgetRunning({ state, clusters }: BringUpParts, key: string): Promise<void> {
+async function forgetRunning({ state, clusters, logs }: BringUpParts, key: string): Promise<void> {
   const id = await clusters.stop(key);
   if (id === undefined) return;
+  await logs?.forget(id);
   const [account = ''] = key.split('/');
   await state.store.txn({ success: [{ kind: 'deletePrefix', prefix: objectsPrefix({ account, id }) }] });
 }
@@ -52,6 +53,8 @@ async function keepUp(parts: BringUpParts, seen: Versioned<ClusterRecord>): Prom
       record.id !== value.id || record.certificateAuthorityPem ? record : { ...record, certificateAuthorityPem },
     );
   }
+  // What is wanted of its logs may be what changed.
+  parts.logs?.of(value);
   await settle(parts, seen.id, value.id);
 }
 
@@ -72,6 +75,7 @@ async function remove(parts: BringUpParts, seen: Versioned<ClusterRecord>): Prom
   const { value } = seen;
   await removeBalancers(parts, seen);
   await clusters.stop(seen.id);
+  await parts.logs?.forget(value.id);
   const scope = { ...value, cluster: value.name };
   const below = idIn(scope, '');
   const collections = [state.accessEntries, state.podIdentities, state.addons, state.updates, state.nodes];

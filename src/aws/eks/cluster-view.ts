@@ -1,9 +1,8 @@
-import type { Cluster } from '@aws-sdk/client-eks';
+import type { Cluster, LogSetup, LogType } from '@aws-sdk/client-eks';
+import { logTypes } from './cluster/log-delivery.ts';
 import { clusterArn } from './names.ts';
 import type { ClusterRecord } from './records.ts';
 import { PLATFORM_VERSION } from './versions.ts';
-
-const logTypes = ['api', 'audit', 'authenticator', 'controllerManager', 'scheduler'] as const;
 
 export function endpointOf({ port }: Pick<ClusterRecord, 'port'>): string | undefined {
   return port === undefined ? undefined : `https://127.0.0.1:${port}`;
@@ -44,7 +43,7 @@ export function toCluster(record: ClusterRecord): Cluster {
       ipFamily: 'ipv4',
       elasticLoadBalancing: { enabled: false },
     },
-    logging: { clusterLogging: [{ types: [...logTypes], enabled: false }] },
+    logging: { clusterLogging: toLogging(record.logTypes ?? []) },
     status: record.status,
     platformVersion: PLATFORM_VERSION,
     tags: { ...record.tags },
@@ -59,4 +58,12 @@ export function toCluster(record: ClusterRecord): Cluster {
     zonalShiftConfig: { enabled: false },
     deletionProtection: record.isDeletionProtected,
   };
+}
+
+function toLogging(wanted: readonly LogType[]): LogSetup[] {
+  const others = logTypes.filter((type) => !wanted.includes(type));
+  return [
+    ...(wanted.length ? [{ types: [...wanted], enabled: true }] : []),
+    ...(others.length ? [{ types: others, enabled: false }] : []),
+  ];
 }

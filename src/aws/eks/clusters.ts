@@ -6,6 +6,7 @@ import {
   checkClusterName,
   checkClusterRole,
   checkEndpointAccess,
+  checkLogging,
   checkNetwork,
   refuseUnbuilt,
   serviceCidrFor,
@@ -158,6 +159,7 @@ async function plan(state: EksState, context: CallContext, input: CreateClusterR
     authenticationMode: input.accessConfig?.authenticationMode ?? 'API_AND_CONFIG_MAP',
     bootstrapsCreator: input.accessConfig?.bootstrapClusterCreatorAdminPermissions ?? true,
     supportType: input.upgradePolicy?.supportType ?? 'EXTENDED',
+    logTypes: checkLogging(input.logging),
     isDeletionProtected: input.deletionProtection ?? false,
     tags: tagsOf(input.tags),
     createdAt: clock.now(),
@@ -180,7 +182,12 @@ async function configChange(
   record: ClusterRecord,
   input: UpdateClusterConfigRequest,
 ): Promise<{ readonly changed: Partial<ClusterRecord>; readonly request: Pick<UpdateRequest, 'type' | 'params'> }> {
-  const { accessConfig, resourcesVpcConfig, upgradePolicy, deletionProtection } = input;
+  const { accessConfig, resourcesVpcConfig, upgradePolicy, deletionProtection, logging } = input;
+  if (logging)
+    return {
+      changed: { logTypes: checkLogging(logging, record.logTypes) },
+      request: { type: 'LoggingUpdate', params: { ClusterLogging: logging } },
+    };
   if (accessConfig?.authenticationMode) {
     const mode = accessConfig.authenticationMode;
     checkModeChange(record.authenticationMode, mode);

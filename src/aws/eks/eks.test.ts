@@ -97,6 +97,17 @@ describe('eks', () => {
     subnets = (await networkRecords(store).subnets.list()).map(({ value }) => value.id);
   });
 
+  test('the logs that are wanted are shown, and others are not', async () => {
+    const logging = { clusterLogging: [{ types: ['audit', 'api'], enabled: true }] };
+    const { cluster } = await create({ logging });
+    assert.deepEqual(cluster.logging.clusterLogging, [
+      { types: ['api', 'audit'], enabled: true },
+      { types: ['authenticator', 'controllerManager', 'scheduler'], enabled: false },
+    ]);
+    const unknown = { clusterLogging: [{ types: ['kubelet'], enabled: true }] };
+    await assert.rejects(create({ name: 'other', logging: unknown }), /Invalid log type kubelet/);
+  });
+
   test('a cluster shows what it was asked for, and its endpoint once it is up', async () => {
     const { cluster } = await create({ tags: { team: 'a' } });
     assert.equal(cluster.status, 'CREATING');

@@ -5,11 +5,13 @@ import type { Reconciler } from '#reconcile';
 import type { NetworkInterface } from '#network';
 import type { Instances, VpcNetwork } from '../ec2/index.ts';
 import type { ServiceBalancers } from '../elbv2/index.ts';
+import type { ServiceLogs } from '../logs/index.ts';
 import { defineService, type ServiceDefinition } from '../service.ts';
 import { accessEntryHandlers } from './access-entries.ts';
 import { addonHandlers } from './addons.ts';
 import { clusterAccess, type ClusterAccess } from './cluster-access.ts';
 import { createCallerTokens } from './cluster/caller-token.ts';
+import { LogDeliveries } from './cluster/log-delivery.ts';
 import type { KubeletDialer } from './cluster/ports.ts';
 import { issuerKey } from './issuer-key.ts';
 import { clusterReconciler } from './cluster-reconciler.ts';
@@ -50,6 +52,8 @@ export interface EksOptions {
   /** Brings a control plane up: `#kubernetes`, put together by the composition root. */
   readonly startCluster: ClusterStarter;
   readonly dialKubelet: KubeletDialer;
+  /** Where control planes' logs go; without it, nowhere. */
+  readonly logs?: ServiceLogs;
   /** Load balancers in front of services; without them, services that ask for one wait. */
   readonly balancers?: ServiceBalancers;
 }
@@ -77,9 +81,10 @@ export interface Eks {
 
 /** Amazon EKS: clusters of `#kubernetes`, and nodes for them. */
 export function createEks(options: EksOptions): Eks {
-  const { startCluster, dialKubelet, balancers, guestIdentities, ...rest } = options;
+  const { startCluster, dialKubelet, balancers, guestIdentities, logs: keeper, ...rest } = options;
   const state: EksState = { ...rest, ...eksCollections(options.store) };
   const clusters = new RunningClusters();
+  const logs = keeper && new LogDeliveries({ logs: keeper, clock: state.clock, logger: state.logger });
   const callers = createCallerTokens({ ...state, guestIdentities });
   const definition = defineService<typeof import('@aws-sdk/client-eks')>({
     name: 'eks',
@@ -108,7 +113,7 @@ export function createEks(options: EksOptions): Eks {
   return {
     definition,
     reconcilers: [
-      clusterReconciler({ state, clusters, callers, startCluster, dialKubelet, balancers }),
+      clusterReconciler({ state, clusters, callers, startCluster, dialKubelet, balancers, logs }),
       nodegroupReconciler({ state, clusters }),
       fargateReconciler({ state, clusters }),
     ],

@@ -1,4 +1,11 @@
-import type { AccessScope, AuthenticationMode, TaintEffect, UpdateParam, UpdateType } from '@aws-sdk/client-eks';
+import type {
+  AccessScope,
+  AuthenticationMode,
+  LogType,
+  TaintEffect,
+  UpdateParam,
+  UpdateType,
+} from '@aws-sdk/client-eks';
 import type { Tags } from '../tags.ts';
 import type { ClusterScope, Scope } from './names.ts';
 
@@ -22,6 +29,8 @@ export interface ClusterRecord extends Scope {
   readonly bootstrapsCreator: boolean;
   readonly supportType: 'STANDARD' | 'EXTENDED';
   readonly isDeletionProtected: boolean;
+  /** Logs of the control plane that go to CloudWatch Logs; absent in records from before there were any. */
+  readonly logTypes?: readonly LogType[];
   readonly tags: Tags;
   readonly createdAt: number;
   /** Loopback port of its API server, chosen once. */

@@ -6,7 +6,10 @@ import { groupHandlers } from './groups.ts';
 import { putEventsHandlers } from './put-events.ts';
 import { readEventsHandlers } from './read-events.ts';
 import { groupArn, groupNameOf, logCollections, type LogsState } from './records.ts';
+import { serviceLogs, type ServiceLogs } from './service-writer.ts';
 import { streamHandlers } from './streams.ts';
+
+export type { ServiceLogs, ServiceStream } from './service-writer.ts';
 
 export interface LogsOptions {
   readonly store: Store;
@@ -18,7 +21,11 @@ export interface LogsOptions {
 }
 
 /** CloudWatch Logs. */
-export function createLogs(options: LogsOptions): { readonly definition: ServiceDefinition } {
+export function createLogs(options: LogsOptions): {
+  readonly definition: ServiceDefinition;
+  /** For services that write in their customers' name. */
+  readonly service: ServiceLogs;
+} {
   const { store, clock, random, directory } = options;
   const state: LogsState = { store, clock, random, files: new EventFiles(directory), ...logCollections(store) };
   const definition = defineService<typeof import('@aws-sdk/client-cloudwatch-logs')>({
@@ -36,7 +43,7 @@ export function createLogs(options: LogsOptions): { readonly definition: Service
     },
     permissions,
   });
-  return { definition };
+  return { definition, service: serviceLogs(state) };
 }
 
 /**

@@ -1,7 +1,8 @@
 import type { InputLogEvent, RejectedLogEventsInfo } from '@aws-sdk/client-cloudwatch-logs';
 import { AwsError } from '../errors.ts';
 import type { Handlers } from '../service.ts';
-import { mustGetGroup, mustGetStream, streamPath, type LogStream, type LogsState } from './records.ts';
+import { appendEvents } from './append.ts';
+import { mustGetGroup, mustGetStream, streamPath, type LogsState } from './records.ts';
 
 /** Limits of PutLogEvents: API Reference, "PutLogEvents". */
 const MAX_EVENTS = 10_000;
@@ -62,17 +63,8 @@ function sift(events: readonly Event[], now: number, retentionInDays: number | u
   };
 }
 
-function withEvents(stream: LogStream, kept: readonly Event[], ingestedAt: number): LogStream {
-  return {
-    ...stream,
-    firstEventAt: Math.min(stream.firstEventAt ?? Infinity, kept[0]!.timestamp),
-    lastEventAt: Math.max(stream.lastEventAt ?? 0, kept.at(-1)!.timestamp),
-    lastIngestionAt: ingestedAt,
-  };
-}
-
 export function putEventsHandlers(state: LogsState) {
-  const { files, streams, clock } = state;
+  const { clock } = state;
   return {
     /** The sequence token is ignored, as CloudWatch Logs has done since 2023. */
     async PutLogEvents(input, context) {
@@ -82,13 +74,7 @@ export function putEventsHandlers(state: LogsState) {
       const { kept, rejectedLogEventsInfo } = sift(checkBatch(input.logEvents ?? []), now, group.value.retentionInDays);
       if (kept.length) {
         const path = streamPath(context, group.value, stream.value);
-        await files.append(
-          path,
-          kept.map(({ timestamp, message }) => ({ at: timestamp, ingestedAt: now, message })),
-        );
-        await streams.update(stream.id, (value) => withEvents(value, kept, now));
-        if (group.value.retentionInDays !== undefined)
-          await files.expire(path, now - group.value.retentionInDays * DAY_MS);
+        await appendEvents(state, { path, group: group.value, stream, events: kept });
       }
       return { nextSequenceToken: String(now), rejectedLogEventsInfo };
     },

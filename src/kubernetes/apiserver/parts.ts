@@ -28,6 +28,7 @@ export interface ApiParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  readonly logs: ClusterPorts['logs'] | undefined;
   /** `kubernetes/<tenant>/<clusterId>/`. */
   readonly prefix: string;
   readonly serviceCidr: string;

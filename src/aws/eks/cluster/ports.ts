@@ -1,7 +1,14 @@
 /** What a cluster asks of the room above: who callers are, what access policies give them, what is put into pods, where kubelets answer. */
 import type { Duplex } from 'node:stream';
 import { DabbaError } from '#base';
-import { isStatusError, resources, type ApiClient, type ClusterPorts, type TokenAuthenticator } from '#kubernetes';
+import {
+  isStatusError,
+  resources,
+  type ApiClient,
+  type ClusterPorts,
+  type TokenAuthenticator,
+  type UserInfo,
+} from '#kubernetes';
 import { privateDnsName } from '../../ec2/index.ts';
 import type { ServiceBalancers } from '../../elbv2/index.ts';
 import { clusterId, idIn } from '../names.ts';
@@ -13,6 +20,7 @@ import { readAuthMap, type AuthMap } from './auth-map.ts';
 import type { CallerTokens } from './caller-token.ts';
 import { clusterUser } from './cluster-users.ts';
 import { fargatePods } from './fargate-pods.ts';
+import type { LogDeliveries } from './log-delivery.ts';
 import { loadBalancersOf } from './load-balancers.ts';
 import { podCredentials } from './pod-credentials.ts';
 
@@ -27,6 +35,8 @@ export interface PortParts {
   readonly clusters: RunningClusters;
   readonly callers: CallerTokens;
   readonly dialKubelet: KubeletDialer;
+  /** Where control planes' logs go; without it, nowhere. */
+  readonly logs?: LogDeliveries | undefined;
   /** Load balancers of the account; without them, services that ask for one wait. */
   readonly balancers?: ServiceBalancers | undefined;
 }
@@ -50,6 +60,7 @@ export function portsOf(parts: PortParts, record: ClusterRecord): ClusterPorts {
         serviceAccount: async (name) => await client().get(resources.serviceAccounts, name),
       }),
     ],
+    ...(parts.logs && { logs: parts.logs.of(record) }),
     ...(parts.balancers && { loadBalancers: loadBalancersOf({ state, balancers: parts.balancers }, record) }),
     async dialKubelet(nodeName, signal) {
       const nodes = await state.nodes.list(idIn({ ...record, cluster: record.name }, ''));
@@ -61,7 +72,7 @@ export function portsOf(parts: PortParts, record: ClusterRecord): ClusterPorts {
 }
 
 function callerAuthenticator(
-  { state, callers }: PortParts,
+  { state, callers, logs }: PortParts,
   record: ClusterRecord,
   client: () => ApiClient,
 ): TokenAuthenticator {
@@ -81,9 +92,24 @@ function callerAuthenticator(
           return instance && privateDnsName(record.region, instance.value.privateIp);
         },
       };
-      return await clusterUser(parts, current.value, principal);
+      const user = await clusterUser(parts, current.value, principal);
+      logs
+        ?.of(current.value)
+        .write(
+          'authenticator',
+          verdictLine(state.clock.now(), principal.kind === 'anonymous' ? '' : principal.arn, user),
+        );
+      return user;
     },
   };
+}
+
+/** As aws-iam-authenticator says it. */
+function verdictLine(now: number, arn: string, user: UserInfo | undefined): string {
+  const time = new Date(now).toISOString().replace(/\.\d{3}Z$/, 'Z');
+  if (!user) return `time="${time}" level=warning msg="access denied" arn="${arn}" error="Identity is not mapped"`;
+  const { uid, username, groups } = user;
+  return `time="${time}" level=info msg="access granted" arn="${arn}" groups="[${groups.join(' ')}]" method=POST path=/authenticate uid="${uid}" username="${username}"`;
 }
 
 async function authMapOf(client: ApiClient): Promise<AuthMap | undefined> {

@@ -14,6 +14,8 @@ export interface Exchange {
   readonly info: RequestInfo;
   /** Who asks; anonymous until a step says otherwise. */
   user: UserInfo;
+  /** What a creation, which names nothing in its URL, has made. */
+  createdName?: string | undefined;
   readonly warnings: Set<string>;
   /** What answers in protobuf are written with. */
   readonly schemas: Schemas;

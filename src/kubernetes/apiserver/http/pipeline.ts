@@ -8,6 +8,7 @@ import type { Attributes } from '../../auth/user.ts';
 import { StatusError } from '../../status.ts';
 import { attributesOf } from '../operations/authorize.ts';
 import type { ApiParts, NamedCall } from '../parts.ts';
+import { audit, type Received } from './audit.ts';
 import { connect } from './connect.ts';
 import { type Exchange, parameter } from './exchange.ts';
 import { discoveredBy, passOn, remoteFor } from './pass-on.ts';
@@ -33,12 +34,13 @@ export async function handle(parts: ApiParts, arrival: Arrival): Promise<void> {
   const { request, response } = arrival;
   const gone = new AbortController();
   response.on('close', () => gone.abort());
-  response.setHeader('audit-id', parts.random.uuid());
+  const received: Received = { at: parts.clock.now(), auditId: parts.random.uuid() };
+  response.setHeader('audit-id', received.auditId);
   response.setHeader('cache-control', 'no-cache, private');
   const exchange = exchangeOf(parts, arrival, AbortSignal.any([gone.signal, arrival.signal]));
   parts.counts.inFlight += 1;
   try {
-    exchange.user = await authenticate(parts, exchange);
+    exchange.user = received.caller = await authenticate(parts, exchange);
     exchange.user = await impersonate(parts.authorization, exchange.user, request.headersDistinct);
     await takeSeats(parts, exchange);
     await route(parts, exchange);
@@ -48,6 +50,7 @@ export async function handle(parts: ApiParts, arrival: Arrival): Promise<void> {
   } finally {
     exchange.leave();
     parts.counts.inFlight -= 1;
+    audit(parts, exchange, received);
     const { info } = exchange;
     parts.counts.add({
       verb: info.verb,

@@ -92,7 +92,9 @@ async function createOne(parts: ApiParts, exchange: Exchange, call: NamedCall): 
   }
   if (call.name) throw notAllowed();
   const body = decodeBody(parts, exchange, await readBody(exchange), expectedOf(parts, call));
-  await answer(parts, exchange, call, await create(parts, call, body), 201);
+  const created = await create(parts, call, body);
+  exchange.createdName = created.object.metadata?.name;
+  await answer(parts, exchange, call, created, 201);
 }
 
 async function replaceOne(parts: ApiParts, exchange: Exchange, call: NamedCall): Promise<void> {
