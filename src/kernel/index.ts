@@ -23,6 +23,7 @@ export {
 } from './process.ts';
 export { readAll, run, standardEnvironment, type RunOptions, type RunResult } from './run.ts';
 export { connectSeqpacket, longestSocketPath, type SeqpacketConnection } from './seqpacket.ts';
+export { sealProgram, type SealedProgram } from './sealed-program.ts';
 export { pipe, spawn, type SpawnRequest } from './spawn.ts';
 export { watchDescriptor, type DescriptorWatch } from './readiness.ts';
 export { PipeReader } from './pipe-reader.ts';

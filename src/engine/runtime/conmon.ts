@@ -4,7 +4,8 @@ import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import { DabbaError } from '#base';
-import { identifyProcess, pipe, processEnded, reap, spawn, standardEnvironment } from '#kernel';
+import { identifyProcess, pipe, processEnded, reap, spawn } from '#kernel';
+import { runcEnvironment } from './runc-program.ts';
 
 /** conmon ends a moment after its last report. */
 const longestLeaveMs = 1_000;
@@ -145,7 +146,7 @@ function startMonitor(
     const child = spawn({
       file: conmon,
       args: [...common, toRunc, ...args],
-      environment: { ...standardEnvironment, ...environment, _OCI_SYNCPIPE: '3' },
+      environment: { ...runcEnvironment, ...environment, _OCI_SYNCPIPE: '3' },
       descriptors: { 3: theirs, ...handedOver },
       workingDirectory,
       isSessionLeader: true,

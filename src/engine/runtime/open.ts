@@ -9,6 +9,7 @@ import { Limiter } from '../limiter.ts';
 import { findMonitors } from './monitors.ts';
 import { findProgram } from './programs.ts';
 import { Runc } from './runc.ts';
+import { sealRunc } from './runc-program.ts';
 import type { Runtime } from './runtime.ts';
 import { readMachineLimits } from './spec/limits.ts';
 
@@ -44,15 +45,16 @@ export async function openContainers(options: RuntimeOptions): Promise<OpenConta
   checkSocketPath(join(bundlesDirectory, 'f'.repeat(16), 'attach'));
   const cgroups = new Cgroups();
   const runcRoot = join(runtimeDirectory, 'runc');
-  const runcProgram = findProgram('runc');
-  const runc = new Runc(runcProgram, runcRoot, cgroups);
+  using opening = new DisposableStack();
+  const runcProgram = opening.use(sealRunc(findProgram('runc'), options.logger));
+  const runc = new Runc(runcProgram.path, runcRoot, cgroups);
   const runtime: Runtime = {
     ...rest,
     containersDirectory: directory,
     bundlesDirectory,
     execsDirectory: join(runtimeDirectory, 'e'),
     cgroupParent: `/dabba-${instance}`,
-    monitor: { conmon: findProgram('conmon'), runc: runcProgram, runcRoot },
+    monitor: { conmon: findProgram('conmon'), runc: runcProgram.path, runcRoot },
     runc,
     cgroups,
     limits: readMachineLimits(cgroups.features()),
@@ -65,6 +67,7 @@ export async function openContainers(options: RuntimeOptions): Promise<OpenConta
   const containers = new ContainerSet(runtime);
   if (isEnding) containers.closeForStarts();
   await containers.load();
+  const held = opening.move();
   return {
     containers,
     async destroy() {
@@ -77,7 +80,10 @@ export async function openContainers(options: RuntimeOptions): Promise<OpenConta
         await rm(path, { recursive: true, force: true });
       forgetMemory(runtimeDirectory);
     },
-    [Symbol.asyncDispose]: () => containers.close(),
+    async [Symbol.asyncDispose]() {
+      await containers.close();
+      held.dispose();
+    },
   };
 }
 

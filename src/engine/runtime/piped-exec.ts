@@ -2,9 +2,10 @@ import { closeSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DabbaError } from '#base';
-import { adopt, adoptOrphans, pipe, spawn, standardEnvironment, type ChildProcess, type ExitStatus } from '#kernel';
+import { adopt, adoptOrphans, pipe, spawn, type ChildProcess, type ExitStatus } from '#kernel';
 import { runcMessage, type MonitoredExec, type MonitorSettings } from './conmon.ts';
 import { PipeAttachment, type ProcessPipes } from './pipe-attachment.ts';
+import { runcEnvironment } from './runc-program.ts';
 
 export interface PipedExecRequest {
   readonly containerId: string;
@@ -58,7 +59,7 @@ function startRunc(
   const child = spawn({
     file: runc,
     args: ['--root', runcRoot, 'exec', ...args],
-    environment: standardEnvironment,
+    environment: runcEnvironment,
     descriptors: { 0: stdin, 1: stdout, 2: stderr },
   });
   ours.move();

@@ -4,6 +4,7 @@ import { DabbaError } from '#base';
 import { run, type ProcessIdentity } from '#kernel';
 import type { Cgroups } from './cgroups.ts';
 import { runcMessage } from './conmon.ts';
+import { runcEnvironment } from './runc-program.ts';
 import { openStartGate } from './start-gate.ts';
 import type { OciResources } from './spec/oci.ts';
 
@@ -50,7 +51,10 @@ export class Runc {
   }
 
   async #runWith(input: string, ...args: readonly string[]): Promise<void> {
-    const { status, stderr } = await run(this.#program, ['--root', this.root, ...args], { input });
+    const { status, stderr } = await run(this.#program, ['--root', this.root, ...args], {
+      input,
+      environment: runcEnvironment,
+    });
     if (status.kind === 'exited' && status.code === 0) return;
     const how = status.kind === 'exited' ? `status ${status.code}` : `signal ${status.signal}`;
     throw new DabbaError('FailedPrecondition', `runc ${args[0]}: ${runcMessage(stderr) || how}`);
