@@ -30,6 +30,8 @@ const empty: ImageIndex = { images: {}, references: {}, layers: {} };
 export class ImageStore {
   readonly #path: string;
   #index: ImageIndex = empty;
+  /** The references of each image, in order; made when first asked for after a change, for every start asks. */
+  #references: ReadonlyMap<Digest, readonly string[]> | undefined;
   #writing: Promise<unknown> = Promise.resolve();
 
   constructor(path: string) {
@@ -57,6 +59,7 @@ export class ImageStore {
       if (changed === this.#index) return;
       await replaceFile(this.#path, JSON.stringify(changed));
       this.#index = changed;
+      this.#references = undefined;
     });
     this.#writing = done.catch(() => undefined); // the caller is told; the next change must not be
     return done;
@@ -69,10 +72,8 @@ export class ImageStore {
   }
 
   referencesOf(id: Digest): readonly string[] {
-    return Object.entries(this.#index.references)
-      .filter(([, target]) => target === id)
-      .map(([reference]) => reference)
-      .sort();
+    this.#references ??= referencesById(this.#index);
+    return this.#references.get(id) ?? [];
   }
 
   #byReference(name: string): Digest | undefined {
@@ -94,6 +95,17 @@ export class ImageStore {
   #ids(): readonly Digest[] {
     return Object.keys(this.#index.images) as Digest[]; // keys of `images` are digests
   }
+}
+
+function referencesById({ references }: ImageIndex): ReadonlyMap<Digest, readonly string[]> {
+  const byId = new Map<Digest, string[]>();
+  for (const reference of Object.keys(references).sort()) {
+    const id = references[reference]!;
+    const known = byId.get(id);
+    if (known) known.push(reference);
+    else byId.set(id, [reference]);
+  }
+  return byId;
 }
 
 /** Points references at an image that is recorded, or will be by the same change. */
