@@ -60,7 +60,6 @@ const missing = ['DeviceRequests', 'StorageOpt'] as const;
 
 /** Members whose ordinary values mean the default. */
 const ordinary: { readonly [name: string]: readonly string[] } = {
-  Runtime: ['', 'runc'],
   VolumeDriver: ['', 'local'],
   Isolation: ['', 'default'],
 };
@@ -74,11 +73,11 @@ function refuseMissing(host: Fields): void {
     const value = host.text(name) ?? '';
     if (!values.includes(value)) refuse(`HostConfig.${name} "${value}"`);
   }
-  // The machine's user namespace is every container's: layers are not shifted. Docker knows no third mode either.
-  const userns = host.text('UsernsMode') ?? '';
-  if (!['', 'host'].includes(userns)) throw new DabbaError('InvalidArgument', `invalid USER mode: ${userns}`);
+  const runtime = host.text('Runtime') ?? '';
+  if (!['', 'runc'].includes(runtime))
+    throw new DabbaError('InvalidArgument', `unknown or invalid runtime name: ${runtime}`);
   const log = host.object('LogConfig');
-  if (!['', 'json-file', 'local'].includes(log.text('Type') ?? '')) refuse(`log driver "${log.text('Type')}"`);
+  if (!['', 'json-file', 'local', 'none'].includes(log.text('Type') ?? '')) refuse(`log driver "${log.text('Type')}"`);
 }
 
 const policies = ['no', 'always', 'unless-stopped', 'on-failure'] as const;

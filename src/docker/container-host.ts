@@ -49,8 +49,15 @@ function readNamespaces(host: Fields): SharedNamespaces | undefined {
     ipc: ipcMode === 'shareable' ? ('shareable' as const) : readNamespace('IPC', ipcMode, ['private']),
     uts: uts === undefined ? undefined : ('host' as const),
     cgroup,
+    user: readUserMode(host.word('UsernsMode')),
   });
   return Object.keys(namespaces).length === 0 ? undefined : namespaces;
+}
+
+/** The machine's user namespace is every container's, as with a dockerd that remaps no users; it knows no third mode either. */
+function readUserMode(mode: string | undefined): 'host' | undefined {
+  if (mode === undefined || mode === 'host') return mode;
+  throw new DabbaError('InvalidArgument', `invalid USER mode: ${mode}`);
 }
 
 function readCgroupMode(mode: string | undefined): 'host' | 'private' | undefined {
@@ -121,6 +128,7 @@ function readExtraHost(text: string): NonNullable<Resolution['hosts']>[number] {
 }
 
 function readLog(log: Fields): LogLimits | undefined {
+  if (log.text('Type') === 'none') return { isOff: true };
   const options = log.textMap('Config') ?? {};
   const { 'max-size': maxSize, 'max-file': maxFile, mode, compress, ...rest } = options;
   const unknown = Object.keys(rest)[0];

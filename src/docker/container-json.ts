@@ -16,8 +16,8 @@ const timeOf = (at: number | undefined) => (at === undefined ? zeroTime : new Da
 
 /** GET /containers/{id}/json. */
 export function containerJson(container: Container, image: Image | undefined): object {
-  const { create, process } = container;
-  const { args, environment, workingDirectory, user } = process;
+  const { create, process, files } = container;
+  const { args, workingDirectory, user } = process;
   return {
     Id: container.id,
     Created: timeOf(container.createdAt),
@@ -25,10 +25,10 @@ export function containerJson(container: Container, image: Image | undefined): o
     Args: args.slice(1),
     State: stateJson(container),
     Image: container.imageId,
-    ResolvConfPath: '',
-    HostnamePath: '',
-    HostsPath: '',
-    LogPath: '',
+    ResolvConfPath: files.resolvConf,
+    HostnamePath: files.hostname,
+    HostsPath: files.hosts,
+    LogPath: create.log?.isOff ? '' : files.log,
     Name: `/${container.name}`,
     RestartCount: container.restartCount,
     Driver: 'overlay',
@@ -56,7 +56,7 @@ export function containerJson(container: Container, image: Image | undefined): o
       Tty: create.isTty ?? false,
       OpenStdin: create.isStdinOpen ?? false,
       StdinOnce: create.isStdinOnce ?? false,
-      Env: environment,
+      Env: environmentOf(container, image),
       Cmd: create.command ?? image?.config.Cmd ?? null,
       Entrypoint: create.entrypoint ?? image?.config.Entrypoint ?? null,
       Image: familiarName(create.image),
@@ -69,6 +69,16 @@ export function containerJson(container: Container, image: Image | undefined): o
     NetworkSettings: networkSettingsJson(container),
   };
 }
+
+/** What was asked and what the image says, without what every container is given at its start: clients make new ones from it. */
+function environmentOf({ create, process }: Container, image: Image | undefined): readonly string[] {
+  const told = [...(image?.config.Env ?? []), ...(create.environment ?? [])].map(nameOf);
+  return process.environment.filter(
+    (variable) => !['HOSTNAME', 'TERM'].includes(nameOf(variable)) || told.includes(nameOf(variable)),
+  );
+}
+
+const nameOf = (variable: string) => variable.split('=', 1).join();
 
 function stateJson({ state }: Container): object {
   return {

@@ -1,3 +1,4 @@
+import { DabbaError } from '#base';
 import type { BlockLimit, Resources } from '#engine';
 import { present, type Fields } from './fields.ts';
 
@@ -26,6 +27,21 @@ export function readResources(host: Fields): Resources {
     blockWeight: host.amount('BlkioWeight'),
     blockLimits: readBlockLimits(host),
   });
+}
+
+/** Refuses processors that the machine does not have, in Docker's words. */
+export function checkProcessors({ cpuMillis = 0, cpusetCpus = '' }: Resources, count: number): void {
+  if (cpuMillis > count * 1000)
+    throw new DabbaError(
+      'InvalidArgument',
+      `range of CPUs is from 0.01 to ${count}.00, as there are only ${count} CPUs available`,
+    );
+  const numbers = cpusetCpus.match(/\d+/g) ?? [];
+  if (numbers.some((number) => Number(number) >= count))
+    throw new DabbaError(
+      'InvalidArgument',
+      `Requested CPUs are not available - requested ${cpusetCpus}, available: 0-${count - 1}`,
+    );
 }
 
 const blockKinds: readonly (readonly [member: string, kind: BlockLimit['kind'], value: string])[] = [

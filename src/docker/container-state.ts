@@ -1,7 +1,7 @@
 import { DabbaError } from '#base';
 import type { Api } from './api.ts';
 import { readRestartPolicy } from './container-create.ts';
-import { readResources } from './container-resources.ts';
+import { checkProcessors, readResources } from './container-resources.ts';
 import { findContainer } from './containers.ts';
 import { readBody, sendJson, sendStatus, type Exchange } from './exchange.ts';
 
@@ -24,6 +24,7 @@ export async function updateContainer(api: Api, exchange: Exchange): Promise<voi
   const { id } = await findContainer(api, exchange);
   const body = await readBody(exchange);
   const resources = readResources(body);
+  checkProcessors(resources, api.info.cpus);
   const restartPolicy = body.isGiven('RestartPolicy')
     ? (readRestartPolicy(body) ?? { name: 'no' as const })
     : undefined;

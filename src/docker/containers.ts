@@ -3,6 +3,7 @@ import type { Container } from '#engine';
 import type { Api } from './api.ts';
 import { relay, takeConnection, type ClientStreams } from './attach.ts';
 import { readCreate } from './container-create.ts';
+import { checkProcessors } from './container-resources.ts';
 import { containerFilter, hasLabel } from './container-filter.ts';
 import { instantOf } from './instant.ts';
 import { containerJson, containerSummary } from './container-json.ts';
@@ -27,6 +28,7 @@ export async function createContainer({ engine, info }: Api, exchange: Exchange)
     throw new DabbaError('Unimplemented', `platform "${platform}" cannot run on this machine`);
   const name = query.get('name') || undefined;
   const request = readCreate(await readBody(exchange), name?.replace(/^\//, ''));
+  checkProcessors(request.resources ?? {}, info.cpus);
   const container = await engine.containers.create(request);
   sendJson(exchange, 201, { Id: container.id, Warnings: container.warnings });
 }

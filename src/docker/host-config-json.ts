@@ -11,7 +11,7 @@ export function hostConfigJson({ name, create }: Pick<Container, 'name' | 'creat
   return {
     Binds: bindsOf(create),
     ContainerIDFile: '',
-    LogConfig: { Type: 'json-file', Config: logOptionsOf(create) },
+    LogConfig: { Type: create.log?.isOff ? 'none' : 'json-file', Config: logOptionsOf(create) },
     RestartPolicy: { Name: restartPolicy?.name ?? 'no', MaximumRetryCount: restartPolicy?.maximumRetryCount ?? 0 },
     AutoRemove: create.isRemovedOnExit ?? false,
     VolumeDriver: '',
@@ -36,7 +36,7 @@ export function hostConfigJson({ name, create }: Pick<Container, 'name' | 'creat
     ReadonlyRootfs: create.isReadOnlyRoot ?? false,
     SecurityOpt: securityOf(create),
     UTSMode: namespaces.uts ?? '',
-    UsernsMode: '',
+    UsernsMode: namespaces.user ?? '',
     ShmSize: create.sharedMemoryBytes ?? defaultSharedMemoryBytes,
     Runtime: 'runc',
     Isolation: '',

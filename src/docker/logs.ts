@@ -10,6 +10,8 @@ import { write } from './writable.ts';
 /** GET /containers/{id}/logs. */
 export async function containerLogs(api: Api, exchange: Exchange): Promise<void> {
   const container = await findContainer(api, exchange);
+  if (container.create.log?.isOff)
+    throw new DabbaError('Unimplemented', 'configured logging driver does not support reading');
   const { query, response, signal } = exchange;
   const stdout = queryFlag(exchange, 'stdout');
   const stderr = queryFlag(exchange, 'stderr');

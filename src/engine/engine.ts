@@ -234,6 +234,8 @@ export interface SharedNamespaces {
   readonly uts?: 'host';
   /** The machine's on cgroup v1, its own on v2, unless told. */
   readonly cgroup?: 'host' | 'private';
+  /** Always the machine's; told only to be shown again. */
+  readonly user?: 'host';
 }
 
 export type NamespaceOf = 'host' | { readonly container: string };
@@ -255,6 +257,8 @@ export interface Resolution {
 
 /** When the recorded output is cut: a file that grew to `maxSizeBytes` is put aside, and of `maxFiles` files the oldest goes. */
 export interface LogLimits {
+  /** Nothing is recorded: what nobody is attached to is lost. */
+  readonly isOff?: boolean;
   readonly maxSizeBytes?: number;
   /** Default 1. */
   readonly maxFiles?: number;
@@ -389,6 +393,13 @@ export interface Container {
   readonly publishedPorts: readonly PublishedPort[];
   /** Requests the machine could not grant in full, e.g. a clamped rlimit. */
   readonly warnings: readonly string[];
+  /** Where its files are on this machine: the recorded output, in CRI's form, and what it finds in /etc while it runs. */
+  readonly files: {
+    readonly log: string;
+    readonly hosts: string;
+    readonly hostname: string;
+    readonly resolvConf: string;
+  };
 }
 
 /** A mount as it was made: every volume has its name and place. */

@@ -230,6 +230,7 @@ function view({ id, create, state }: FakeContainer): Container {
     exposedPorts: [],
     publishedPorts: [],
     warnings: [],
+    files: { log: '', hosts: '', hostname: '', resolvConf: '' },
   };
 }
 

@@ -42,7 +42,7 @@ test('a process gets the image joined with the request', async () => {
     hostname: 'inside',
   });
   assert.deepEqual(stdout.split('\n'), [
-    'uid=1000(web) gid=1000(web) groups=50(staff)',
+    'uid=1000(web) gid=1000(web) groups=50(staff),1000(web)',
     '/made/on/start',
     '/home/web 1 2 inside',
     'inside',

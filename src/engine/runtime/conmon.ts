@@ -27,7 +27,8 @@ export interface MonitorCreate {
   /** Gets conmon's sockets, in the end `exit`, and `oom` when it ran out of memory. */
   readonly bundle: string;
   readonly monitorPidFile: string;
-  readonly log: string;
+  /** Undefined: the output is not recorded. */
+  readonly log: string | undefined;
   readonly isTty: boolean;
   readonly isStdinOpen: boolean;
   /** Input stays open when the first client that writes to it leaves. */
@@ -45,7 +46,7 @@ export async function createMonitored(settings: MonitorSettings, request: Monito
     `--exit-dir=${request.bundle}`,
     `--conmon-pidfile=${request.monitorPidFile}`,
     '--container-pidfile=pid',
-    `--log-path=k8s-file:${request.log}`,
+    request.log === undefined ? '--log-path=off:' : `--log-path=k8s-file:${request.log}`,
     '--no-sync-log',
     ...(request.isTty ? ['--terminal'] : []),
     ...(request.isStdinOpen ? ['--stdin'] : []),

@@ -170,7 +170,8 @@ export class Instance {
     const { id, name, create, imageId, process, createdAt, warnings } = this.#record;
     const { restartCount, address } = this.#state;
     const mounts = this.#record.mounts.map((mount) => this.#viewMount(mount));
-    const made = { id, name, create, imageId, process, mounts, createdAt, warnings };
+    const files = { log: this.folder.log, ...this.folder.files };
+    const made = { id, name, create, imageId, process, mounts, createdAt, warnings, files };
     const shown = { ...made, restartCount, state: this.#viewState(), ...this.#viewNetwork() };
     return address ? { ...shown, address } : shown;
   }

@@ -154,7 +154,7 @@ function monitorRequest({ id, record, folder }: Instance) {
     name: record.name,
     bundle: folder.bundle,
     monitorPidFile: monitorPidFile(folder),
-    log: folder.log,
+    log: record.create.log?.isOff ? undefined : folder.log,
     isTty,
     isStdinOpen,
     isStdinKept: isStdinOpen && !isStdinOnce,

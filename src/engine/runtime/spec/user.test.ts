@@ -9,23 +9,23 @@ const accounts = {
 const resolve = (user: string) => resolveUser(user, accounts);
 
 test('nobody in particular is root', () => {
-  assert.deepEqual(resolve(''), { uid: 0, gid: 0, additionalGids: [], home: '/root' });
+  assert.deepEqual(resolve(''), { uid: 0, gid: 0, additionalGids: [0], home: '/root' });
 });
 
 test('a name brings its group, its home and the groups that list it', () => {
-  const expected = { uid: 1000, gid: 1000, additionalGids: [50, 60], home: '/home/web' };
+  const expected = { uid: 1000, gid: 1000, additionalGids: [1000, 50, 60], home: '/home/web' };
   assert.deepEqual(resolve('web'), expected);
   assert.deepEqual(resolve('1000'), expected);
 });
 
 test('a group given stands alone', () => {
-  assert.deepEqual(resolve('web:staff'), { uid: 1000, gid: 50, additionalGids: [], home: '/home/web' });
-  assert.deepEqual(resolve('7:8'), { uid: 7, gid: 8, additionalGids: [], home: '/' });
+  assert.deepEqual(resolve('web:staff'), { uid: 1000, gid: 50, additionalGids: [50], home: '/home/web' });
+  assert.deepEqual(resolve('7:8'), { uid: 7, gid: 8, additionalGids: [8], home: '/' });
   assert.equal(resolve(':staff').gid, 50);
 });
 
 test('numbers need no entry, names do', () => {
-  assert.deepEqual(resolve('4242'), { uid: 4242, gid: 0, additionalGids: [], home: '/' });
+  assert.deepEqual(resolve('4242'), { uid: 4242, gid: 0, additionalGids: [0], home: '/' });
   assert.throws(() => resolve('ghost'), /unable to find user ghost: no matching entries in passwd file/);
   assert.throws(() => resolve('web:ghosts'), /unable to find group ghosts: no matching entries in group file/);
   assert.throws(() => resolve('4294967295'), /must be in range/);
@@ -33,5 +33,5 @@ test('numbers need no entry, names do', () => {
 
 test('an image without account files has root and numbers', () => {
   const none = { passwd: '', group: '' };
-  assert.deepEqual(resolveUser('0:0', none), { uid: 0, gid: 0, additionalGids: [], home: '/' });
+  assert.deepEqual(resolveUser('0:0', none), { uid: 0, gid: 0, additionalGids: [0], home: '/' });
 });

@@ -43,9 +43,8 @@ export function resolveUser(user: string, accounts: Accounts, furtherGroups: rea
   return {
     uid: entry?.uid ?? uid!,
     gid,
-    additionalGids: [...new Set([...supplementary.map((group) => group.gid), ...further])].filter(
-      (each) => each !== gid,
-    ),
+    // The primary one among them: left out, a process could put it off, and with it what the group is denied (CVE-2022-36109).
+    additionalGids: [...new Set([gid, ...supplementary.map((group) => group.gid), ...further])],
     home: entry?.home || '/',
   };
 }
