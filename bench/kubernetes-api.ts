@@ -3,6 +3,7 @@
  *   node bench/kubernetes-api.ts [directory]      (a directory on the disk to measure; nothing else busy on the machine)
  * HTTPS is measured over kept connections from the same process, so both ends share the two cores.
  */
+import { fork } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { Agent, request } from 'node:https';
 import { cpus, tmpdir } from 'node:os';
@@ -19,6 +20,7 @@ import {
   resources,
   type types,
 } from '#kubernetes';
+import type { WatchOrder } from './watchers.ts';
 
 const { configMaps, pods } = resources;
 const WATCHERS = 1000;
@@ -114,46 +116,37 @@ async function measureFanOut(): Promise<void> {
   await measureStreams();
 }
 
-/** The same over connections of their own. */
+/** The same over connections of their own, to another process, at several numbers of them. */
 async function measureStreams(): Promise<void> {
-  const stop = new AbortController();
-  let missing = 0;
-  let told = () => {};
-  const open = () =>
-    new Promise<void>((resolve, reject) => {
-      const path =
-        '/api/v1/namespaces/default/configmaps?watch=true&resourceVersion=0&fieldSelector=metadata.name%3Dstream';
-      request(
-        { host: '127.0.0.1', port: cluster.port, path, agent: false, ...tls(), signal: stop.signal },
-        (response) => {
-          response.on('data', () => --missing === 0 && told());
-          response.on('error', () => undefined);
-          resolve();
-        },
-      )
-        .on('error', (error) => (stop.signal.aborted ? undefined : reject(error)))
-        .end();
-    });
-  for (let opened = 0; opened < WATCHERS; opened += 50) await Promise.all(Array.from({ length: 50 }, open));
   await client.create(configMaps, configMap('stream'));
-  const samples: number[] = [];
-  await turn();
-  for (let round = 0; round < 20; round++) {
-    missing = WATCHERS;
-    const all = new Promise<void>((resolve) => (told = resolve));
-    const started = performance.now();
-    await client.patch(
-      configMaps,
-      { namespace: 'default', name: 'stream' },
-      { kind: 'merge', body: { data: { round: String(round) } } },
-    );
-    await all;
-    samples.push(performance.now() - started);
+  for (const count of [100, 300, WATCHERS]) {
+    const watchers = fork(new URL('watchers.ts', import.meta.url));
+    const said = (what: string) =>
+      new Promise<void>((resolve) => {
+        const listen = (message: unknown) => {
+          if (message !== what) return;
+          watchers.off('message', listen);
+          resolve();
+        };
+        watchers.on('message', listen);
+      });
+    const path =
+      '/api/v1/namespaces/default/configmaps?watch=true&resourceVersion=0&fieldSelector=metadata.name%3Dstream';
+    const opened = said('open');
+    watchers.send({ port: cluster.port, path, count, ...tls() } satisfies WatchOrder);
+    await opened;
+    const samples: number[] = [];
+    for (let round = 0; round < 21; round++) {
+      const all = said('all');
+      const started = performance.now();
+      const body = { data: { round: `${count} ${round}` } };
+      await client.patch(configMaps, { namespace: 'default', name: 'stream' }, { kind: 'merge', body });
+      await all;
+      samples.push(performance.now() - started);
+    }
+    watchers.kill();
+    report(`the same by ${count} TLS connections of another process, p50`, quantile(samples, 0.5), { unit: 'ms' });
   }
-  stop.abort();
-  report(`the same over ${WATCHERS} TLS connections, p50, both ends in this process`, quantile(samples, 0.5), {
-    unit: 'ms',
-  });
 }
 
 async function measureLists(): Promise<void> {
