@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { events, leases, nodes, pods } from '../resources.ts';
+import { events, leases, nodes, pods, runtimeClasses } from '../resources.ts';
 import { FakeNode, image, node } from './fakes/node.ts';
 
 const isRunning = ({ phase }: { readonly phase?: string }) => phase === 'Running';
@@ -207,6 +207,22 @@ test('an image that cannot be had is asked for again', async () => {
   machine.engine.failures.clear();
   machine.clock.advance(5_000);
   await machine.until(isRunning);
+});
+
+test('a runtime that is not here is said to be missing, and the one that is runs', async () => {
+  await using machine = new FakeNode();
+  for (const handler of ['runc', 'kata'])
+    await machine.client.create(runtimeClasses, { metadata: { name: `by-${handler}` }, handler });
+  await machine.start();
+  await machine.run({ runtimeClassName: 'by-runc' });
+  await machine.until(isRunning);
+  await machine.run({ runtimeClassName: 'by-kata' }, { name: 'q' });
+  await machine.untilTrue('told', () =>
+    machine.client
+      .all(events)
+      .some(({ message }) => message === 'Failed to create pod sandbox: no runtime for "kata" is configured'),
+  );
+  assert.equal(machine.pod('q')!.status?.phase, 'Pending');
 });
 
 test('a node refuses what it has no room for', async () => {

@@ -230,6 +230,7 @@ export class Kubelet {
     const refusal = rejection(pod, {
       others,
       allocatable: context.allocatable,
+      extended: this.#self?.get(nodeName)?.status?.allocatable,
       labels: { ...labelsOf(nodeName, labels), ...this.#self?.get(nodeName)?.metadata?.labels },
       maxPods,
     });

@@ -26,7 +26,10 @@ export interface NodeFacts {
 /** What a node says of itself, over the status it has: conditions of others are kept, and a transition's time changes only with its condition. */
 export function nodeStatus(before: NodeStatus | undefined, facts: NodeFacts): NodeStatus {
   const { node, allocatable } = facts;
+  // What others advertise on the node, as by `kubectl patch --subresource=status`: "Extended resources", Kubernetes documentation.
+  const extended = Object.fromEntries(Object.entries(before?.capacity ?? {}).filter(([name]) => name.includes('/')));
   const amounts = (memoryBytes: number) => ({
+    ...extended,
     cpu: node.cpuMillis % 1000 === 0 ? String(node.cpuMillis / 1000) : `${node.cpuMillis}m`,
     'ephemeral-storage': `${Math.floor(allocatable.ephemeralStorageBytes / bytesPerKib)}Ki`,
     memory: `${Math.floor(memoryBytes / bytesPerKib)}Ki`,
@@ -40,7 +43,7 @@ export function nodeStatus(before: NodeStatus | undefined, facts: NodeFacts): No
     allocatable: amounts(allocatable.memoryBytes),
     conditions: [...others, ...mine],
     addresses: addresses(facts),
-    daemonEndpoints: { kubeletEndpoint: { port: 10250 } as never },
+    daemonEndpoints: { kubeletEndpoint: { Port: 10250 } },
     nodeInfo: nodeInfo(facts),
     images: facts.images
       .toSorted((a, b) => b.sizeBytes - a.sizeBytes)

@@ -18,10 +18,18 @@ test('a pod is refused what the node does not have', () => {
   assert.equal(reason(asking({ cpu: '600m' }), [asking({ cpu: '600m' })]), 'OutOfcpu');
   assert.equal(reason(asking({ memory: '2Gi' })), 'OutOfmemory');
   assert.equal(reason(pod({}), [pod({}), pod({})]), 'OutOfpods');
-  assert.equal(reason(asking({ 'nvidia.com/gpu': '1' })), 'OutOfnvidia.com/gpu');
   assert.equal(reason(pod({ nodeSelector: { zone: 'b' } })), 'NodeAffinity');
   assert.equal(
     reason(pod({ securityContext: { sysctls: [{ name: 'kernel.msgmax', value: '1' }] } })),
     'SysctlForbidden',
   );
+});
+
+test('of an extended resource the node gives what it has, and what it does not know it leaves to the scheduler', () => {
+  const one = asking({ 'example.com/thing': '1' });
+  const extended = { 'example.com/thing': '2', cpu: '1' };
+  const refused = (others: readonly types.Pod[]) => rejection(one, { ...node, maxPods: 9, extended, others })?.reason;
+  assert.equal(refused([one]), undefined);
+  assert.equal(refused([one, one]), 'OutOfexample.com/thing');
+  assert.equal(reason(one), undefined);
 });

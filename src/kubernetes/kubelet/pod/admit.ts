@@ -1,4 +1,4 @@
-import { milliValue, quantityValue } from '../../quantity.ts';
+import { quantityValue } from '../../quantity.ts';
 import type * as types from '../../types.ts';
 import { forbiddenSysctl } from '../container/security.ts';
 import type { Allocatable } from '../container/resource-field.ts';
@@ -10,12 +10,15 @@ export function rejection(
   {
     others,
     allocatable,
+    extended = {},
     labels,
     maxPods,
   }: {
     /** Pods of the node that its room is held for. */
     readonly others: readonly types.Pod[];
     readonly allocatable: Allocatable;
+    /** What the node's object says there is of extended resources, and of others. */
+    readonly extended?: { readonly [name: string]: string } | undefined;
     readonly labels: { readonly [name: string]: string };
     readonly maxPods: number;
   },
@@ -35,8 +38,28 @@ export function rejection(
   const memory = sum(({ memoryRequestBytes }) => memoryRequestBytes);
   if (asked.memoryRequestBytes > 0 && asked.memoryRequestBytes + memory > allocatable.memoryBytes)
     return outOf('memory', { requested: asked.memoryRequestBytes, used: memory, capacity: allocatable.memoryBytes });
-  const unknown = unknownResource(pod);
-  return unknown === undefined ? undefined : outOf(unknown.name, { requested: unknown.amount, used: 0, capacity: 0 });
+  return lackOfExtended(pod, { others, extended });
+}
+
+/** Extended resources that the node has none of belong to the cluster, and are the scheduler's alone: upstream's "removeMissingExtendedResources", `pkg/kubelet/lifecycle/predicate.go`. */
+function lackOfExtended(
+  pod: types.Pod,
+  { others, extended }: { others: readonly types.Pod[]; extended: { readonly [name: string]: string } },
+) {
+  for (const [name, text] of Object.entries(extended)) {
+    const requested = name.includes('/') ? extendedRequest(pod, name) : 0;
+    if (requested === 0) continue;
+    const capacity = quantityValue(text);
+    const used = others.reduce((sum, other) => sum + extendedRequest(other, name), 0);
+    if (requested + used > capacity) return outOf(name, { requested, used, capacity });
+  }
+  return undefined;
+}
+
+function extendedRequest({ spec }: types.Pod, name: string): number {
+  const of = ({ resources }: types.Container) => quantityValue(resources?.requests?.[name] ?? '0');
+  const mains = (spec?.containers ?? []).reduce((sum, container) => sum + of(container), 0);
+  return Math.max(mains, ...(spec?.initContainers ?? []).map(of));
 }
 
 function outOf(
@@ -47,12 +70,4 @@ function outOf(
     reason: `OutOf${resource}`,
     message: `Node didn't have enough resource: ${resource}, requested: ${requested}, used: ${used}, capacity: ${capacity}`,
   };
-}
-
-/** An extended resource that a container wants and no node of ours has. */
-function unknownResource({ spec }: types.Pod): { readonly name: string; readonly amount: number } | undefined {
-  for (const { resources } of spec?.containers ?? [])
-    for (const [name, amount] of Object.entries(resources?.requests ?? {}))
-      if (name.includes('/') && milliValue(amount) > 0) return { name, amount: quantityValue(amount) };
-  return undefined;
 }

@@ -1,4 +1,5 @@
 import { messageOf } from '#base';
+import { runtimeClasses } from '../../../resources.ts';
 import type { LocalPod } from '../../local.ts';
 import { podIdentity } from '../../traces.ts';
 import { podResourcesOf, qosClassOf } from '../qos.ts';
@@ -22,6 +23,7 @@ export async function prepareSandbox(run: PodRun, signal: AbortSignal): Promise<
     isHostNetwork: pod.spec?.hostNetwork ?? false,
   };
   try {
+    await requireRuntime(run, signal);
     await context.local.save(note);
     shapeCgroup(run);
     run.sandbox = note.isHostNetwork
@@ -36,6 +38,14 @@ export async function prepareSandbox(run: PodRun, signal: AbortSignal): Promise<
     run.event('Warning', 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${messageOf(error)}`);
     throw error;
   }
+}
+
+/** There is one runtime here; a RuntimeClass that names another cannot be had. In the words of CRI implementations. */
+async function requireRuntime({ context, pod }: PodRun, signal: AbortSignal): Promise<void> {
+  const name = pod.spec?.runtimeClassName;
+  if (!name) return;
+  const { handler } = await context.client.get(runtimeClasses, { name }, { signal });
+  if (handler !== 'runc') throw new Error(`no runtime for "${handler}" is configured`);
 }
 
 /** The cgroup of a pod: those that asked for nothing share one with little weight. */
