@@ -612,6 +612,65 @@ test(
     await remove(metadata.name);
   },
 );
+test(
+  '[sig-node] Pods Extended (pod generation) custom-set generation on new pods and graceful delete',
+  options,
+  async () => {
+    const { metadata } = await pods.ready(pods.pod('sleep 600', {}, {}, { generation: 100, name: 'own-generation' }));
+    assert.equal(metadata.generation, 1, 'what the client says of it is nothing');
+    const path = pods.path('pods', metadata.name);
+    await pods.api.patch(path, { metadata: { finalizers: ['e2e.example.com/held'] } });
+    const deleted = await pods.api.delete(path);
+    assert.equal(deleted.metadata.generation, 2);
+    await until(pods.api, path, ({ status }) => status.observedGeneration === 2);
+    await pods.api.patch(path, { metadata: { finalizers: null } });
+    await untilGone(pods.api, path);
+  },
+);
+test(
+  '[sig-node] Pods Extended (pod generation) issue 500 podspec updates and verify generation and observedGeneration eventually converge',
+  options,
+  async () => {
+    const { metadata } = await pods.ready(pods.pod('sleep 600'));
+    const path = pods.path('pods', metadata.name);
+    for (let update = 0; update < 500; update++)
+      await pods.api.patch(path, { spec: { activeDeadlineSeconds: 10_000 - update } });
+    const { metadata: now } = await until(pods.api, path, ({ status }) => status.observedGeneration === 501);
+    assert.equal(now.generation, 501);
+    await remove(metadata.name);
+  },
+);
+const isScheduled = ({ status }: Json): boolean =>
+  status.conditions?.some(({ type, status: is }: Json) => type === 'PodScheduled' && is === 'True');
+test(
+  '[sig-node] RuntimeClass should schedule a Pod requesting a RuntimeClass without PodOverhead',
+  options,
+  async () => {
+    const name = 'preconfigured-handler';
+    await pods.api.post('/apis/node.k8s.io/v1/runtimeclasses', { metadata: { name }, handler: 'test-handler' });
+    const { metadata } = await pods.create('pods', pods.pod('true', {}, { runtimeClassName: name }));
+    const pod = await until(pods.api, pods.path('pods', metadata.name), isScheduled);
+    assert.equal(pod.spec.overhead, undefined);
+    await remove(metadata.name);
+  },
+);
+test(
+  '[sig-node] RuntimeClass should schedule a Pod requesting a RuntimeClass and initialize its Overhead',
+  options,
+  async () => {
+    const podFixed = { cpu: '10m', memory: '1Mi' };
+    const name = 'with-overhead';
+    await pods.api.post('/apis/node.k8s.io/v1/runtimeclasses', {
+      metadata: { name },
+      handler: 'test-handler',
+      overhead: { podFixed },
+    });
+    const { metadata } = await pods.create('pods', pods.pod('true', {}, { runtimeClassName: name }));
+    const pod = await until(pods.api, pods.path('pods', metadata.name), isScheduled);
+    assert.deepEqual(pod.spec.overhead, podFixed);
+    await remove(metadata.name);
+  },
+);
 for (const title of [
   'should update the ephemeral containers in an existing pod',
   'will start an ephemeral container in an existing pod',

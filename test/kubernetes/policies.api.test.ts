@@ -48,7 +48,7 @@ async function enforce(name: string, spec: Json): Promise<void> {
     metadata: { name },
     spec: { failurePolicy: 'Fail', matchConstraints: { resourceRules }, ...spec },
   });
-  await api.post(`${policies.replace('policies', 'policybindings')}`, {
+  await api.post(policies.replace('policies', 'policybindings'), {
     metadata: { name },
     spec: {
       policyName: name,

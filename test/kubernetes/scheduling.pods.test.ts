@@ -1,11 +1,9 @@
 /** Placement, quotas of pods, tokens in pods and kubectl itself, as upstream's sig-scheduling, sig-auth and sig-cli tests use them. */
 import assert from 'node:assert/strict';
 import { createPublicKey, verify } from 'node:crypto';
-import { copyFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { type Json, until, untilGone } from './api.ts';
-import { busybox, type NodeCluster, Pods, startNodeCluster } from './with-nodes.ts';
+import { busybox, imageWith, type NodeCluster, Pods, startNodeCluster } from './with-nodes.ts';
 
 let cluster: NodeCluster;
 let pods: Pods;
@@ -133,6 +131,46 @@ for (const [title, high, isCritical] of [
     assert.equal((await running).spec.nodeName, nodes[0]);
     await remove(preemptor.metadata.name);
   });
+
+test(
+  '[sig-scheduling] SchedulerPreemption PreemptionExecutionPath runs ReplicaSets to verify preemption running path',
+  options,
+  async () => {
+    const thing = 'e2e.example.com/fakecpu';
+    const node = `/api/v1/nodes/${nodes[0]}`;
+    await pods.api.patch(`${node}/status`, { status: { capacity: { [thing]: '1000' } } });
+    await until(pods.api, node, ({ status }) => status.allocatable[thing] === '1k');
+    const sets = `/apis/apps/v1/namespaces/${pods.namespace}/replicasets`;
+    const run = async (name: string, value: number, amount: string): Promise<void> => {
+      const labels = { app: name };
+      const resources = { requests: { [thing]: amount }, limits: { [thing]: amount } };
+      const priorityClassName = await priority(`path-${name}`, value);
+      const { spec } = pods.pod('sleep 600', { resources }, { ...on(nodes[0]!), priorityClassName });
+      const template = { metadata: { labels }, spec: { ...spec, restartPolicy: 'Always' } };
+      await pods.api.post(sets, {
+        metadata: { name },
+        spec: { replicas: 1, selector: { matchLabels: labels }, template },
+      });
+    };
+    const isReady = ({ status }: Json): boolean => status.readyReplicas === 1;
+    for (const [index, amount] of ['200', '300', '450'].entries()) {
+      await run(`rs-${index + 1}`, index + 1, amount);
+      await until(pods.api, `${sets}/rs-${index + 1}`, isReady);
+    }
+    const { items: before } = await pods.api.get(`${pods.path('pods')}?labelSelector=app%3Drs-3`);
+    await run('rs-4', 4, '500');
+    await until(pods.api, `${sets}/rs-4`, isReady);
+    for (const name of ['rs-1', 'rs-2']) {
+      await until(pods.api, `${sets}/${name}`, ({ status }) => !status.readyReplicas);
+      const { items } = await pods.api.get(`${pods.path('pods')}?labelSelector=app%3D${name}`);
+      assert.ok(items.length >= 1, 'another is made in place of the one that had to leave');
+    }
+    const { items: kept } = await pods.api.get(`${pods.path('pods')}?labelSelector=app%3Drs-3`);
+    assert.equal(kept[0].metadata.uid, before[0].metadata.uid, 'what fits beside stays');
+    for (const index of [1, 2, 3, 4]) await pods.api.delete(`${sets}/rs-${index}`);
+    await pods.api.patch(`${node}/status`, { status: { capacity: { [thing]: null } } });
+  },
+);
 
 test(
   '[sig-scheduling] LimitRange should create a LimitRange with defaults and ensure pod has those defaults applied.',
@@ -300,7 +338,9 @@ test(
   '[sig-auth] ServiceAccounts ServiceAccountIssuerDiscovery should support OIDC discovery of service account issuer',
   options,
   async () => {
-    const image = await imageWithKubectl();
+    // A pod's own client of the server: linked with nothing, and it finds the cluster by the pod's account.
+    const [path = ''] = (await cluster.dabba.client('which', ['kubectl'])).stdout.split('\n');
+    const image = await imageWith(cluster.dabba, 'kubectl', { '/bin/kubectl': path });
     const volumes = [
       { name: 'token', projected: { sources: [{ serviceAccountToken: { path: 'token', audience: 'oidc-test' } }] } },
     ];
@@ -320,15 +360,6 @@ test(
     assert.ok(verify('sha256', signed, { key, dsaEncoding: 'ieee-p1363' }, signature!));
   },
 );
-/** A pod has no other client that speaks the server's TLS; kubectl is linked with nothing and finds the cluster by its pod's own account. */
-async function imageWithKubectl(): Promise<string> {
-  const { dabba } = cluster;
-  const [path = ''] = (await dabba.client('which', ['kubectl'])).stdout.split('\n');
-  const dockerfile = dabba.file('kubectl-image/Dockerfile', `FROM ${busybox}\nCOPY kubectl /bin/kubectl\n`);
-  copyFileSync(path, join(dockerfile, '../kubectl'));
-  await dabba.docker('build', '-q', '-t', 'kubectl:test', join(dockerfile, '..'));
-  return 'kubectl:test';
-}
 
 // kubectl
 

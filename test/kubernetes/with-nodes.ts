@@ -1,4 +1,7 @@
 /** An EKS cluster with two nodes on a daemon of the test's own, for what needs pods that run. */
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, realpathSync } from 'node:fs';
+import { join } from 'node:path';
 import { Cluster } from '../harness/cluster.ts';
 import { Dabba } from '../harness/dabba.ts';
 import { Api, type Json, PATIENCE_MS, until } from './api.ts';
@@ -50,6 +53,26 @@ export async function startNodeCluster(): Promise<NodeCluster> {
     kubectl: async (...args) => await cluster.kubectl(...args),
     [Symbol.asyncDispose]: async () => await ending.disposeAsync(),
   };
+}
+
+/** Builds an image of busybox and files of this machine; answers its name. The nodes' engine has it at once. */
+export async function imageWith(
+  dabba: Dabba,
+  name: string,
+  files: { readonly [inside: string]: string },
+): Promise<string> {
+  const lines = Object.keys(files).map((inside, index) => `COPY ${index} ${inside}`);
+  const dockerfile = dabba.file(`${name}/Dockerfile`, [`FROM ${busybox}`, ...lines, ''].join('\n'));
+  for (const [index, path] of Object.values(files).entries()) copyFileSync(path, join(dockerfile, '..', String(index)));
+  await dabba.docker('build', '-q', '-t', `${name}:test`, join(dockerfile, '..'));
+  return `${name}:test`;
+}
+
+/** An image with the Node.js that runs this test, for servers that speak what busybox does not: TLS, UDP, HTTP/2. */
+export async function imageWithNode(dabba: Dabba): Promise<string> {
+  const linked = execFileSync('ldd', [process.execPath], { encoding: 'utf8' }).matchAll(/(?:=> )?(\/\S+) \(0x/g);
+  const libraries = Array.from(linked, ([, path = '']) => [path, realpathSync(path)] as const);
+  return await imageWith(dabba, 'node', { '/bin/node': process.execPath, ...Object.fromEntries(libraries) });
 }
 
 export interface PodRun {
