@@ -1,5 +1,5 @@
 /** YAML bodies: server-side apply sends them. Read as YAML 1.1, as Kubernetes does. */
-import { isMap, isScalar, parseDocument, visit } from 'yaml';
+import { isAlias, isMap, isScalar, parseDocument, visit } from 'yaml';
 import { strictPath } from './conform.ts';
 import type { Duplicate, Parsed } from './parse-json.ts';
 
@@ -14,7 +14,18 @@ export function parseYaml(text: string): Parsed {
   });
   const [error] = document.errors;
   if (error) throw new SyntaxError(`error converting YAML to JSON: yaml: ${error.message.split('\n')[0]}`);
+  refuseOddKeys(document);
   return { value: toJson(document), ...duplicatesIn(document) };
+}
+
+/** What is no text, number or truth is no name of a member in JSON. */
+function refuseOddKeys(document: ReturnType<typeof parseDocument>): void {
+  visit(document, {
+    Pair(_, { key }) {
+      if (key === null || isScalar(key) || isAlias(key)) return;
+      throw new SyntaxError('error converting YAML to JSON: yaml: invalid map key');
+    },
+  });
 }
 
 function toJson(document: ReturnType<typeof parseDocument>): unknown {

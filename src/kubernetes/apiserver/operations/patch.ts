@@ -1,5 +1,6 @@
 import type { Patch } from '../../client/client.ts';
 import type { KubernetesObject } from '../../object.ts';
+import { isObject } from '../../schema/json.ts';
 import { StatusError } from '../../status.ts';
 import { type ApiParts, type NamedCall, schemaOf, timestamp } from '../parts.ts';
 import { type Change, namesVersion } from './update.ts';
@@ -21,9 +22,9 @@ export function changeOf(parts: ApiParts, call: NamedCall, patch: Patch, { isFor
   };
 }
 
-/** An operation of a JSON patch on the version itself. */
-function namesVersionPath(operation: object): boolean {
-  return 'path' in operation && operation.path === '/metadata/resourceVersion';
+/** An operation of a JSON patch on the version itself. What a client sent as an operation may be anything. */
+function namesVersionPath(operation: unknown): boolean {
+  return isObject(operation) && operation['path'] === '/metadata/resourceVersion';
 }
 
 function patched(
