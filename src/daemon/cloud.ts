@@ -97,6 +97,7 @@ export async function composeCloud(
     logs: logs.service,
     network: ec2.network,
     instances: ec2.instances,
+    launchTemplates: ec2.launchTemplates,
     identities,
     guestIdentities: iam.guestIdentities,
     startCluster: async (cluster, ports) => {

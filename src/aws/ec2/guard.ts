@@ -35,6 +35,7 @@ const members: { readonly [member: string]: ResourceKind } = {
   RouteTableId: 'route-table',
   AllocationId: 'elastic-ip',
   InstanceId: 'instance',
+  LaunchTemplateId: 'launch-template',
 };
 
 /** What a create action makes; permission is asked for the whole kind, since there is no id yet. */
@@ -47,6 +48,7 @@ const creations: { readonly [operation: string]: ResourceKind } = {
   CreateRouteTable: 'route-table',
   AllocateAddress: 'elastic-ip',
   RunInstances: 'instance',
+  CreateLaunchTemplate: 'launch-template',
 };
 
 interface TaggedInput {

@@ -28,6 +28,9 @@ import { instanceReconciler } from './instance-reconciler.ts';
 import { Instances } from './instances.ts';
 import { internetGatewayHandlers } from './internet-gateways.ts';
 import { mustGet } from './kinds.ts';
+import { launchTemplateHandlers } from './launch-templates/handlers.ts';
+import { launchTemplates, type LaunchTemplates } from './launch-templates/launch-templates.ts';
+import { templateCollections } from './launch-templates/records.ts';
 import { createMetadataServer, type MetadataServer } from './metadata/server.ts';
 import { networkInterfaceHandlers } from './network-interfaces.ts';
 import { routeTableHandlers } from './route-tables.ts';
@@ -46,7 +49,9 @@ export type { PlannedGroup, ServiceGroupRequest } from './group-plans.ts';
 export type { InstanceProfiles } from './instance-handlers.ts';
 export type { InstanceRecord } from './instance-records.ts';
 export type { InstanceRequest, Instances, PlannedInstance } from './instances.ts';
-export type { MetadataOptions } from './metadata/options.ts';
+export { lightImageId } from './images.ts';
+export type { LaunchTemplates } from './launch-templates/launch-templates.ts';
+export { metadataOptions, type MetadataOptions } from './metadata/options.ts';
 export type { MetadataServer } from './metadata/server.ts';
 export type { InterfaceRequest, PlannedInterface } from './interfaces.ts';
 export type { Scope } from './scope.ts';
@@ -109,6 +114,7 @@ export function createEc2(options: Ec2Options): {
   readonly definition: ServiceDefinition;
   readonly network: VpcNetwork;
   readonly instances: Instances;
+  readonly launchTemplates: LaunchTemplates;
   /** What answers at 169.254.169.254. */
   readonly metadata: MetadataServer;
   /** To be run by the one loop; each may run again at any time. */
@@ -119,6 +125,8 @@ export function createEc2(options: Ec2Options): {
   const interfaces = new Interfaces(state, uses);
   const instances = new Instances(state, interfaces);
   const network = vpcNetwork(state, interfaces, uses);
+  const collections = templateCollections(options.store);
+  const templates = launchTemplates(collections);
   const profiles = options.instanceProfiles ?? (() => undefined);
   const handlers = {
     ...vpcHandlers(state, uses),
@@ -126,12 +134,13 @@ export function createEc2(options: Ec2Options): {
     ...securityGroupHandlers(state, uses),
     ...securityGroupChangeHandlers(state, uses),
     ...networkInterfaceHandlers(state, interfaces),
-    ...instanceHandlers(state, instances, profiles),
+    ...instanceHandlers({ state, instances, profiles, templates }),
+    ...launchTemplateHandlers(state, collections),
     ...imageHandlers,
     ...internetGatewayHandlers(state, uses),
     ...routeTableHandlers(state, uses),
     ...addressHandlers(state),
-    ...tagHandlers(state, instances.records),
+    ...tagHandlers(state, { instance: instances.records, 'launch-template': collections.templates }),
     ...zoneHandlers(async (scope) => (await network.defaultVpc(scope))?.id),
   };
   const definition = defineService<typeof import('@aws-sdk/client-ec2')>({
@@ -150,7 +159,7 @@ export function createEc2(options: Ec2Options): {
     records: state.records,
     identities: options.identities ?? noSessions,
   });
-  return { definition, network, instances, metadata, reconcilers };
+  return { definition, network, instances, launchTemplates: templates, metadata, reconcilers };
 }
 
 const noSessions: Pick<Identities, 'issueRoleSession'> = {

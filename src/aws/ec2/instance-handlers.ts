@@ -12,6 +12,7 @@ import { instanceTypes } from './instance-types.ts';
 import { toInstanceStatus, toReservations, toState, toTypeInfo } from './instance-view.ts';
 import { newReservation, type InstanceRequest, type Instances } from './instances.ts';
 import { mustGet } from './kinds.ts';
+import { withTemplate, type LaunchTemplates } from './launch-templates/launch-templates.ts';
 import { metadataOptions, toMetadataOptions } from './metadata/options.ts';
 import { allIn, type Ec2State, type Scope } from './scope.ts';
 import { tagsFor } from './tags.ts';
@@ -50,7 +51,14 @@ const userRequest = (what: string) => ({
   message: `Client.UserInitiated${what}: User initiated ${what.toLowerCase()}`,
 });
 
-export function instanceHandlers(state: Ec2State, instances: Instances, profiles: InstanceProfiles) {
+export interface InstanceHandlerParts {
+  readonly state: Ec2State;
+  readonly instances: Instances;
+  readonly profiles: InstanceProfiles;
+  readonly templates: LaunchTemplates;
+}
+
+export function instanceHandlers({ state, instances, profiles, templates }: InstanceHandlerParts) {
   const { records } = instances;
 
   async function groupsIn(scope: Scope): Promise<Map<string, SecurityGroup>> {
@@ -75,7 +83,8 @@ export function instanceHandlers(state: Ec2State, instances: Instances, profiles
   }
 
   return {
-    async RunInstances(input, context) {
+    async RunInstances(asked, context) {
+      const input = await withTemplate(templates, context, asked);
       refuseUnbuilt(input);
       const known = await sameToken(instances, context, input.ClientToken);
       if (known.length) return toReservations(known, await groupsIn(context))[0]!;
@@ -192,7 +201,6 @@ function refuseUnbuilt(input: RunInstancesRequest): void {
     [
       'UserData',
       'KeyName',
-      'LaunchTemplate',
       'BlockDeviceMappings',
       'InstanceMarketOptions',
       'SecurityGroups',

@@ -12,6 +12,7 @@ export const kinds = {
   'internet-gateway': { prefix: 'igw', error: 'InvalidInternetGatewayID', noun: 'internetGateway ID' },
   'route-table': { prefix: 'rtb', error: 'InvalidRouteTableID', noun: 'routeTable ID' },
   instance: { prefix: 'i', error: 'InvalidInstanceID', noun: 'instance ID' },
+  'launch-template': { prefix: 'lt', error: 'InvalidLaunchTemplateId', noun: 'launch template ID' },
   'elastic-ip': { prefix: 'eipalloc', error: 'InvalidAllocationID', noun: 'allocation ID' },
 } as const;
 

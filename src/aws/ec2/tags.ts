@@ -46,16 +46,19 @@ function checkTags(list: readonly Tag[]): Tags {
   return tags;
 }
 
-/** Where tags are kept: with the network's records, and with instances. */
+/** Records of this service that the network has none of, and that carry tags. */
+type OtherRecords = { readonly [Kind in ResourceKind]?: unknown };
+
+/** Where tags are kept. */
 interface TaggedRecords {
   readonly records: NetworkRecords;
-  readonly instances: unknown;
+  readonly others: OtherRecords;
 }
 
 type Taggable = { readonly id: string; readonly tags: Tags };
 
 /** The collection of each kind whose records carry their own tags. */
-function collectionOf({ records, instances }: TaggedRecords, kind: ResourceKind): Collection<Taggable> | undefined {
+function collectionOf({ records, others }: TaggedRecords, kind: ResourceKind): Collection<Taggable> | undefined {
   const collections: { readonly [Kind in ResourceKind]?: unknown } = {
     vpc: records.vpcs,
     subnet: records.subnets,
@@ -64,7 +67,7 @@ function collectionOf({ records, instances }: TaggedRecords, kind: ResourceKind)
     'internet-gateway': records.internetGateways,
     'route-table': records.routeTables,
     'elastic-ip': records.elasticIps,
-    instance: instances,
+    ...others,
   };
   // Each of these records is a Taggable; only `tags` is replaced, the rest is written back as read.
   return collections[kind] as Collection<Taggable> | undefined;
@@ -141,9 +144,8 @@ async function tagRows(state: Ec2State & TaggedRecords, scope: Scope): Promise<T
   return rows.sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 
-/** `instances` holds records of this service that the network has none of. */
-export function tagHandlers(ec2: Ec2State, instances: unknown) {
-  const state = { ...ec2, instances };
+export function tagHandlers(ec2: Ec2State, others: OtherRecords) {
+  const state = { ...ec2, others };
   return {
     async CreateTags(input, context) {
       const tags = checkTags(input.Tags ?? []);

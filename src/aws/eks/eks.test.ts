@@ -80,6 +80,7 @@ describe('eks', () => {
       ...common,
       network: ec2.network,
       instances: ec2.instances,
+      launchTemplates: ec2.launchTemplates,
       startCluster: async () => await Promise.reject(new Error('not in this test')),
       dialKubelet: async () => await Promise.reject(new Error('not in this test')),
       guestIdentities: { find: async () => undefined },
@@ -216,7 +217,10 @@ describe('eks', () => {
       refused('InvalidParameterException'),
     );
     await assert.rejects(createNodegroup({ instanceTypes: ['z9.huge'] }), refused('InvalidParameterException'));
-    await assert.rejects(createNodegroup({ launchTemplate: { name: 'lt' } }), refused('UnsupportedOperation', 'lt'));
+    await assert.rejects(
+      createNodegroup({ launchTemplate: { name: 'lt' } }),
+      refused('InvalidParameterException', 'lt'),
+    );
     const { nodegroup } = await createNodegroup({
       scalingConfig: { minSize: 1, maxSize: 3, desiredSize: 2 },
       labels: { tier: 'web' },

@@ -3,7 +3,7 @@ import type { Store } from '#store';
 import type { Identities, SessionCredentials } from '../auth/index.ts';
 import type { Reconciler } from '#reconcile';
 import type { NetworkInterface } from '#network';
-import type { Instances, VpcNetwork } from '../ec2/index.ts';
+import type { Instances, LaunchTemplates, VpcNetwork } from '../ec2/index.ts';
 import type { ServiceBalancers } from '../elbv2/index.ts';
 import type { ServiceLogs } from '../logs/index.ts';
 import { defineService, type ServiceDefinition } from '../service.ts';
@@ -46,6 +46,7 @@ export interface EksOptions {
   readonly logger: Logger;
   readonly network: VpcNetwork;
   readonly instances: Instances;
+  readonly launchTemplates: LaunchTemplates;
   readonly identities: Identities;
   /** Who may sign cluster tokens that pods show. */
   readonly guestIdentities: Pick<Identities, 'find'>;

@@ -17,9 +17,6 @@ export function checkNodegroupName(name: string): void {
 
 /** Refuses what the model offers and our instances lack. */
 export function refuseUnbuiltGroups(input: Partial<CreateNodegroupRequest>): void {
-  const { launchTemplate } = input;
-  if (launchTemplate)
-    throw notSupported(`The launch template ${launchTemplate.name ?? launchTemplate.id} of a node group`);
   if (input.remoteAccess) throw notSupported('Remote access to nodes over SSH');
   if (input.warmPoolConfig?.enabled) throw notSupported('A warm pool');
   if (input.amiType && /^(WINDOWS|CUSTOM)/.test(input.amiType)) throw notSupported(`The AMI type ${input.amiType}`);

@@ -119,6 +119,7 @@ describe('eks clusters and their nodes', { timeout: 30_000 }, () => {
       ...common,
       network: ec2.network,
       instances: ec2.instances,
+      launchTemplates: ec2.launchTemplates,
       guestIdentities: { find: async () => undefined },
       identities: {
         find: async () => undefined,
@@ -219,6 +220,44 @@ describe('eks clusters and their nodes', { timeout: 30_000 }, () => {
     assert.notEqual(after!.metadata!.name, before!.metadata!.name);
     const followed = await call('DescribeUpdate', { name: 'c1', nodegroupName: 'ng', updateId: update.id });
     assert.equal(followed.update.status, 'Successful');
+  });
+
+  test('nodes are as a launch template says; a new version of it replaces them', async () => {
+    const [group] = await networkRecords(store).securityGroups.list();
+    const template = { LaunchTemplateName: 'nodes' };
+    await callEc2('CreateLaunchTemplate', {
+      ...template,
+      LaunchTemplateData: {
+        InstanceType: 't3.large',
+        SecurityGroupIds: [group!.value.id],
+        TagSpecifications: [{ ResourceType: 'instance', Tags: [{ Key: 'team', Value: 'a' }] }],
+        MetadataOptions: { HttpPutResponseHopLimit: 2 },
+      },
+    });
+    const launchTemplate = { name: 'nodes' };
+    const create = (input: object) => call('CreateNodegroup', { ...named, nodeRole: roleArn, subnets, ...input });
+    await assert.rejects(create({ launchTemplate, diskSize: 20 }), /Disk size must be specified within/);
+    await assert.rejects(create({ launchTemplate, instanceTypes: ['t3.small'] }), /instance types in both/);
+    await assert.rejects(create({ launchTemplate: { name: 'none' } }), /template name none, does not exist/);
+    const made = await createGroup({ launchTemplate, scalingConfig: { minSize: 1, maxSize: 2, desiredSize: 1 } });
+    assert.deepEqual([made.launchTemplate.version, made.instanceTypes, made.diskSize], ['1', undefined, undefined]);
+    const [first] = await living();
+    assert.equal(first.InstanceType, 't3.large');
+    assert.deepEqual(first.SecurityGroups[0].GroupId, group!.value.id);
+    assert.equal(first.MetadataOptions.HttpPutResponseHopLimit, 2);
+    assert.ok(first.Tags.some(({ Key, Value }: Answer) => Key === 'team' && Value === 'a'));
+    const userData = { UserData: Buffer.from('echo').toString('base64') };
+    await callEc2('CreateLaunchTemplateVersion', { ...template, SourceVersion: '1', LaunchTemplateData: userData });
+    const update = (version: string) =>
+      call('UpdateNodegroupVersion', { ...named, launchTemplate: { ...launchTemplate, version } });
+    await assert.rejects(update('$Latest'), /UserData of the launch template nodes/);
+    const smaller = { InstanceType: 't3.medium' };
+    await callEc2('CreateLaunchTemplateVersion', { ...template, SourceVersion: '1', LaunchTemplateData: smaller });
+    await update('3');
+    assert.equal((await groupIs('ACTIVE')).launchTemplate.version, '3');
+    const [second, ...more] = await living();
+    assert.deepEqual([second.InstanceType, more.length], ['t3.medium', 0]);
+    assert.notEqual(second.InstanceId, first.InstanceId);
   });
 
   test('a pod keeps its address as long as it lives, and a node that goes gives all of them back', async () => {

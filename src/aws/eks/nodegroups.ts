@@ -1,4 +1,9 @@
-import type { CreateNodegroupRequest, Nodegroup, UpdateNodegroupConfigRequest } from '@aws-sdk/client-eks';
+import type {
+  CreateNodegroupRequest,
+  Nodegroup,
+  UpdateNodegroupConfigRequest,
+  UpdateNodegroupVersionRequest,
+} from '@aws-sdk/client-eks';
 import type { Versioned } from '#store';
 import { findInstanceType } from '../ec2/index.ts';
 import type { CallContext, Handlers } from '../service.ts';
@@ -15,9 +20,10 @@ import {
   checkUpdateConfig,
   refuseUnbuiltGroups,
 } from './nodegroup-checks.ts';
+import { nodegroupTemplate } from './nodegroup-template.ts';
 import { pageOf } from './pages.ts';
 import { passRole } from './pass-role.ts';
-import type { ClusterRecord, NodegroupRecord } from './records.ts';
+import type { ClusterRecord, NodegroupRecord, NodegroupTemplate } from './records.ts';
 import type { EksState } from './state.ts';
 import { tagsOf } from './tags.ts';
 import { newUpdate, toUpdate, type UpdateRequest } from './updates.ts';
@@ -63,14 +69,14 @@ function toNodegroup(record: NodegroupRecord): Nodegroup {
     status: record.status,
     capacityType: record.capacityType,
     scalingConfig: { ...record.scaling },
-    instanceTypes: [...record.instanceTypes],
+    ...(record.template ? templateView(record.template) : { diskSize: record.diskSizeGiB }),
+    ...(!record.template?.instanceType && { instanceTypes: [...record.instanceTypes] }),
     subnets: [...record.subnetIds],
     amiType: record.amiType as NonNullable<Nodegroup['amiType']>, // one of `amiTypes`
     nodeRole: record.nodeRole,
     labels: { ...record.labels },
     taints: record.taints.map((taint) => ({ ...taint })),
     resources: { autoScalingGroups: [{ name: scalingGroupOf(record) }] },
-    diskSize: record.diskSizeGiB,
     health: {
       issues: record.issues.map(({ code, message, resourceIds }) => ({
         code: code as 'NodeCreationFailure', // one of the model's codes
@@ -82,6 +88,10 @@ function toNodegroup(record: NodegroupRecord): Nodegroup {
     nodeRepairConfig: { enabled: record.repairsNodes },
     tags: { ...record.tags },
   };
+}
+
+function templateView({ id, name, version }: NodegroupTemplate): Pick<Nodegroup, 'launchTemplate'> {
+  return { launchTemplate: { id, name, version: String(version) } };
 }
 
 export function nodegroupHandlers(state: EksState) {
@@ -182,17 +192,26 @@ export function nodegroupHandlers(state: EksState) {
 
     async UpdateNodegroupVersion(input, context) {
       const seen = await find(context, input);
-      if (input.launchTemplate) throw notSupported('A launch template of a node group');
       const { value: cluster } = await findCluster(state, context, input.clusterName);
       const version = checkVersion(input.version ?? cluster.version);
       checkSkew(version, cluster);
       if (minorOf(version) < minorOf(seen.value.version))
         throw invalidParameter(`Nodegroup version cannot be downgraded from ${seen.value.version} to ${version}`);
       checkRelease(version, input.releaseVersion);
+      const template = await templateChange(state, seen.value, input.launchTemplate);
+      const isNew = version !== seen.value.version || template?.version !== seen.value.template?.version;
       return await change(
         seen,
-        { version, generation: seen.value.generation + (version === seen.value.version ? 0 : 1) },
-        { type: 'VersionUpdate', params: { Version: version, ReleaseVersion: nodeReleaseOf(version) } },
+        { version, ...(template && { template }), generation: seen.value.generation + (isNew ? 1 : 0) },
+        {
+          type: 'VersionUpdate',
+          params: {
+            Version: version,
+            ReleaseVersion: nodeReleaseOf(version),
+            LaunchTemplateName: input.launchTemplate && template?.name,
+            LaunchTemplateVersion: input.launchTemplate && template?.version.toString(),
+          },
+        },
       );
     },
 
@@ -228,7 +247,11 @@ async function plan(
   const version = checkVersion(input.version ?? cluster.version);
   checkSkew(version, cluster);
   checkRelease(version, input.releaseVersion);
-  const { instanceTypes, amiType } = checkInstances(input);
+  const template = input.launchTemplate && (await nodegroupTemplate(state, scope, input.launchTemplate));
+  if (template) checkBeside(template, input);
+  const { instanceTypes, amiType } = checkInstances(
+    template?.instanceType ? { ...input, instanceTypes: [template.instanceType] } : input,
+  );
   await passRole(context, nodeRole, 'ec2.amazonaws.com');
   await checkNodeRole(state, nodeRole);
   const now = state.clock.now();
@@ -241,6 +264,7 @@ async function plan(
     version,
     generation: 1,
     nodeRole,
+    ...(template && { template }),
     subnetIds: subnets.map(({ id }) => id),
     instanceTypes,
     amiType,
@@ -255,6 +279,31 @@ async function plan(
     createdAt: now,
     modifiedAt: now,
   };
+}
+
+/** What a template says, or could say, is not said beside it. */
+function checkBeside(template: NodegroupTemplate, input: CreateNodegroupRequest): void {
+  if (input.diskSize !== undefined) throw invalidParameter('Disk size must be specified within the launch template.');
+  if (template.instanceType && input.instanceTypes?.length)
+    throw invalidParameter('You cannot specify instance types in both the launch template and the request.');
+}
+
+/** The version of the group's template that it is to go on with: what is asked for, or the one it has. */
+async function templateChange(
+  state: EksState,
+  group: NodegroupRecord,
+  asked: UpdateNodegroupVersionRequest['launchTemplate'],
+): Promise<NodegroupTemplate | undefined> {
+  const { template } = group;
+  if (!asked) return template;
+  if (!template)
+    throw invalidParameter('You cannot specify a launch template for a node group that was made without one.');
+  const next = await nodegroupTemplate(state, group, asked);
+  if (next.id !== template.id)
+    throw invalidParameter(`The node group was made with the launch template ${template.id}, and stays with it.`);
+  if ((next.instanceType === undefined) !== (template.instanceType === undefined))
+    throw invalidParameter('A new version of the launch template cannot begin or cease to specify an instance type.');
+  return next;
 }
 
 function checkCapacityType(type: CreateNodegroupRequest['capacityType']): NodegroupRecord['capacityType'] {

@@ -6,6 +6,7 @@ import type {
   UpdateParam,
   UpdateType,
 } from '@aws-sdk/client-eks';
+import type { MetadataOptions } from '../ec2/index.ts';
 import type { Tags } from '../tags.ts';
 import type { ClusterScope, Scope } from './names.ts';
 
@@ -59,6 +60,19 @@ export interface NodeTaint {
   readonly effect: TaintEffect;
 }
 
+/** What a version of a launch template says of nodes. */
+export interface NodegroupTemplate {
+  readonly id: string;
+  readonly name: string;
+  readonly version: number;
+  readonly instanceType?: string;
+  /** Empty: the cluster's own. */
+  readonly securityGroupIds: readonly string[];
+  readonly tags: Tags;
+  readonly assignsPublicIp?: boolean;
+  readonly metadataOptions: MetadataOptions;
+}
+
 export interface NodegroupRecord extends ClusterScope {
   readonly name: string;
   readonly id: string;
@@ -73,6 +87,8 @@ export interface NodegroupRecord extends ClusterScope {
   readonly generation: number;
   readonly nodeRole: string;
   readonly subnetIds: readonly string[];
+  /** The launch template its instances are made from, as of the version that is named. */
+  readonly template?: NodegroupTemplate;
   readonly instanceTypes: readonly string[];
   readonly amiType: string;
   readonly capacityType: 'ON_DEMAND' | 'SPOT';

@@ -2,7 +2,7 @@ import type { Clock, Logger, Random } from '#base';
 import { Collection, type Store } from '#store';
 import type { Identities } from '../auth/index.ts';
 import type { KubeletRecord } from '#kubernetes/kubelet';
-import type { Instances, VpcNetwork } from '../ec2/index.ts';
+import type { Instances, LaunchTemplates, VpcNetwork } from '../ec2/index.ts';
 import type {
   AccessEntryRecord,
   AddonRecord,
@@ -24,6 +24,7 @@ export interface EksState {
   readonly logger: Logger;
   readonly network: VpcNetwork;
   readonly instances: Instances;
+  readonly launchTemplates: LaunchTemplates;
   readonly identities: Identities;
   readonly clusters: Collection<ClusterRecord>;
   readonly clusterKeys: Collection<ClusterKeys>;

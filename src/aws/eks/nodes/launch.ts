@@ -1,9 +1,10 @@
 import type { NetworkInterface } from '#network';
-import { findInstanceType, maxPodsOf, privateDnsName, type MetadataOptions } from '../../ec2/index.ts';
+import { findInstanceType, maxPodsOf, privateDnsName } from '../../ec2/index.ts';
 import { idIn } from '../names.ts';
 import { nodegroupTags } from '../nodegroups.ts';
 import type { ClusterKeys, ClusterRecord, NodegroupRecord, NodeRecord } from '../records.ts';
 import type { EksState } from '../state.ts';
+import { nodeMetadataOptions } from './metadata-options.ts';
 import { kubeletRecord, type PlannedNode } from './kubelet-record.ts';
 
 /** Kubernetes' words for the effects of taints. */
@@ -12,9 +13,6 @@ const effects = {
   NO_EXECUTE: 'NoExecute',
   PREFER_NO_SCHEDULE: 'PreferNoSchedule',
 } as const;
-
-/** Pods do not see the instance under them, nor its role: Amazon EKS User Guide, "Upgrade from Amazon Linux 2 to Amazon Linux 2023". */
-const nodeMetadataOptions: MetadataOptions = { isEnabled: true, requiresToken: true, hopLimit: 1, showsTags: false };
 
 export interface LaunchRequest {
   readonly cluster: ClusterRecord;
@@ -29,16 +27,19 @@ export async function planNode(
   { cluster, keys, group, subnetId }: LaunchRequest,
 ): Promise<PlannedNode> {
   const { clock } = state;
+  const { template } = group;
   const { instance, compare, success } = await state.instances.plan({
     account: group.account,
     region: group.region,
-    instanceType: group.instanceTypes[0]!,
+    instanceType: template?.instanceType ?? group.instanceTypes[0]!,
     subnetId,
-    securityGroupIds: [cluster.securityGroupId],
-    tags: nodegroupTags(group),
+    // Groups of a template stand in place of the cluster's.
+    securityGroupIds: template?.securityGroupIds.length ? template.securityGroupIds : [cluster.securityGroupId],
+    ...(template?.assignsPublicIp !== undefined && { assignPublicIp: template.assignsPublicIp }),
+    tags: { ...template?.tags, ...nodegroupTags(group) },
     managedBy: 'eks',
     roleArn: group.nodeRole,
-    metadataOptions: nodeMetadataOptions,
+    metadataOptions: template?.metadataOptions ?? nodeMetadataOptions,
     clusterId: cluster.id,
   });
   const type = findInstanceType(instance.instanceType)!;

@@ -1,0 +1,234 @@
+import type { LaunchTemplate, LaunchTemplateVersion, RequestLaunchTemplateData } from '@aws-sdk/client-ec2';
+import type { Versioned } from '#store';
+import { AwsError } from '../../errors.ts';
+import type { CallContext, Handlers } from '../../service.ts';
+import { paginate, selectFrom } from '../describe.ts';
+import { applyFilters, type FilterFields } from '../filters.ts';
+import { allIn, keyIn, newId, type Ec2State } from '../scope.ts';
+import { tagsFor, toTags } from '../tags.ts';
+import {
+  findTemplate,
+  versionOf,
+  type LaunchTemplateRecord,
+  type TemplateCollections,
+  type TemplateVersion,
+} from './records.ts';
+
+const NAME = /^[a-zA-Z0-9().\-/_]{3,128}$/;
+/** Amazon EC2 User Guide, "Launch template restrictions". */
+const MAX_VERSIONS = 10_000;
+
+const fields: FilterFields<LaunchTemplateRecord> = {
+  'create-time': ({ createdAt }) => new Date(createdAt).toISOString(),
+  'launch-template-name': ({ name }) => name,
+};
+
+type VersionRow = TemplateVersion & { readonly id: string; readonly tags: {}; readonly template: LaunchTemplateRecord };
+
+const versionFields: FilterFields<VersionRow> = {
+  'is-default-version': ({ number, template }) => number === template.defaultVersion,
+  'image-id': ({ data }) => data.ImageId,
+  'instance-type': ({ data }) => data.InstanceType,
+  'iam-instance-profile': ({ data }) => data.IamInstanceProfile?.Arn ?? data.IamInstanceProfile?.Name,
+};
+
+function toTemplate(record: LaunchTemplateRecord): LaunchTemplate {
+  return {
+    LaunchTemplateId: record.id,
+    LaunchTemplateName: record.name,
+    CreateTime: new Date(record.createdAt),
+    CreatedBy: record.createdBy,
+    DefaultVersionNumber: record.defaultVersion,
+    LatestVersionNumber: record.latestVersion,
+    Tags: toTags(record.tags),
+  };
+}
+
+function toVersion(
+  { id, name, defaultVersion }: LaunchTemplateRecord,
+  version: TemplateVersion,
+): LaunchTemplateVersion {
+  return {
+    LaunchTemplateId: id,
+    LaunchTemplateName: name,
+    VersionNumber: version.number,
+    VersionDescription: version.description,
+    CreateTime: new Date(version.createdAt),
+    CreatedBy: version.createdBy,
+    DefaultVersion: version.number === defaultVersion,
+    LaunchTemplateData: version.data,
+  };
+}
+
+export function launchTemplateHandlers(state: Ec2State, collections: TemplateCollections) {
+  const { templates, names } = collections;
+  const { store, clock, random } = state;
+  const callerOf = ({ principal, account }: CallContext) => ('arn' in principal ? principal.arn : account);
+  const newVersion = (
+    context: CallContext,
+    number: number,
+    {
+      data,
+      description,
+    }: { readonly data: RequestLaunchTemplateData | undefined; readonly description: string | undefined },
+  ): TemplateVersion => ({
+    number,
+    ...(description && { description }),
+    createdAt: clock.now(),
+    createdBy: callerOf(context),
+    data: checkData(data),
+  });
+
+  async function change(
+    seen: Versioned<LaunchTemplateRecord>,
+    to: (record: LaunchTemplateRecord) => LaunchTemplateRecord,
+  ): Promise<LaunchTemplateRecord> {
+    return (await templates.update(seen.id, to)).value;
+  }
+
+  return {
+    async CreateLaunchTemplate(input, context) {
+      const name = input.LaunchTemplateName!;
+      if (!NAME.test(name))
+        throw new AwsError(
+          'InvalidLaunchTemplateName.MalformedException',
+          `Launch template names must be between 3 and 128 characters in length, and may contain letters, numbers, and the following characters: - ( ) . / _: ${name}`,
+        );
+      const description = input.VersionDescription;
+      const record: LaunchTemplateRecord = {
+        id: newId(random, 'lt'),
+        tenant: context.account,
+        region: context.region,
+        tags: tagsFor('launch-template', input.TagSpecifications),
+        createdAt: clock.now(),
+        createdBy: callerOf(context),
+        name,
+        defaultVersion: 1,
+        latestVersion: 1,
+        versions: [newVersion(context, 1, { data: input.LaunchTemplateData, description })],
+      };
+      const { succeeded } = await store.txn({
+        compare: [names.ifAbsent(keyIn(context, name))],
+        success: [names.put(keyIn(context, name), { id: record.id }), templates.put(keyIn(context, record.id), record)],
+      });
+      if (!succeeded)
+        throw new AwsError('InvalidLaunchTemplateName.AlreadyExistsException', 'Launch template name already in use.');
+      return { LaunchTemplate: toTemplate(record) };
+    },
+
+    async CreateLaunchTemplateVersion(input, context) {
+      const seen = await findTemplate(collections, context, input);
+      const source = input.SourceVersion === undefined ? undefined : versionOf(seen.value, input.SourceVersion);
+      const data = { ...source?.data, ...input.LaunchTemplateData };
+      const record = await change(seen, (before) => {
+        if (before.versions.length >= MAX_VERSIONS)
+          throw new AwsError('VersionLimitExceeded', `A launch template has at most ${MAX_VERSIONS} versions.`);
+        const number = before.latestVersion + 1;
+        const version = newVersion(context, number, { data, description: input.VersionDescription });
+        return { ...before, latestVersion: number, versions: [...before.versions, version] };
+      });
+      return { LaunchTemplateVersion: toVersion(record, record.versions.at(-1)!) };
+    },
+
+    async DescribeLaunchTemplates(input, context) {
+      const all = (await templates.list(allIn(context))).map(({ value }) => value);
+      const named = await Promise.all(
+        (input.LaunchTemplateNames ?? []).map(
+          async (name) => (await findTemplate(collections, context, { LaunchTemplateName: name })).value,
+        ),
+      );
+      for (const LaunchTemplateId of input.LaunchTemplateIds ?? [])
+        await findTemplate(collections, context, { LaunchTemplateId });
+      const { items, nextToken } = selectFrom(named.length ? named : all, {
+        kind: 'launch-template',
+        fields,
+        selection: {
+          ids: input.LaunchTemplateIds,
+          filters: input.Filters,
+          maxResults: input.MaxResults,
+          nextToken: input.NextToken,
+        },
+      });
+      return { LaunchTemplates: items.map(toTemplate), NextToken: nextToken };
+    },
+
+    async DescribeLaunchTemplateVersions(input, context) {
+      const { value: template } = await findTemplate(collections, context, input);
+      const wanted = input.Versions?.length
+        ? [...new Set(input.Versions.map((version) => versionOf(template, version)))]
+        : template.versions.filter(
+            ({ number }) => number >= Number(input.MinVersion ?? 1) && number <= Number(input.MaxVersion ?? Infinity),
+          );
+      // Newest first, as the service lists them.
+      const rows = wanted
+        .toSorted((a, b) => b.number - a.number)
+        .map((version) => ({ ...version, id: String(MAX_NUMBER - version.number), tags: {}, template }));
+      const selection = { maxResults: input.MaxResults, nextToken: input.NextToken };
+      const { items, nextToken } = paginate(applyFilters(rows, input.Filters, versionFields), selection);
+      return { LaunchTemplateVersions: items.map((version) => toVersion(template, version)), NextToken: nextToken };
+    },
+
+    async ModifyLaunchTemplate(input, context) {
+      const seen = await findTemplate(collections, context, input);
+      const { number } = versionOf(seen.value, input.DefaultVersion);
+      return { LaunchTemplate: toTemplate(await change(seen, (before) => ({ ...before, defaultVersion: number }))) };
+    },
+
+    async DeleteLaunchTemplate(input, context) {
+      const { id, value } = await findTemplate(collections, context, input);
+      await store.txn({ success: [templates.remove(id), names.remove(keyIn(context, value.name))] });
+      return { LaunchTemplate: toTemplate(value) };
+    },
+
+    async DeleteLaunchTemplateVersions(input, context) {
+      const seen = await findTemplate(collections, context, input);
+      const { id: LaunchTemplateId, name: LaunchTemplateName } = seen.value;
+      const named = (input.Versions ?? []).map((text) => {
+        const number = Number(text);
+        const code = whyKept(seen.value, number);
+        return { row: { LaunchTemplateId, LaunchTemplateName, VersionNumber: number }, code };
+      });
+      const gone = new Set(named.flatMap(({ row, code }) => (code ? [] : [row.VersionNumber])));
+      await change(seen, (before) => ({
+        ...before,
+        versions: before.versions.filter(({ number }) => number === before.defaultVersion || !gone.has(number)),
+      }));
+      return {
+        SuccessfullyDeletedLaunchTemplateVersions: named.flatMap(({ row, code }) => (code ? [] : [row])),
+        UnsuccessfullyDeletedLaunchTemplateVersions: named.flatMap(({ row, code }) =>
+          code ? [{ ...row, ResponseError: { Code: code, Message: refusalOf(code) } }] : [],
+        ),
+      };
+    },
+  } satisfies Handlers<typeof import('@aws-sdk/client-ec2')>;
+}
+
+/** Version numbers are below it, so that what is left of it sorts them as text, newest first. */
+const MAX_NUMBER = 10 ** 9;
+
+type Kept = 'launchTemplateVersionDoesNotExist' | 'unexpectedError';
+
+function whyKept({ versions, defaultVersion }: LaunchTemplateRecord, number: number): Kept | undefined {
+  if (!versions.some((version) => version.number === number)) return 'launchTemplateVersionDoesNotExist';
+  return number === defaultVersion ? 'unexpectedError' : undefined;
+}
+
+function refusalOf(code: Kept): string {
+  return code === 'unexpectedError' ? 'The default version cannot be deleted' : 'The version does not exist';
+}
+
+/** What is kept: anything that an answer can tell again. Whether an instance can have it is seen when one is made. */
+function checkData(data: RequestLaunchTemplateData | undefined): RequestLaunchTemplateData {
+  if (!data || !Object.values(data).some((value) => value !== undefined))
+    throw new AwsError('MissingParameter', 'The request must contain the parameter LaunchTemplateData');
+  if (data.InstanceMarketOptions)
+    throw new AwsError('UnsupportedOperation', 'InstanceMarketOptions of launch templates is not supported.', {
+      status: 501,
+    });
+  if (
+    data.UserData &&
+    Buffer.from(data.UserData, 'base64').toString('base64').replace(/=+$/, '') !== data.UserData.replace(/=+$/, '')
+  )
+    throw new AwsError('InvalidUserData.Malformed', 'Invalid BASE64 encoding of user data.');
+  return data;
+}
