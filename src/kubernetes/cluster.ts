@@ -142,6 +142,7 @@ async function runComponents(
   };
   const runs: { readonly [Name in Component]: () => Promise<void> } = {
     async controllers() {
+      const { localServicesController } = await import('./apiserver/aggregation/local-services.ts');
       const { flowControlController } = await import('./apiserver/flow/controller.ts');
       const { controllersOf, runControllers } = await import('./controllers/index.ts');
       const { accessControllers } = await import('./auth/controllers/index.ts');
@@ -156,7 +157,11 @@ async function runComponents(
       await Promise.all([
         runControllers([...controllersOf(parts, ports), ...access, ...admissionControllers(parts)], parts, signal),
         // The API server's own.
-        runControllers([flowControlController(parts)], { ...parts, clientOf: () => api.admin }, signal),
+        runControllers(
+          [flowControlController(parts), localServicesController({ ...parts, catalog: api.catalog })],
+          { ...parts, clientOf: () => api.admin },
+          signal,
+        ),
       ]);
     },
     async scheduler() {

@@ -9,7 +9,14 @@ import { after, before, test } from 'node:test';
 import type { TLSSocket } from 'node:tls';
 import { systemClock, systemRandom } from '#base';
 import { createAuthority, createServerCertificate } from '../../auth/certificates.ts';
-import { apiServices, clusterRoleBindings, configMaps, endpointSlices, services } from '../../resources.ts';
+import {
+  apiServices,
+  clusterRoleBindings,
+  configMaps,
+  customResourceDefinitions,
+  endpointSlices,
+  services,
+} from '../../resources.ts';
 import { portForwardProtocol, forwardPorts } from '../../streaming/port-forward.ts';
 import { acceptSpdy } from '../../streaming/spdy-upgrade.ts';
 import { makeTestCluster, type TestCluster } from '../../test-cluster.ts';
@@ -202,6 +209,31 @@ test('discovery tells of what others serve, in both forms', { timeout: 30_000 },
   ]);
   await cluster.client.delete(apiServices, { name: 'v1.wardle.example.com' });
   assert.equal((await cluster.call('GET', path)).code, 404);
+});
+
+test('what the cluster serves itself has services of its own', { timeout: 30_000 }, async () => {
+  await using cluster = await makeTestCluster({ components: ['controllers'] });
+  const copy = cluster.informers.of(apiServices);
+  const until = async (holds: () => boolean) => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const stop = copy.onChange(() => holds() && resolve());
+    if (holds()) resolve();
+    await promise.finally(stop);
+  };
+  const isLocal = (name: string) =>
+    copy.get(name)?.status?.conditions?.some(({ reason }) => reason === 'Local') ?? false;
+  await until(() => isLocal('v1.') && isLocal('v1.apps') && isLocal('v2.autoscaling'));
+  assert.equal(copy.get('v1.apps')!.spec!.groupPriorityMinimum, 17_800);
+  await cluster.client.delete(apiServices, { name: 'v1.apps' });
+  await until(() => isLocal('v1.apps'));
+  const versions = [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: { type: 'object' } } }];
+  await cluster.client.create(customResourceDefinitions, {
+    metadata: { name: 'foos.example.com' },
+    spec: { group: 'example.com', scope: 'Namespaced', names: { plural: 'foos', kind: 'Foo' }, versions },
+  });
+  await until(() => isLocal('v1.example.com'));
+  await cluster.client.delete(customResourceDefinitions, { name: 'foos.example.com' });
+  await until(() => copy.get('v1.example.com') === undefined);
 });
 
 test('servers find whom to believe', async () => {

@@ -78,6 +78,20 @@ test('who goes away waits no more', async () => {
   assert.equal(queues.inUse, 0, 'leaving twice is leaving once');
 });
 
+test('who takes too long goes on without seats', async () => {
+  let now = 0;
+  const slowly = { clock: { ...clock, now: () => now }, borrowable: () => 0, onLeave: () => undefined };
+  const queues = new FairQueues({ seats: 1, queuing }, slowly);
+  const slow = (await queues.enter({ flow: 'slow', seats: 1, signal })) as Leave;
+  now = 61_000;
+  const next = (await queues.enter({ flow: 'next', seats: 1, signal })) as Leave;
+  assert.equal(queues.inUse, 1);
+  slow();
+  assert.equal(queues.inUse, 1, 'what was taken is not given back twice');
+  next();
+  assert.equal(queues.inUse, 0);
+});
+
 test('a request wider than the level takes all of it', async () => {
   const queues = queuesOf({ seats: 3, queuing });
   const leave = (await queues.enter({ flow: 'a', seats: 10, signal })) as Leave;

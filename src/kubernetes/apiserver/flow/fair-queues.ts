@@ -37,6 +37,14 @@ const LEAST_MS = 1;
 /** How long a request may wait: a quarter of upstream's `--request-timeout`. */
 const LONGEST_WAIT_MS = 15_000;
 
+/** Whoever takes longer, a client that reads or sends slowly, does it without seats: upstream's `--request-timeout`. */
+const LONGEST_RUN_MS = 60_000;
+
+interface Running {
+  readonly startedAt: number;
+  readonly leave: Leave;
+}
+
 interface Waiting {
   readonly seats: number;
   readonly enter: (leave: Leave) => void;
@@ -65,6 +73,8 @@ export class FairQueues {
   /** The virtual time of what was let in last: where a queue begins that was idle. */
   #virtual = 0;
   #inUse = 0;
+  /** The oldest first. */
+  readonly #running = new Set<Running>();
 
   constructor(limits: Limits, around: Surroundings) {
     this.#around = around;
@@ -101,6 +111,7 @@ export class FairQueues {
     const { queuing, seats: all } = this.#limits;
     // A request that is wider than the level would wait for ever.
     const seats = Math.max(1, Math.min(asked.seats, all));
+    if (!this.#hasRoom(seats)) this.#reclaim();
     if (!queuing) return this.#hasRoom(seats) ? this.#begin(seats, undefined) : 'concurrency-limit';
     const queue = this.#queueOf(asked.flow, queuing.handSize);
     // What was idle begins where the others are.
@@ -141,6 +152,14 @@ export class FairQueues {
     return outcome;
   }
 
+  #reclaim(): void {
+    const now = this.#around.clock.now();
+    for (const { startedAt, leave } of this.#running) {
+      if (now - startedAt < LONGEST_RUN_MS) return;
+      leave();
+    }
+  }
+
   #remove(queue: Queue, waiting: Waiting): void {
     queue.waiting.delete(waiting);
     if (!queue.waiting.size) this.#busy.delete(queue);
@@ -167,10 +186,8 @@ export class FairQueues {
       queue.virtual += seats * EXPECTED_MS;
       queue.executing += 1;
     }
-    let isOver = false;
-    return () => {
-      if (isOver) return;
-      isOver = true;
+    const leave = () => {
+      if (!this.#running.delete(running)) return;
       this.#inUse -= seats;
       if (queue) {
         // What it took more or less than was thought; nothing is free.
@@ -180,6 +197,9 @@ export class FairQueues {
       this.dispatch();
       onLeave();
     };
+    const running = { startedAt, leave };
+    this.#running.add(running);
+    return leave;
   }
 
   /** The emptiest of the queues that the flow is dealt. */
