@@ -4,7 +4,8 @@ export interface Absence {
   readonly message: string;
 }
 
-const notManager =
+/** What Docker says of all that belongs to a cluster. */
+export const notManager =
   'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.';
 /** A cluster's objects, which clients ask after to learn whether there is one. */
 const ofSwarm = /^\/(swarm$|swarm\/(update|unlockkey|unlock)$|nodes|services|tasks|secrets|configs)/;

@@ -2,6 +2,7 @@ import { isAbsolute } from 'node:path';
 import { DabbaError } from '#base';
 import type { BuildRequest } from '#engine';
 import type { Api } from './api.ts';
+import { readRunOptions } from './build-run-options.ts';
 import { registryConfig } from './credentials.ts';
 import { parseJson, queryFlag, type Exchange } from './exchange.ts';
 import { Fields } from './fields.ts';
@@ -31,6 +32,7 @@ export function readBuildRequest(api: Api, exchange: Exchange): ReadBuildRequest
     labels: textMap(exchange, 'labels'),
     isCacheDisabled: queryFlag(exchange, 'nocache'),
     cacheSources: cacheSources(exchange),
+    runOptions: readRunOptions(exchange, api.info.cpus),
     isPulledAlways: queryFlag(exchange, 'pull'),
     isSquashed: queryFlag(exchange, 'squash'),
     credentials: registryConfig(request),
@@ -80,31 +82,13 @@ function readOutputs({ query }: Exchange): boolean {
   );
 }
 
-/** Options of the endpoint that are honoured nowhere yet, with the values that mean the default. */
-const missingOptions: { readonly [name: string]: readonly string[] } = {
-  remote: [''],
-  extrahosts: ['', '[]', 'null'],
-  memory: ['', '0'],
-  memswap: ['', '0'],
-  cpushares: ['', '0'],
-  cpuperiod: ['', '0'],
-  cpuquota: ['', '0'],
-  cpusetcpus: [''],
-  cpusetmems: [''],
-  cgroupparent: [''],
-  shmsize: ['', '0', '67108864'],
-  ulimits: ['', '[]', 'null'],
-};
-
 /** What would change the result and is not here is refused, not passed over. */
 function refuseMissing({ info }: Api, { query }: Exchange): void {
   if (query.get('version') === '2')
     throw new DabbaError('Unimplemented', 'BuildKit is not supported: set DOCKER_BUILDKIT=0, or use dabba build');
-  for (const [name, ordinary] of Object.entries(missingOptions)) {
-    const value = query.get(name) ?? '';
-    if (!ordinary.includes(value))
-      throw new DabbaError('Unimplemented', `build option ${name}=${value} is not supported yet`);
-  }
+  const remote = query.get('remote') ?? '';
+  if (remote !== '')
+    throw new DabbaError('Unimplemented', `build option remote=${remote} is not supported: send the context`);
   const platform = query.get('platform') ?? '';
   if (platform !== '' && platform !== `linux/${info.architecture}`)
     throw new DabbaError(
@@ -113,20 +97,22 @@ function refuseMissing({ info }: Api, { query }: Exchange): void {
     );
 }
 
-/** Images as the classic client names them, or as BuildKit's does (`type=registry,ref=IMAGE`). Other kinds of caches are refused. */
+/**
+ * Images as the classic client names them, or as BuildKit's does (`type=registry,ref=IMAGE`), which the classic one cuts at the commas.
+ * Other kinds of caches are refused.
+ */
 function cacheSources({ query }: Exchange): readonly string[] {
-  const list = new Fields({ cachefrom: parseJson(query.get('cachefrom') ?? '', 'cachefrom') }, 'query').texts(
-    'cachefrom',
-  );
-  return (list ?? []).map((text) => {
-    if (!text.includes('=')) return text;
-    const fields = new Map(
-      text.split(',').map((field) => [field.split('=', 1)[0], field.slice(field.indexOf('=') + 1)]),
-    );
-    const reference = fields.get('ref');
-    if (fields.get('type') === 'registry' && reference) return reference;
-    throw new DabbaError('Unimplemented', `cachefrom ${text}: only an image can be a source of the cache`);
-  });
+  const list = new Fields({ cachefrom: parseJson(query.get('cachefrom') ?? '', 'cachefrom') }).texts('cachefrom') ?? [];
+  return list
+    .flatMap((text) => text.split(','))
+    .flatMap((text) => {
+      const [name, ...value] = text.split('=');
+      if (value.length === 0) return [text];
+      if (name === 'type' && value[0] !== 'registry')
+        throw new DabbaError('Unimplemented', `cachefrom ${text}: only an image can be a source of the cache`);
+      return name === 'ref' ? [value.join('=')] : [];
+    })
+    .filter(Boolean);
 }
 
 /** A map in the query. A build argument of null takes its value from a client's environment that has none: it is as if not given. */

@@ -1,5 +1,6 @@
 import { DabbaError } from '#base';
 import type { ContainerCreate, ImageConfig } from '#engine';
+import { readUlimits } from './container-ulimits.ts';
 import { readHostOptions } from './container-host.ts';
 import { readMounts, readMountsFrom } from './container-mounts.ts';
 import { readNetworking } from './container-network.ts';
@@ -28,11 +29,7 @@ export function readCreate(body: Fields, name: string | undefined): ContainerCre
     resources: readResources(host),
     ...readHostOptions(host),
     capabilities: { add: host.texts('CapAdd') ?? [], drop: host.texts('CapDrop') ?? [] },
-    ulimits: host.objects('Ulimits').map((limit) => ({
-      name: limit.text('Name') ?? '',
-      soft: limit.number('Soft') ?? 0,
-      hard: limit.number('Hard') ?? 0,
-    })),
+    ulimits: readUlimits(host),
     ...present({
       name,
       // `[""]` is how clients say "none", as against "the image's".

@@ -1,6 +1,7 @@
 import { DabbaError } from '#base';
 import type { NetworkCreate } from '#engine';
 import type { Fields } from './fields.ts';
+import { notManager } from './absent.ts';
 import { readTraffic } from './network-options.ts';
 
 /** Reads the body of POST /networks/create. What is honoured nowhere throws `Unimplemented` with its name. */
@@ -10,6 +11,7 @@ export function readNetworkCreate(body: Fields): NetworkCreate {
   const refuse = (what: string) => {
     throw new DabbaError('Unimplemented', `network ${name}: ${what} is not supported`);
   };
+  if (!['', 'local'].includes(body.text('Scope') ?? '')) throw new DabbaError('Unavailable', notManager);
   refuseDriver(body.word('Driver') ?? 'bridge');
   if (body.flag('EnableIPv6')) refuse('IPv6 (EnableIPv6): networks here carry IPv4 alone, so it');
   for (const flag of ['Ingress', 'ConfigOnly']) if (body.flag(flag)) refuse(flag);

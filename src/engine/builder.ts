@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { Digest } from '#base';
-import type { RegistryCredentials } from './engine.ts';
+import type { ContainerCreate, RegistryCredentials } from './engine.ts';
 
 /** Builds Dockerfiles, and keeps what their steps gave for the next build. */
 export interface Builder {
@@ -36,6 +36,11 @@ export interface BuildRequest {
   /** The layers above the base become one. */
   readonly isSquashed?: boolean;
   readonly networkMode?: string;
+  /** Of the containers of RUN. They do not decide what is cached. */
+  readonly runOptions?: Pick<
+    ContainerCreate,
+    'resources' | 'ulimits' | 'sharedMemoryBytes' | 'cgroupParent' | 'resolution'
+  >;
   /** For `RUN --mount=type=secret`, by id. Kept in memory alone. */
   readonly secrets?: { readonly [id: string]: Buffer };
   /** For `RUN --mount=type=ssh`: paths of agents' sockets on this machine, by id. */

@@ -8,6 +8,7 @@ import { Dabba } from '../harness/dabba.ts';
 
 /** `dabba build` and the unmodified docker client against a daemon. */
 
+const image = 'public.ecr.aws/docker/library/busybox:latest';
 let dabba: Dabba;
 before(async () => {
   dabba = await Dabba.start();
@@ -106,4 +107,57 @@ test('docker build takes stages in turn, and its cache can be pruned', async () 
   const pruned = await dabba.docker('builder', 'prune', '-f', '--filter', 'until=1000h');
   assert.match(pruned, /Total reclaimed space: 0B/);
   assert.match(await dabba.docker('builder', 'prune', '-f'), /Deleted build cache objects/);
+});
+
+test('the containers of RUN have the limits and hosts that docker build was given', async () => {
+  const run = [
+    'grep -c 10.9.8.7 /etc/hosts',
+    'ulimit -n',
+    'df -k /dev/shm | tail -1 | awk "{print \\$2}"',
+    'cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null',
+  ];
+  const dockerfile = dabba.file('limits/Dockerfile', `FROM ${image}\nRUN ${run.join('; ')}; true\n`);
+  const options = ['--add-host', 'there:10.9.8.7', '--ulimit', 'nofile=123:456', '--shm-size', '3m', '--memory', '64m'];
+  const said = await dabba.docker('build', '--network', 'none', ...options, join(dockerfile, '..'));
+  assert.match(said, /\n1\n123\n3072\n67108864\n/);
+  const context = join(dockerfile, '..');
+  await dabba.refused('CPUs', 'docker', ['build', '--cpuset-cpus', '0-999', context]);
+});
+
+test('a machine with an empty cache builds on from the image it pulled', async () => {
+  const registry = `127.0.0.1:${dabba.port}`;
+  const name = `${registry}/000000000000/us-east-1/ci`;
+  await dabba.aws('ecr', 'create-repository', '--repository-name', 'ci');
+  const password = await dabba.aws('ecr', 'get-login-password');
+  await dabba.client('docker', ['login', '-u', 'AWS', '--password-stdin', registry], { input: password });
+  const stages = [`FROM ${image} AS base`, 'COPY kept /kept', 'RUN date +%N > /stamp', 'FROM base', 'COPY site /site'];
+  const dockerfile = dabba.file('ci/Dockerfile', [...stages, ''].join('\n'));
+  dabba.file('ci/kept', 'kept');
+  dabba.file('ci/site', 'one');
+  const context = join(dockerfile, '..');
+  await dabba.docker('build', '--network', 'none', '-t', `${name}:1`, context);
+  const stamp = await dabba.docker('run', '--rm', '--network', 'none', `${name}:1`, 'cat', '/stamp');
+  await dabba.docker('push', `${name}:1`);
+  await dabba.docker('rmi', `${name}:1`);
+  await dabba.docker('builder', 'prune', '-af');
+
+  dabba.file('ci/site', 'two');
+  await dabba.docker('pull', `${name}:1`);
+  const from = ['--cache-from', `type=registry,ref=${name}:1`, '--build-arg', 'BUILDKIT_INLINE_CACHE=1'];
+  const said = await dabba.docker('build', '--network', 'none', ...from, '-t', `${name}:2`, context);
+  assert.equal(said.match(/Using cache/g)?.length, 2, said);
+  assert.match(said, /Successfully tagged \S+:2$/);
+  assert.doesNotMatch(said, /not consumed/);
+  assert.equal(
+    await dabba.docker('run', '--rm', '--network', 'none', `${name}:2`, 'cat', '/stamp', '/site'),
+    `${stamp}\ntwo`,
+  );
+  await dabba.refused('only an image', 'docker', ['build', '--cache-from', 'type=local,src=/x', context]);
+});
+
+test('a link to a container that is not there is no reason to pull', async () => {
+  const outcome = await dabba.client('docker', ['run', '--rm', '--link', 'nobody:x', image, 'true']);
+  assert.equal(outcome.status, 125);
+  assert.match(outcome.stderr, /could not get container for nobody/);
+  assert.doesNotMatch(outcome.stderr, /Unable to find image/);
 });

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { BuildEvent, Image } from '../engine.ts';
+import { formatReference, parseReference } from '../image/reference.ts';
 import { Limiter } from '../limiter.ts';
 import type { BuildRun, BuilderShared } from './build-run.ts';
 import { BuildCache } from './cache.ts';
@@ -90,7 +91,7 @@ async function* build(
   yield {
     kind: 'result',
     imageId: image.id,
-    references: image.references.filter((_, index) => index < request.references.length),
+    references: request.references.map((text) => formatReference(parseReference(text))),
   };
 }
 

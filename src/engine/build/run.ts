@@ -96,6 +96,7 @@ export async function executeRun(build: BuildRun, state: StageState, step: RunSt
       environment: [...step.environment, ...asked.environment],
       workingDirectory: WorkingDir ?? '/',
       ...(User === undefined ? {} : { user: User }),
+      ...build.request.runOptions,
       labels: { [buildLabel]: image.id },
       network: step.network === 'bridge' ? { mode: 'bridge', network: 'bridge' } : { mode: step.network },
       mounts,

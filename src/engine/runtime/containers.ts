@@ -324,8 +324,8 @@ export class ContainerSet implements Containers, StepContainers, ImageUsers {
     const { random, clock, limits, volumes, containersDirectory, bundlesDirectory } = this.#runtime;
     const id = random.hex(64);
     const { network } = request;
-    const donor = network.mode === 'container' ? this.#get(network.container) : undefined;
-    for (const { container } of request.links ?? []) this.#get(container);
+    const donor = network.mode === 'container' ? this.#getNamed(network.container) : undefined;
+    for (const { container } of request.links ?? []) this.#getNamed(container);
     const hostname = donor?.record.hostname ?? request.hostname ?? shortId(id);
     const record = {
       id,
@@ -364,7 +364,7 @@ export class ContainerSet implements Containers, StepContainers, ImageUsers {
 
   #mountsFrom({ mountsFrom = [] }: ContainerCreate): readonly RecordedMount[] {
     return mountsFrom.flatMap(({ container, isReadOnly }) =>
-      this.#get(container).record.mounts.map((mount) =>
+      this.#getNamed(container).record.mounts.map((mount) =>
         isReadOnly && mount.kind !== 'tmpfs' ? { ...mount, isReadOnly } : mount,
       ),
     );
@@ -399,6 +399,17 @@ export class ContainerSet implements Containers, StepContainers, ImageUsers {
   #get(idOrName: string): Instance {
     const instance = this.#find(idOrName);
     if (!instance) throw new DabbaError('NotFound', `No such container: ${idOrName}`);
+    return instance;
+  }
+
+  /** Another container that a request names. `NotFound` would say of the request's image that it is not here: clients pull it then. */
+  #getNamed(idOrName: string): Instance {
+    const instance = this.#find(idOrName);
+    if (!instance)
+      throw new DabbaError(
+        'InvalidArgument',
+        `could not get container for ${idOrName}: No such container: ${idOrName}`,
+      );
     return instance;
   }
 
