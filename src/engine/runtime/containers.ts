@@ -163,7 +163,7 @@ export class ContainerSet implements Containers, StepContainers, ImageUsers {
       checkEndpoint(this.#runtime, endpoint);
       if (instance.isRunning) {
         await join(this.#runtime, instance.record, endpoint);
-        await rewriteNames(this.#runtime, instance, this.#neighbours);
+        rewriteNames(this.#runtime, instance, this.#neighbours);
       }
       await instance.moveTo([...wanted, endpoint]);
     });
@@ -183,15 +183,15 @@ export class ContainerSet implements Containers, StepContainers, ImageUsers {
       await instance.moveTo(kept);
       if (!instance.isRunning) return;
       await leave(this.#runtime, instance.record, network);
-      await rewriteNames(this.#runtime, instance, this.#neighbours);
+      rewriteNames(this.#runtime, instance, this.#neighbours);
     });
   }
 
   readonly #neighbours = { find: (idOrName: string) => this.#get(idOrName) };
 
-  async #tellLinked(started: Instance): Promise<void> {
+  #tellLinked(started: Instance): void {
     for (const instance of linkedTo(started, this.#instances.values()))
-      await rewriteNames(this.#runtime, instance, this.#neighbours);
+      rewriteNames(this.#runtime, instance, this.#neighbours);
   }
 
   #isSameNetwork(one: string, other: string): boolean {

@@ -1,4 +1,5 @@
-import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DabbaError, systemCode } from '#base';
 import { identifyProcess, type ProcessIdentity } from '#kernel';
@@ -37,8 +38,9 @@ export async function launch(
   neighbours: Pick<Neighbours, 'find'>,
 ): Promise<Launched> {
   const { folder } = instance;
-  await rm(folder.bundle, { recursive: true, force: true });
-  await mkdir(folder.bundle, { mode: 0o711 });
+  // The bundle lies in memory, where work takes less time than a turn of the thread pool.
+  rmSync(folder.bundle, { recursive: true, force: true });
+  mkdirSync(folder.bundle, { mode: 0o711 });
   await mountRoot(runtime, instance);
   const network = await prepareNetwork(runtime, instance, neighbours);
   const mounts = [...sharedMemoryMounts(instance, neighbours), ...initMounts(instance.record)];
@@ -49,7 +51,7 @@ export async function launch(
   // The container has its root in a mount namespace of its own by now. On the machine it would make every further start read a longer mount table.
   await runtime.images.snapshots.unmount(folder.merged);
   const process = identify(pid, 'container process');
-  const monitor = identify(Number(await readFile(monitorPidFile(folder), 'utf8')), 'conmon');
+  const monitor = identify(Number(readFileSync(monitorPidFile(folder), 'utf8')), 'conmon');
   instance.connectAttachments();
   const startedAt = runtime.clock.now(); // before it can end, which may be before `runc start` returns
   await runtime.runc.start(instance.id, process);
@@ -144,7 +146,7 @@ async function writeBundle(
     architecture: process.arch,
     limits: runtime.limits,
   });
-  await writeFile(join(folder.bundle, 'config.json'), writeSpec(spec), { mode: 0o600 });
+  writeFileSync(join(folder.bundle, 'config.json'), writeSpec(spec), { mode: 0o600 });
 }
 
 function monitorRequest({ id, record, folder }: Instance) {

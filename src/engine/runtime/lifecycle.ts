@@ -23,7 +23,7 @@ export interface Neighbours {
   /** Throws `NotFound`. */
   find(idOrName: string): Instance;
   /** It runs: those that name it in their files are told its address. */
-  onStarted(instance: Instance): Promise<void>;
+  onStarted(instance: Instance): void;
 }
 
 /** What happens to containers: started, ended, brought back, removed. Each change is one turn of its container, recorded before it is made. */
@@ -222,7 +222,7 @@ export class Lifecycle {
       await this.#fail(instance, cause);
     }
     instance.publish('start');
-    if (instance.state.address) await this.#neighbours.onStarted(instance);
+    if (instance.state.address) this.#neighbours.onStarted(instance);
     this.#watch(instance, instance.state.monitor!);
     this.#attend(instance);
   }

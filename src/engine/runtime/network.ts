@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { isIPv4 } from 'node:net';
 import type { Container } from '../engine.ts';
 import { join, leaveAll, publishPorts, wantedEndpoints } from './endpoints.ts';
@@ -41,16 +41,16 @@ export async function prepareNetwork(
   if (network.mode === 'bridge' && wantedEndpoints(record).length > 0)
     return await joinBridges(runtime, instance, neighbours);
   if (network.mode === 'namespace') {
-    await writeFiles(folder, record, network);
+    writeFiles(folder, record, network);
     return { namespace: { path: network.path }, files };
   }
   const donor = networkDonor(instance, neighbours);
   if (donor) return { namespace: { path: namespaceOf(donor), isOthers: true }, files: filesOf(donor, neighbours) };
   if (network.mode !== 'host') {
-    await writeFiles(folder, record, { nameservers: [], searchDomains: [], hosts: [] });
+    writeFiles(folder, record, { nameservers: [], searchDomains: [], hosts: [] });
     return { namespace: 'own', files };
   }
-  await copyHostFiles(record, folder);
+  copyHostFiles(record, folder);
   return { namespace: 'host', files };
 }
 
@@ -68,15 +68,11 @@ export async function releaseNetwork(runtime: NetworkRuntime, record: ContainerR
 }
 
 /** Writes the files that name a container's neighbours anew, for the networks it is in now. */
-export async function rewriteNames(
-  runtime: Pick<Runtime, 'networks'>,
-  instance: Instance,
-  neighbours: Finding,
-): Promise<void> {
+export function rewriteNames(runtime: Pick<Runtime, 'networks'>, instance: Instance, neighbours: Finding): void {
   const { record, folder, isRunning } = instance;
   const endpoints = runtime.networks.endpoints(record.id);
   const own = endpoints.map(({ privateIp }) => ({ address: privateIp, names: namesOf(record) }));
-  await writeFiles(folder, record, {
+  writeFiles(folder, record, {
     nameservers: endpoints.flatMap(({ nameservers }) => nameservers),
     searchDomains: endpoints.flatMap(({ searchDomains }) => searchDomains),
     hosts: [...own, ...linkedHosts(runtime, instance, neighbours, { isRunning })],
@@ -88,11 +84,11 @@ export async function rewriteNames(
 }
 
 /** In the machine's own network its names are the machine's, but for what was asked. */
-async function copyHostFiles({ hostname, create }: ContainerRecord, folder: ContainerFolder): Promise<void> {
-  const [hosts, resolvConf] = await Promise.all([readFile('/etc/hosts', 'utf8'), readFile('/etc/resolv.conf', 'utf8')]);
+function copyHostFiles({ hostname, create }: ContainerRecord, folder: ContainerFolder): void {
+  const [hosts, resolvConf] = [readFileSync('/etc/hosts', 'utf8'), readFileSync('/etc/resolv.conf', 'utf8')];
   const joined = joinResolution(create.resolution, { ...parseResolvConf(resolvConf), hosts: [] }, '127.0.0.1');
   const { nameservers, searchDomains, options } = create.resolution ?? {};
-  await writeTexts(folder, {
+  writeTexts(folder, {
     hosts: [hosts.trimEnd(), ...joined.hosts.map(hostLine), ''].join('\n'),
     resolvConf: nameservers || searchDomains || options ? resolvConfText(joined) : resolvConf,
     hostname: `${hostname}\n`,
@@ -108,7 +104,8 @@ function parseResolvConf(text: string): Pick<JoinedResolution, 'nameservers' | '
 async function joinBridges(runtime: NetworkRuntime, instance: Instance, neighbours: Finding): Promise<PreparedNetwork> {
   const { record, folder } = instance;
   for (const wanted of wantedEndpoints(record)) await join(runtime, record, wanted);
-  await Promise.all([publishPorts(runtime, record), rewriteNames(runtime, instance, neighbours)]);
+  rewriteNames(runtime, instance, neighbours);
+  await publishPorts(runtime, record);
   const endpoints = runtime.networks.endpoints(record.id);
   const { netnsPath, network, privateIp, prefixLength, gateway } =
     endpoints.find(({ isWayOut }) => isWayOut) ?? endpoints[0]!;
@@ -119,11 +116,11 @@ async function joinBridges(runtime: NetworkRuntime, instance: Instance, neighbou
   };
 }
 
-async function writeFiles(folder: ContainerFolder, record: ContainerRecord, names: NetworkNames): Promise<void> {
+function writeFiles(folder: ContainerFolder, record: ContainerRecord, names: NetworkNames): void {
   const asked = record.create.resolution;
   const { nameservers: _, ...others } = asked ?? {};
   const joined = joinResolution(names.resolvesNames ? others : asked, names, names.gateway);
-  await writeTexts(folder, {
+  writeTexts(folder, {
     hosts: hostsText(namesOf(record), joined.hosts),
     resolvConf: resolvConfText(joined),
     hostname: `${record.hostname}\n`,
@@ -135,15 +132,14 @@ function namesOf({ hostname, create }: ContainerRecord): readonly string[] {
   return create.domainname === undefined ? [hostname] : [`${hostname}.${create.domainname}`, hostname];
 }
 
-async function writeTexts(
+/** At once, not by turns of the thread pool: they lie in memory. */
+function writeTexts(
   { files }: ContainerFolder,
   texts: { readonly hosts: string; readonly resolvConf: string; readonly hostname: string },
-): Promise<void> {
-  await Promise.all([
-    writeFile(files.hosts, texts.hosts),
-    writeFile(files.resolvConf, texts.resolvConf),
-    writeFile(files.hostname, texts.hostname),
-  ]);
+): void {
+  writeFileSync(files.hosts, texts.hosts);
+  writeFileSync(files.resolvConf, texts.resolvConf);
+  writeFileSync(files.hostname, texts.hostname);
 }
 
 /** hosts(5): loopback as Docker writes it, then the container's own name and its neighbours. */

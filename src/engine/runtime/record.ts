@@ -1,4 +1,4 @@
-import { mkdir, open, readFile } from 'node:fs/promises';
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemCode, type Digest } from '#base';
 import type { ProcessIdentity } from '#kernel';
@@ -71,6 +71,8 @@ export class ContainerFolder {
   readonly path: string;
   /** All that belongs to one run: config.json for runc, conmon's sockets, and what it leaves in the end, `exit` and `oom`. */
   readonly bundle: string;
+  /** About how long `state.json` is; undefined until it is looked at. */
+  #stateBytes: number | undefined;
 
   constructor(containers: string, bundles: string, id: string) {
     this.path = join(containers, id);
@@ -110,8 +112,8 @@ export class ContainerFolder {
     await mkdir(this.path, { recursive: true, mode: 0o710 });
     await mkdir(this.merged);
     // Followers watch the log from before the first start on.
-    await (await open(this.log, 'a', 0o640)).close();
-    await (await open(this.#state, 'a', 0o600)).close();
+    await writeFile(this.log, '', { flag: 'a', mode: 0o640 });
+    await writeFile(this.#state, '', { flag: 'a', mode: 0o600 });
   }
 
   readConfig(): Promise<ContainerRecord | undefined> {
@@ -136,10 +138,23 @@ export class ContainerFolder {
    */
   async writeState(state: StateRecord): Promise<void> {
     const text = JSON.stringify(state);
-    await using file = await open(this.#state, 'a', 0o600);
-    if ((await file.stat()).size > mostStateBytes) return await replaceFile(this.#state, text);
-    await file.appendFile(`\n${text}`);
-    if (state.phase !== 'starting' && state.phase !== 'running') await file.datasync();
+    this.#stateBytes ??= await sizeOf(this.#state);
+    if (this.#stateBytes > mostStateBytes) {
+      this.#stateBytes = undefined;
+      return await replaceFile(this.#state, text);
+    }
+    const flush = state.phase !== 'starting' && state.phase !== 'running';
+    await writeFile(this.#state, `\n${text}`, { flag: 'a', mode: 0o600, flush });
+    this.#stateBytes += text.length;
+  }
+}
+
+async function sizeOf(path: string): Promise<number> {
+  try {
+    return (await stat(path)).size;
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return 0;
+    throw error;
   }
 }
 

@@ -1,9 +1,6 @@
-import { close, constants, open, readSync, rmSync } from 'node:fs';
-import { promisify } from 'node:util';
+import { closeSync, constants, openSync, readSync, rmSync } from 'node:fs';
 import { DabbaError, systemCode } from '#base';
 import { processEnded, watchDescriptor, type ProcessIdentity } from '#kernel';
-
-const [openFile, closeFile] = [promisify(open), promisify(close)];
 
 /**
  * Lets a created container's first process go on: it waits to write to the fifo `exec.fifo` in runc's record of the container, and whoever reads
@@ -13,7 +10,7 @@ const [openFile, closeFile] = [promisify(open), promisify(close)];
 export async function openStartGate(path: string, process: ProcessIdentity): Promise<boolean> {
   let gate: number;
   try {
-    gate = await openFile(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    gate = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return false;
     throw error;
@@ -29,7 +26,7 @@ export async function openStartGate(path: string, process: ProcessIdentity): Pro
   } finally {
     settled.abort();
     watch[Symbol.dispose]();
-    await closeFile(gate);
+    closeSync(gate);
   }
 }
 

@@ -1,4 +1,5 @@
-import { chmod, lstat, mkdir, readdir, rmdir, writeFile } from 'node:fs/promises';
+import { chmodSync, lstatSync, mkdirSync } from 'node:fs';
+import { mkdir, readdir, rmdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Clock, DabbaError, type Digest, type Logger, type Random, systemCode } from '#base';
 import { unmount, UnmountFlag } from '#kernel';
@@ -49,18 +50,19 @@ export class OverlaySnapshots implements Snapshots, AsyncDisposable {
   }
 
   async mount(request: MountRequest): Promise<void> {
-    await this.#mount(request, []);
+    this.#mount(request, []);
   }
 
-  async #mount({ chainId, target, writable, hasMountPoints }: MountRequest, above: readonly string[]): Promise<void> {
+  /** At once: the call that mounts holds this thread anyway, for the same file system. */
+  #mount({ chainId, target, writable, hasMountPoints }: MountRequest, above: readonly string[]): void {
     const chain = this.layers.chain(chainId);
     if (!chain) throw new DabbaError('NotFound', `layer ${chainId} or one beneath it is not here`);
     for (const path of [target, writable?.upper, writable?.work]) if (path !== undefined) checkMountable(path);
-    await mkdir(target, { recursive: true, mode: 0o755 });
-    if (await isMountPoint(target)) return;
+    mkdirSync(target, { recursive: true, mode: 0o755 });
+    if (isMountPoint(target)) return;
     if (writable) {
-      await makeDirectory(writable.upper, 0o755); // it is the root directory a container sees
-      await makeDirectory(writable.work, 0o700);
+      makeDirectory(writable.upper, 0o755); // it is the root directory a container sees
+      makeDirectory(writable.work, 0o700);
     }
     const links = [...above, ...chain.map(({ link }) => link)];
     if (hasMountPoints) links.push(this.#path('mount-points'));
@@ -86,7 +88,7 @@ export class OverlaySnapshots implements Snapshots, AsyncDisposable {
     const path = this.#path('views', this.#random.hex(16));
     if (upper !== undefined) checkMountable(upper);
     const above = upper === undefined ? [] : [upper];
-    await this.#mount({ chainId, target: path, hasMountPoints: upper !== undefined }, above);
+    this.#mount({ chainId, target: path, hasMountPoints: upper !== undefined }, above);
     return { path, [Symbol.asyncDispose]: () => this.#closeView(path) };
   }
 
@@ -96,7 +98,7 @@ export class OverlaySnapshots implements Snapshots, AsyncDisposable {
 
   async makeTemporary(): Promise<string> {
     const path = this.#path('temporary', this.#random.hex(16));
-    await makeDirectory(path, 0o755);
+    makeDirectory(path, 0o755);
     return path;
   }
 
@@ -124,21 +126,20 @@ export class OverlaySnapshots implements Snapshots, AsyncDisposable {
   }
 }
 
-async function makeDirectory(path: string, mode: number): Promise<void> {
-  if ((await mkdir(path, { recursive: true, mode })) !== undefined) await chmod(path, mode); // whatever the umask
+function makeDirectory(path: string, mode: number): void {
+  if (mkdirSync(path, { recursive: true, mode }) !== undefined) chmodSync(path, mode); // whatever the umask
 }
 
 /** What runc makes in a root file system to mount over. Beneath the image it costs nothing, and is never part of a layer. */
 async function makeMountPoints(root: string): Promise<void> {
   for (const name of ['proc', 'sys', 'dev', 'etc']) {
-    await makeDirectory(join(root, name), 0o755);
+    makeDirectory(join(root, name), 0o755);
   }
   for (const name of ['hostname', 'hosts', 'resolv.conf'])
     await writeFile(join(root, 'etc', name), '', { mode: 0o755, flag: 'a' });
 }
 
 /** True if another file system begins at `path`. */
-async function isMountPoint(path: string): Promise<boolean> {
-  const [here, above] = await Promise.all([lstat(path), lstat(dirname(path))]);
-  return here.dev !== above.dev;
+function isMountPoint(path: string): boolean {
+  return lstatSync(path).dev !== lstatSync(dirname(path)).dev;
 }
