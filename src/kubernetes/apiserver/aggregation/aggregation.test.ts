@@ -207,7 +207,15 @@ test('discovery tells of what others serve, in both forms', { timeout: 30_000 },
       ],
     },
   ]);
+  const { paths } = await json('/openapi/v3');
+  assert.match(
+    paths['apis/wardle.example.com/v1'].serverRelativeURL,
+    /^\/openapi\/v3\/apis\/wardle\.example\.com\/v1\?hash=/,
+  );
+  await cluster.call('GET', paths['apis/wardle.example.com/v1'].serverRelativeURL);
+  assert.equal(asked.at(-1)!.path, paths['apis/wardle.example.com/v1'].serverRelativeURL);
   await cluster.client.delete(apiServices, { name: 'v1.wardle.example.com' });
+  assert.equal((await json('/openapi/v3')).paths['apis/wardle.example.com/v1'], undefined);
   assert.equal((await cluster.call('GET', path)).code, 404);
 });
 

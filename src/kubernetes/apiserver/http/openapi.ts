@@ -1,4 +1,5 @@
 /** Serves the published description of what a cluster serves: `/openapi/v3`, a document for each group version below it, and `/openapi/v2`. */
+import { createHash } from 'node:crypto';
 import { parseApiVersion } from '../../object.ts';
 import type { JsonObject } from '../../schema/json.ts';
 import { isObject } from '../../schema/json.ts';
@@ -12,6 +13,7 @@ import type { ApiParts } from '../parts.ts';
 import { responseKind, verbsOf } from './discovery.ts';
 import { type Exchange, parameter } from './exchange.ts';
 import { readAccept } from './negotiate.ts';
+import { discoveredBy, passOn, remoteFor } from './pass-on.ts';
 import { notFoundPath } from './refusals.ts';
 import { sendBytes, sendObject } from './respond.ts';
 import { gitVersion } from './version.ts';
@@ -20,8 +22,12 @@ import { gitVersion } from './version.ts';
 export async function serveOpenApi(parts: ApiParts, exchange: Exchange): Promise<void> {
   const [, version, ...rest] = exchange.url.pathname.split('/').filter(Boolean);
   const published = publishedBy(parts);
-  if (version === 'v3' && rest.length === 0) return sendObject(exchange, openApiV3Index(published.hashes));
+  if (version === 'v3' && rest.length === 0)
+    return sendObject(exchange, openApiV3Index(new Map([...published.hashes, ...remoteHashes(parts)])));
   const path = rest.join('/');
+  const described = version === 'v3' ? discoveredBy(`/${path}`) : undefined;
+  const remote = described && remoteFor(parts, described);
+  if (remote) return passOn(parts, exchange, remote);
   const isKnown = version === 'v3' ? published.hashes.has(path) : version === 'v2' && rest.length === 0;
   if (!isKnown) throw notFoundPath();
   if (version === 'v3' && isStale(exchange, published.hashes.get(path)!)) return;
@@ -32,6 +38,18 @@ export async function serveOpenApi(parts: ApiParts, exchange: Exchange): Promise
     return form === 'json' ? jsonBytes(document) : Buffer.from(encodeOpenApiV2(document));
   });
   sendBytes(exchange, bytes, { contentType: form === 'json' ? 'application/json' : protobufType });
+}
+
+/** Documents that other servers have: what is heard of them changes with their resources. */
+function remoteHashes(parts: ApiParts): readonly (readonly [path: string, hash: string])[] {
+  return parts.remoteApis.groupVersions().flatMap((groupVersion) => {
+    const remote = remoteFor(parts, groupVersion);
+    if (!remote?.isAvailable) return [];
+    const hash = createHash('sha256')
+      .update(JSON.stringify([remote.spec, remote.resources]))
+      .digest('hex');
+    return [[openApiPath(groupVersion), hash.toUpperCase()] as const];
+  });
 }
 
 function jsonBytes(document: JsonObject): Buffer {
