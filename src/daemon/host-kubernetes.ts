@@ -125,6 +125,7 @@ async function makeKubernetes(
   const proxies = createMachineProxies({
     ...common,
     clusters: plane.clusters,
+    serveAt: (id, port, server) => plane.serveAt(id, port, server),
     connect: (node, ends) => connect('kube-proxy')(node, ends).informers,
   });
   return { kubelets, proxies };

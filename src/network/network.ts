@@ -30,6 +30,11 @@ export interface NetworkPlane {
   readonly clusters: ClusterNetworks;
   /** Serves TCP, mostly HTTP, inside the fabric of each VPC at a link-local address that every interface reaches, e.g. 169.254.170.2:80. Call before `start`. */
   serveLinkLocal(address: string, port: number, onServer: LinkLocalServer): void;
+  /**
+   * Serves at the own address of an attached interface, in its namespace, until disposed of. Throws `NotFound` when it is not attached here,
+   * and the system's error when something there has the port.
+   */
+  serveAt(networkInterfaceId: string, port: number, server: Server): AsyncDisposable;
   /** Lets go of sockets and watches; the kernel objects stay. */
   stop(): Promise<void>;
   /** Removes every namespace, link, route, rule and listener this plane made. */

@@ -1,6 +1,6 @@
-import type { NetworkInterface, SecurityGroup, Subnet } from '#network';
+import type { ElasticIp, NetworkInterface, SecurityGroup, Subnet } from '#network';
 import { macAddressOf } from '#network';
-import type { Compare, Operation } from '#store';
+import type { Compare, Operation, Versioned } from '#store';
 import { AwsError } from '../errors.ts';
 import { privateDnsName } from './dns-names.ts';
 import { drawPrivateAddress, drawPublicAddress } from './interface-addresses.ts';
@@ -16,6 +16,8 @@ export interface InterfaceRequest extends Scope {
   /** No group at all, where that is possible: a load balancer's. */
   readonly isUngrouped?: boolean;
   readonly assignPublicIp?: boolean;
+  /** An elastic address that is to be its public one, until it is deleted. */
+  readonly elasticIpId?: string | undefined;
   readonly description: string;
   readonly managedBy?: string;
   readonly privateIp?: string | undefined;
@@ -71,7 +73,8 @@ export class Interfaces {
         'InvalidParameterValue',
         `invalid value for parameter address: Address ${request.privateIp} does not fall within the subnet's address range or is reserved`,
       );
-    const publicIp = request.assignPublicIp ? await this.#drawPublic() : undefined;
+    const elastic = request.elasticIpId === undefined ? undefined : await this.#elastic(request, request.elasticIpId);
+    const publicIp = elastic?.value.ip ?? (request.assignPublicIp ? await this.#drawPublic() : undefined);
     const networkInterface: NetworkInterface = {
       id,
       tenant: request.account,
@@ -87,13 +90,14 @@ export class Interfaces {
       securityGroupIds: groups.map((group) => group.id),
       sourceDestCheck: true,
       ...(publicIp ? { publicIp, publicIpAssociationId: newId(random, 'eipassoc') } : {}),
+      ...(elastic ? { publicIpAllocationId: elastic.value.id } : {}),
       ...(request.managedBy ? { managedBy: request.managedBy } : {}),
       ...(request.nodeId ? { attachment: this.#attachment(request.nodeId) } : {}),
       ...(request.cluster
         ? { cluster: { id: request.cluster.id, node: nodeNameOf(request, request.cluster, privateIp) } }
         : {}),
     };
-    return { networkInterface, ...this.#writes(networkInterface) };
+    return { networkInterface, ...this.#writes(networkInterface, elastic) };
   }
 
   /** Makes an interface. Throws as `plan` does. */
@@ -172,9 +176,24 @@ export class Interfaces {
     return groups.map(({ value }) => value);
   }
 
-  #writes(networkInterface: NetworkInterface): Omit<PlannedInterface, 'networkInterface'> {
+  /** One that is free, as it is now. */
+  async #elastic(scope: Scope, id: string): Promise<Versioned<ElasticIp>> {
+    const seen = await mustGet(this.#state.records.elasticIps, scope, 'elastic-ip', id);
+    if (seen.value.associationId)
+      throw new AwsError(
+        'Resource.AlreadyAssociated',
+        `resource ${id} is already associated with associate-id ${seen.value.associationId}`,
+      );
+    return seen;
+  }
+
+  #writes(
+    networkInterface: NetworkInterface,
+    elastic: Versioned<ElasticIp> | undefined,
+  ): Omit<PlannedInterface, 'networkInterface'> {
     const { records } = this.#state;
-    const { id, tenant, region, vpcId, subnetId, privateIp, publicIp, securityGroupIds } = networkInterface;
+    const { id, tenant, region, vpcId, subnetId, privateIp, securityGroupIds } = networkInterface;
+    const publicIp = elastic ? undefined : networkInterface.publicIp;
     const scope = { account: tenant, region };
     const addressKey = `${tenant}/${vpcId}/${privateIp}`;
     return {
@@ -183,16 +202,26 @@ export class Interfaces {
         ...securityGroupIds.map((groupId) => records.securityGroups.ifPresent(keyIn(scope, groupId))),
         records.privateAddresses.ifAbsent(addressKey),
         ...(publicIp ? [records.publicAddresses.ifAbsent(publicIp)] : []),
+        ...(elastic ? [records.elasticIps.ifUnchanged(elastic)] : []),
       ],
       success: [
         records.networkInterfaces.put(keyIn(scope, id), networkInterface),
         records.privateAddresses.put(addressKey, { networkInterfaceId: id }),
         ...(publicIp ? [records.publicAddresses.put(publicIp, { tenant, holder: id })] : []),
+        ...(elastic ? [records.elasticIps.put(elastic.id, associated(elastic.value, networkInterface))] : []),
         this.#uses.touch(scope, subnetId),
         ...securityGroupIds.map((groupId) => this.#uses.touch(scope, groupId)),
       ],
     };
   }
+}
+
+function associated(elastic: ElasticIp, { id, publicIpAssociationId }: NetworkInterface): ElasticIp {
+  return {
+    ...elastic,
+    networkInterfaceId: id,
+    ...(publicIpAssociationId && { associationId: publicIpAssociationId }),
+  };
 }
 
 function nodeNameOf(

@@ -241,10 +241,10 @@ describe('network load balancers', () => {
       ...scope,
       name: 'k8s0123456789abcdef',
       scheme: 'internet-facing' as const,
-      subnetIds: subnets.map(({ id }) => id),
+      subnets: subnets.map(({ id }) => ({ subnetId: id })),
       securityGroupIds: [(await networkRecords(store).securityGroups.list())[0]!.value.id],
       tags: { 'kubernetes.io/service-name': 'default/web' },
-      ports: [{ protocol: 'TCP' as const, port: 80, targets: [{ address: addressIn(subnets[0]!), port: 8080 }] }],
+      ports: [{ protocol: 'TCP' as const, port: 80, targets: [{ id: addressIn(subnets[0]!), port: 8080 }] }],
     };
     const { hostname, addresses } = await elbv2.balancers.ensure(wanted);
     assert.match(hostname, /^k8s0123456789abcdef-/);
@@ -259,6 +259,11 @@ describe('network load balancers', () => {
     );
     await elbv2.balancers.ensure({ ...wanted, ports: [other] });
     assert.equal((await published()).groups.length, 1);
+    await elbv2.balancers.ensure({ ...wanted, scheme: 'internal' });
+    assert.deepEqual(
+      (await published()).balancers[0]!.zones.map(({ publicIp }) => publicIp),
+      subnets.map(() => undefined),
+    );
     await elbv2.balancers.delete(scope, wanted.name);
     await elbv2.balancers.delete(scope, wanted.name);
     assert.deepEqual(await published(), { balancers: [], groups: [] });

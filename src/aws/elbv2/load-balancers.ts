@@ -22,10 +22,18 @@ import { balancerView } from './view.ts';
 
 const ATTEMPTS = 16;
 
+/** Where a load balancer is in a zone, and by which addresses, if it matters. */
+export interface SubnetWish {
+  readonly subnetId: string;
+  readonly privateIp?: string | undefined;
+  /** Of an elastic address. */
+  readonly allocationId?: string | undefined;
+}
+
 export interface NewBalancer {
   readonly name: string;
   readonly scheme: BalancerRecord['scheme'];
-  readonly subnets: readonly { readonly subnetId: string; readonly privateIp?: string | undefined }[];
+  readonly subnets: readonly SubnetWish[];
   readonly securityGroupIds: readonly string[];
   readonly tags: BalancerRecord['tags'];
 }
@@ -99,12 +107,18 @@ function sameOrThrow(existing: BalancerRecord, request: NewBalancer): BalancerRe
     existing.scheme === request.scheme &&
     subnets(existing.zones.map(({ subnetId }) => subnetId)) ===
       subnets(request.subnets.map(({ subnetId }) => subnetId)) &&
-    subnets(existing.securityGroupIds) === subnets(request.securityGroupIds);
+    subnets(existing.securityGroupIds) === subnets(request.securityGroupIds) &&
+    request.subnets.every((wish) => isAsWished(existing.zones, wish));
   if (isSame) return existing;
   throw new AwsError(
     'DuplicateLoadBalancerNameException',
     `A load balancer with the same name '${request.name}' exists, but with different settings`,
   );
+}
+
+function isAsWished(zones: readonly ZoneRecord[], { subnetId, privateIp, allocationId }: SubnetWish): boolean {
+  const zone = zones.find((each) => each.subnetId === subnetId);
+  return zone?.allocationId === allocationId && (privateIp === undefined || zone?.privateIp === privateIp);
 }
 
 async function checkSubnets(state: Elbv2State, scope: Scope, { subnets }: NewBalancer) {
@@ -140,7 +154,7 @@ async function planZones(
   readonly success: readonly Operation[];
 }> {
   const plans = await Promise.all(
-    subnets.map(({ subnetId, privateIp }) =>
+    subnets.map(({ subnetId, privateIp, allocationId }) =>
       network.planInterface({
         account: scope.account,
         region: scope.region,
@@ -151,16 +165,18 @@ async function planZones(
         description: `ELB net/${name}/${hash}`,
         managedBy: 'amazon-elb',
         privateIp,
+        elasticIpId: allocationId,
       }),
     ),
   );
   return {
-    zones: plans.map(({ networkInterface: { zone, subnetId, id, privateIp, publicIp } }) => ({
+    zones: plans.map(({ networkInterface: { zone, subnetId, id, privateIp, publicIp, publicIpAllocationId } }) => ({
       zone,
       subnetId,
       networkInterfaceId: id,
       privateIp,
       ...(publicIp ? { publicIp } : {}),
+      ...(publicIpAllocationId ? { allocationId: publicIpAllocationId } : {}),
     })),
     compare: plans.flatMap(({ compare }) => compare),
     success: onceEach(plans.flatMap(({ success }) => success)),
@@ -273,13 +289,24 @@ export function loadBalancerHandlers(state: Elbv2State) {
   } satisfies Handlers<typeof import('@aws-sdk/client-elastic-load-balancing-v2')>;
 }
 
-function subnetsOf({ Subnets: subnets = [], SubnetMappings: mappings = [] }: CreateLoadBalancerInput) {
+function subnetsOf({
+  Subnets: subnets = [],
+  SubnetMappings: mappings = [],
+  Scheme: scheme,
+}: CreateLoadBalancerInput): readonly SubnetWish[] {
   if (subnets.length > 0 && mappings.length > 0)
     throw validationError('You must specify either subnets or subnet mappings, not both');
-  for (const { AllocationId, IPv6Address } of mappings)
-    if (AllocationId || IPv6Address) throw notBuilt('Load balancers with elastic or IPv6 addresses of their own');
+  for (const { AllocationId, IPv6Address } of mappings) {
+    if (IPv6Address) throw notBuilt('Load balancers with IPv6 addresses of their own');
+    if (AllocationId && scheme === 'internal')
+      throw validationError('Elastic IP addresses cannot be specified for an internal load balancer');
+  }
   return [
     ...subnets.map((subnetId) => ({ subnetId })),
-    ...mappings.map(({ SubnetId: subnetId = '', PrivateIPv4Address: privateIp }) => ({ subnetId, privateIp })),
+    ...mappings.map(({ SubnetId: subnetId = '', PrivateIPv4Address: privateIp, AllocationId: allocationId }) => ({
+      subnetId,
+      privateIp,
+      allocationId,
+    })),
   ];
 }

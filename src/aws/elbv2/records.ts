@@ -29,6 +29,8 @@ export interface ZoneRecord {
   readonly networkInterfaceId: string;
   readonly privateIp: string;
   readonly publicIp?: string;
+  /** The elastic address that the public one is. */
+  readonly allocationId?: string;
 }
 
 export type Protocol = 'TCP' | 'UDP' | 'TCP_UDP';

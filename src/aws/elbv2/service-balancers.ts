@@ -2,7 +2,7 @@ import { AwsError } from '../errors.ts';
 import type { Tags } from '../tags.ts';
 import { changeBalancer, changeGroup } from './change.ts';
 import { readHealthCheck } from './health-checks.ts';
-import { createBalancer, deleteBalancer } from './load-balancers.ts';
+import { createBalancer, deleteBalancer, type SubnetWish } from './load-balancers.ts';
 import { withListener } from './listeners.ts';
 import { listenerDefaults } from './attributes.ts';
 import { dnsNameOf } from './publish.ts';
@@ -25,7 +25,7 @@ export interface ServiceBalancer extends Scope {
   readonly name: string;
   readonly scheme: BalancerRecord['scheme'];
   /** One for each zone. */
-  readonly subnetIds: readonly string[];
+  readonly subnets: readonly SubnetWish[];
   /** Empty: everybody may reach it. */
   readonly securityGroupIds: readonly string[];
   readonly tags: Tags;
@@ -35,8 +35,10 @@ export interface ServiceBalancer extends Scope {
 export interface ServiceBalancerPort {
   readonly protocol: Protocol;
   readonly port: number;
-  /** Private addresses of pods with their ports, or of nodes with a node port. */
-  readonly targets: readonly { readonly address: string; readonly port: number }[];
+  /** Default: ip. */
+  readonly targetType?: 'ip' | 'instance';
+  /** Private addresses of pods with their ports, or ids of instances with a node port. */
+  readonly targets: readonly { readonly id: string; readonly port: number }[];
   readonly preservesClientIp?: boolean;
   /** Default: a TCP connection to the target's own port. */
   readonly healthCheck?: { readonly protocol: 'TCP' | 'HTTP'; readonly port?: number; readonly path?: string };
@@ -44,7 +46,7 @@ export interface ServiceBalancerPort {
 
 /** Load balancers for the services of clusters, without the API's wire. */
 export interface ServiceBalancers {
-  /** Makes the load balancer so, whatever it was before; answers where it is reached. What depends on its creation (scheme, subnets, groups) cannot change: delete it first. */
+  /** Makes the load balancer so, whatever it was before; answers where it is reached. What depends on its creation (scheme, subnets, addresses, groups) changes by making another in its place. */
   ensure(wanted: ServiceBalancer): Promise<{ readonly hostname: string; readonly addresses: readonly string[] }>;
   /** Removes the load balancer and its target groups; what is gone already is no failure. */
   delete(scope: Scope, name: string): Promise<void>;
@@ -56,8 +58,11 @@ const INTERVAL_S = 5;
 export function serviceBalancers(state: Elbv2State): ServiceBalancers {
   const { balancers, groups, clock, random } = state;
 
-  const groupName = (name: string, { port, protocol }: Pick<ServiceBalancerPort, 'port' | 'protocol'>) =>
-    `${name.slice(0, 24)}-${protocol === 'TCP_UDP' ? 'B' : protocol[0]}${port}`;
+  // What a group's targets are cannot change, so each kind has a name of its own.
+  const groupName = (name: string, { port, protocol, targetType }: ServiceBalancerPort) => {
+    const letter = protocol === 'TCP_UDP' ? 'B' : protocol[0]!;
+    return `${name.slice(0, 24)}-${targetType === 'instance' ? letter.toLowerCase() : letter}${port}`;
+  };
 
   async function ensureGroup(wanted: ServiceBalancer, port: ServiceBalancerPort, vpcId: string): Promise<GroupRecord> {
     const name = groupName(wanted.name, port);
@@ -77,13 +82,13 @@ export function serviceBalancers(state: Elbv2State): ServiceBalancers {
         vpcId,
         healthCheck,
         port: port.targets[0]?.port ?? port.port,
-        targetType: 'ip',
+        targetType: port.targetType ?? 'ip',
         tags: wanted.tags,
       });
     const seen = (await find())?.value;
     if (!seen) throw new AwsError('TargetGroupNotFoundException', `Target group ${name} was deleted meanwhile`);
     const targets = await Promise.all(
-      port.targets.map((each) => resolveTarget(state, wanted, seen, { Id: each.address, Port: each.port })),
+      port.targets.map((each) => resolveTarget(state, wanted, seen, { Id: each.id, Port: each.port })),
     );
     const mustFind = async () => {
       const found = await find();
@@ -97,9 +102,10 @@ export function serviceBalancers(state: Elbv2State): ServiceBalancers {
 
   return {
     async ensure(wanted) {
-      const balancer = await createBalancer(state, wanted, {
-        ...wanted,
-        subnets: wanted.subnetIds.map((subnetId) => ({ subnetId })),
+      const balancer = await createBalancer(state, wanted, wanted).catch(async (error: unknown) => {
+        if (!(error instanceof AwsError) || error.code !== 'DuplicateLoadBalancerNameException') throw error;
+        await deleteBalancer(state, wanted, wanted.name);
+        return await createBalancer(state, wanted, wanted);
       });
       const made = await Promise.all(wanted.ports.map((port) => ensureGroup(wanted, port, balancer.vpcId)));
       const mustFind = async () => {

@@ -30,11 +30,11 @@ export function balancerView(scope: Scope, record: BalancerRecord): ApiBalancer 
     State: { Code: 'active' },
     Type: 'network',
     IpAddressType: 'ipv4',
-    AvailabilityZones: record.zones.map(({ zone, subnetId, publicIp }) => ({
+    AvailabilityZones: record.zones.map(({ zone, subnetId, publicIp, allocationId }) => ({
       ZoneName: zone,
       SubnetId: subnetId,
       // Nothing outside resolves the name, so the address is shown as it is for elastic ones.
-      LoadBalancerAddresses: publicIp ? [{ IpAddress: publicIp }] : [],
+      LoadBalancerAddresses: publicIp ? [{ IpAddress: publicIp, AllocationId: allocationId }] : [],
     })),
     ...(record.securityGroupIds.length > 0 ? { SecurityGroups: [...record.securityGroupIds] } : {}),
   };

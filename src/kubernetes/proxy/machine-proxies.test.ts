@@ -36,6 +36,7 @@ async function machine() {
   const proxies = createMachineProxies({
     store,
     clusters,
+    serveAt: () => ({ async [Symbol.asyncDispose]() {} }),
     clock: systemClock,
     random: systemRandom,
     logger: silentLogger,

@@ -4,11 +4,15 @@ import { type ClusterKey, type ClusterNetworks, networkRecords, recordId } from 
 import type { Store } from '#store';
 import type { Informers } from '../client/informer.ts';
 import type { KubeletRecord } from '../kubelet/ports.ts';
+import { networkCopies } from './copies.ts';
+import { createHealthPorts, type HealthPorts, type HealthPortsOptions } from './health-ports.ts';
 import { type ClusterProxy, createClusterProxy } from './proxy.ts';
 
 export interface MachineProxiesOptions {
   readonly store: Store;
   readonly clusters: ClusterNetworks;
+  /** `NetworkPlane.serveAt`. */
+  readonly serveAt: HealthPortsOptions['serveAt'];
   /** Informers of the node's cluster, with the node's rights, until the signal. */
   readonly connect: (node: KubeletRecord, signal: AbortSignal) => Informers;
   readonly clock: Clock;
@@ -26,6 +30,7 @@ export interface MachineProxies {
 
 interface Running {
   readonly proxy: ClusterProxy;
+  readonly health: HealthPorts;
   readonly ending: AbortController;
 }
 
@@ -36,14 +41,15 @@ export function createMachineProxies(options: MachineProxiesOptions): MachinePro
   let isFirst = true;
 
   async function wantedClusters(nodes: readonly KubeletRecord[]) {
-    const wanted = new Map<string, { readonly key: ClusterKey; readonly node: KubeletRecord }>();
+    const wanted = new Map<string, { readonly key: ClusterKey; readonly nodes: readonly KubeletRecord[] }>();
     for (const node of nodes) {
       const { tenant, region, networkInterfaceId: id, cluster } = node;
       const eni = (await networkInterfaces.get(recordId({ tenant, region, id })))?.value;
       // A node whose interface is gone is about to go itself.
       if (!eni) continue;
       const key = { vpcId: eni.vpcId, clusterId: cluster.id };
-      wanted.set(`${key.vpcId} ${key.clusterId}`, { key, node });
+      const name = `${key.vpcId} ${key.clusterId}`;
+      wanted.set(name, { key, nodes: [...(wanted.get(name)?.nodes ?? []), node] });
     }
     return wanted;
   }
@@ -57,7 +63,8 @@ export function createMachineProxies(options: MachineProxiesOptions): MachinePro
       if (!ending.signal.aborted)
         logger.error('a service proxy ended', { cluster: node.cluster.name, error: messageOf(error) });
     });
-    return { proxy, ending };
+    const health = createHealthPorts({ ...options, copies: networkCopies(informers) });
+    return { proxy, health, ending };
   }
 
   return {
@@ -65,19 +72,26 @@ export function createMachineProxies(options: MachineProxiesOptions): MachinePro
       const wanted = await wantedClusters(nodes);
       if (isFirst) await clusters.retain(Array.from(wanted.values(), ({ key }) => key));
       isFirst = false;
-      for (const [name, { proxy, ending }] of running) {
+      for (const [name, { proxy, health, ending }] of running) {
         if (wanted.has(name)) continue;
         ending.abort();
+        await health.stop();
         await proxy.remove();
         running.delete(name);
       }
-      for (const [name, { key, node }] of wanted) if (!running.has(name)) running.set(name, start(key, node));
+      for (const [name, { key, nodes: own }] of wanted) {
+        const started = running.get(name) ?? start(key, own[0]!);
+        running.set(name, started);
+        started.health.setNodes(
+          own.map(({ nodeName, networkInterfaceId }) => ({ name: nodeName, networkInterfaceId })),
+        );
+      }
     },
     async stop() {
       const all = [...running.values()];
       running.clear();
       for (const { ending } of all) ending.abort();
-      await Promise.all(all.map(async ({ proxy }) => await proxy.stop()));
+      await Promise.all(all.flatMap(({ proxy, health }) => [proxy.stop(), health.stop()]));
     },
   };
 }

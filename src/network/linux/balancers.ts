@@ -118,6 +118,15 @@ export class Balancers {
   }
 
   /**
+   * Whether the target's groups name one of the load balancer's: that lets in whomever it let in, also where the target sees the client's address (Elastic Load
+   * Balancing, "Update the security groups for your Network Load Balancer").
+   */
+  #admitsByGroup({ vpcId, securityGroupIds: groupIds }: LoadBalancer, at: Backend & { readonly protocol: Transport }) {
+    const eni = groupIds.length > 0 ? this.#interfaceAt(vpcId, at.address) : undefined;
+    return eni !== undefined && this.#groupsOf(eni).some((group) => admits(group, { groupIds }, at));
+  }
+
+  /**
    * Where connections end, and who may come there by which rules; no rules leave that to the groups of the target's own interface. Those see the
    * client's address and the target's port, which is not what they are meant to judge when the target sees the load balancer's address, or when
    * the target is a port of a Kubernetes node and the connection goes to a pod at once.
@@ -133,7 +142,9 @@ export class Balancers {
       pods: this.#clusters.behindNodePort(balancer.vpcId, { ...target, protocol }),
     }));
     const backends = unique(ends.flatMap(({ target, pods }) => pods ?? [target]));
-    if (group.preservesClientIp && ends.every(({ pods }) => !pods)) return { backends };
+    const isTrusted = (target: BalancerTarget) => this.#admitsByGroup(balancer, { ...target, protocol });
+    const isUsual = ends.every(({ target, pods }) => !pods && !isTrusted(target));
+    if (group.preservesClientIp && isUsual) return { backends };
     const rules = ends.flatMap(({ target, pods }) => {
       const reached = (pods ?? [target]).map(({ address, port }) => `${address} . ${port}`);
       if (reached.length === 0) return [];
@@ -142,6 +153,7 @@ export class Balancers {
         return this.admitsBalancer(balancer, zone, { ...target, protocol })
           ? [`meta l4proto ${protocol} ${to} accept`]
           : [];
+      if (isTrusted(target)) return [`meta l4proto ${protocol} ${to} accept`];
       const eni = this.#interfaceAt(balancer.vpcId, target.address);
       const peers = eni
         ? this.#groupsOf(eni).flatMap((own) => admittedPeers(own, { protocol, port: target.port }))

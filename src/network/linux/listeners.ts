@@ -111,7 +111,8 @@ export function relayListener({ address, port }: SocketAddress, toPort: number):
   };
 }
 
-function serving(server: Server, descriptor: number): AsyncDisposable {
+/** The server at a socket that listens; disposal ends it and what it carries. */
+export function serving(server: Server, descriptor: number): AsyncDisposable {
   const clients = new Set<{ destroy(): void }>();
   server.on('connection', (client) => {
     clients.add(client);

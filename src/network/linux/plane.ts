@@ -144,6 +144,7 @@ export function createLinuxNetworkPlane(options: LinuxNetworkPlaneOptions): Netw
     detach: async (id) => await vpcs.detach(id),
     attached: () => vpcs.attached(),
     serveLinkLocal: (address, port, onServer) => vpcs.addEndpoint({ address, port, onServer }),
+    serveAt: (id, port, server) => vpcs.serveAt(id, port, server),
     async stop() {
       await letGo();
       machine.stop();

@@ -1,3 +1,6 @@
+import type { Server } from 'node:net';
+import { DabbaError } from '#base';
+import { listenTcp, openNetworkNamespace } from '#kernel';
 import { addressAt, macAddressOf, parseCidr } from '../cidr.ts';
 import { internalDomain, privateDnsName, privateNamesZone } from '../dns/private-names.ts';
 import { createResolver, type ForwardQuery, type Resolve } from '../dns/resolver.ts';
@@ -17,10 +20,11 @@ import {
   heldAddress,
   httpListener,
   servicesOf,
+  serving,
   type LinkLocalEndpoint,
   type Listener,
 } from './listeners.ts';
-import { recordKey, type FabricRecord, type InterfaceRecord } from './state.ts';
+import { namespaceKey, recordKey, type FabricRecord, type InterfaceRecord } from './state.ts';
 
 /** The resolver's address in every VPC, beside the one at the VPC's base plus two. */
 const LINK_LOCAL_RESOLVER = '169.254.169.253';
@@ -91,6 +95,15 @@ export class Vpcs implements FabricKind {
     this.#unchecked.delete(removed.key);
     if (fabrics.interfacesOf(removed.fabric).length === 0) await fabrics.remove(removed.fabric);
     else await fabrics.refresh(removed.fabric);
+  }
+
+  serveAt(networkInterfaceId: string, port: number, server: Server): AsyncDisposable {
+    const fabrics = this.#fabrics();
+    const record = fabrics.interface(recordKey('eni', networkInterfaceId));
+    using namespace = record && openNetworkNamespace(fabrics.namespacePath(namespaceKey(record)));
+    if (!record?.privateIp || !namespace)
+      throw new DabbaError('NotFound', `the network interface ${networkInterfaceId} is not attached here`);
+    return serving(server, listenTcp(namespace, { address: record.privateIp, port }));
   }
 
   attached(): string[] {

@@ -78,6 +78,8 @@ test('whether a group lets somebody in at a port, and whom it would', () => {
   assert.equal(admits(one, from('10.0.1.1'), { protocol: 'udp', port: 85 }), false);
   assert.equal(admits(one, from('10.1.1.1'), { protocol: 'tcp', port: 85 }), false);
   assert.equal(admits(one, from('10.1.1.1', 'sg-1'), { protocol: 'udp', port: 7 }), true);
+  assert.equal(admits(one, { groupIds: ['sg-1'] }, { protocol: 'udp', port: 7 }), true);
+  assert.equal(admits(one, { groupIds: [] }, { protocol: 'tcp', port: 85 }), false);
   assert.deepEqual(admittedPeers(one, { protocol: 'tcp', port: 80 }), [
     'ip saddr 10.0.0.0/16',
     'ip saddr @members_sg-1',

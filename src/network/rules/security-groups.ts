@@ -55,16 +55,18 @@ export function admittedPeers(
   return group.ingress.filter((rule) => coversPort(rule, at)).map((rule) => matchPeer(rule, 'ingress'));
 }
 
-/** Whether a group lets in an address that is a member of the groups given, at one port of a protocol. */
+/** Whether a group lets in a member of the groups given, at one port of a protocol; without an address, by naming one of those groups. */
 export function admits(
   group: SecurityGroup,
-  source: { readonly address: string; readonly groupIds: readonly string[] },
+  source: { readonly address?: string; readonly groupIds: readonly string[] },
   at: { readonly protocol: 'tcp' | 'udp'; readonly port: number },
 ): boolean {
   return group.ingress
     .filter((rule) => coversPort(rule, at))
     .some(({ peer }) =>
-      peer.kind === 'group' ? source.groupIds.includes(peer.groupId) : cidrContains(peer.cidr, source.address),
+      peer.kind === 'group'
+        ? source.groupIds.includes(peer.groupId)
+        : source.address !== undefined && cidrContains(peer.cidr, source.address),
     );
 }
 

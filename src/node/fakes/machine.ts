@@ -126,6 +126,7 @@ export class FakeMachine implements AsyncDisposable {
       stop: refuse,
       destroy: refuse,
       serveLinkLocal: refuse,
+      serveAt: refuse,
       attached: () => [...this.interfaces],
       get bridges() {
         return refuse();

@@ -1,15 +1,13 @@
-/** Network load balancers for services of type `LoadBalancer`, as the AWS Load Balancer Controller makes them with targets of type `ip`: straight to the pods. */
+/** Network load balancers for services of type `LoadBalancer`, as the AWS Load Balancer Controller makes them: straight to the pods, or to node ports of instances. */
 import type { ClusterPorts, types } from '#kubernetes';
 import type { ServiceBalancerPort, ServiceBalancers } from '../../elbv2/index.ts';
 import type { ClusterRecord } from '../records.ts';
 import type { EksState } from '../state.ts';
+import { balancerWishes, type BalancerWishes } from './service-annotations.ts';
 
 type LoadBalancers = NonNullable<ClusterPorts['loadBalancers']>;
 
 const CLASS = 'service.k8s.aws/nlb';
-const SCHEME = 'service.beta.kubernetes.io/aws-load-balancer-scheme';
-const INTERNAL = 'service.beta.kubernetes.io/aws-load-balancer-internal';
-const SUBNETS = 'service.beta.kubernetes.io/aws-load-balancer-subnets';
 
 export interface LoadBalancerParts {
   readonly state: Pick<EksState, 'network' | 'store'>;
@@ -20,45 +18,51 @@ export function loadBalancersOf({ state, balancers }: LoadBalancerParts, cluster
   const { network } = state;
   const scope = { account: cluster.account, region: cluster.region };
   const groupOf = (service: types.Service) => ({ ...scope, vpcId: cluster.vpcId, name: `k8s-elb-${nameOf(service)}` });
+  const removeOwnGroup = async (service: types.Service) => {
+    const group = await network.findSecurityGroup(groupOf(service));
+    if (group) await state.store.txn({ success: network.planDeleteSecurityGroup(scope, group.id) });
+  };
   return {
     isFor: ({ spec }) => spec?.loadBalancerClass === undefined || spec.loadBalancerClass === CLASS,
 
-    async ensure({ service, slices }) {
-      const ports = portsOf(service, slices);
+    async ensure({ service, nodes, slices }) {
+      const wishes = balancerWishes(service);
+      const ports = portsOf(service, wishes, wishes.targetType === 'ip' ? podsOf(slices) : instancesOf(nodes));
       const tags = {
         [`kubernetes.io/cluster/${cluster.name}`]: 'owned',
         'kubernetes.io/service-name': `${service.metadata?.namespace}/${service.metadata?.name}`,
       };
       const sources = service.spec?.loadBalancerSourceRanges ?? [];
-      const group = await network.ensureSecurityGroup({
-        ...groupOf(service),
-        description: `Security group for Kubernetes ELB ${nameOf(service)}`,
-        tags,
-        ingress: ports.flatMap(({ port, protocol }) =>
-          (sources.length ? sources : ['0.0.0.0/0']).map((cidr) => ({
-            port,
-            cidr,
-            protocol: protocol === 'UDP' ? ('udp' as const) : ('tcp' as const),
-          })),
-        ),
-      });
+      const ownGroup = async () =>
+        await network.ensureSecurityGroup({
+          ...groupOf(service),
+          description: `Security group for Kubernetes ELB ${nameOf(service)}`,
+          tags,
+          ingress: ports.flatMap(({ port, protocol }) =>
+            (sources.length ? sources : ['0.0.0.0/0']).map((cidr) => ({
+              port,
+              cidr,
+              protocol: protocol === 'UDP' ? ('udp' as const) : ('tcp' as const),
+            })),
+          ),
+        });
       const { hostname } = await balancers.ensure({
         ...scope,
         name: nameOf(service),
-        scheme: schemeOf(service),
-        subnetIds: await subnetsFor(network, cluster, service),
-        // The cluster's own group lets it reach the pods; the other lets clients reach it.
-        securityGroupIds: [group.id, cluster.securityGroupId],
+        scheme: wishes.scheme,
+        subnets: subnetWishes(await subnetsFor(network, cluster, wishes), wishes),
+        // The cluster's own group lets it reach the pods; the others let clients reach it.
+        securityGroupIds: [...(wishes.securityGroupIds ?? [(await ownGroup()).id]), cluster.securityGroupId],
         tags,
         ports,
       });
+      if (wishes.securityGroupIds) await removeOwnGroup(service);
       return [{ hostname }];
     },
 
     async remove(service) {
       await balancers.delete(scope, nameOf(service));
-      const group = await network.findSecurityGroup(groupOf(service));
-      if (group) await state.store.txn({ success: network.planDeleteSecurityGroup(scope, group.id) });
+      await removeOwnGroup(service);
     },
   };
 }
@@ -68,40 +72,70 @@ function nameOf({ metadata }: types.Service): string {
   return `a${(metadata?.uid ?? '').replaceAll('-', '')}`.slice(0, 32);
 }
 
-function schemeOf({ metadata }: types.Service): 'internal' | 'internet-facing' {
-  const annotations = metadata?.annotations ?? {};
-  const isInternal = annotations[SCHEME] === 'internal' || annotations[INTERNAL] === 'true';
-  return isInternal ? 'internal' : 'internet-facing';
-}
-
 /** The subnets that the service names, or the first of the cluster's in each zone. */
 async function subnetsFor(
   network: EksState['network'],
   cluster: ClusterRecord,
-  { metadata }: types.Service,
+  { subnetIds }: BalancerWishes,
 ): Promise<readonly string[]> {
-  const named = metadata?.annotations?.[SUBNETS]?.split(',').map((id) => id.trim());
+  const scope = { account: cluster.account, region: cluster.region };
   const subnets = await Promise.all(
-    (named ?? cluster.network.subnetIds).map((id) =>
-      network.subnet({ account: cluster.account, region: cluster.region }, id),
-    ),
+    (subnetIds ?? cluster.network.subnetIds).map(async (id) => await network.subnet(scope, id)),
   );
-  const byZone = new Map(subnets.toReversed().map(({ zone, id }) => [zone, id]));
-  return [...byZone.values()];
+  return [...new Map(subnets.toReversed().map(({ zone, id }) => [zone, id])).values()].toReversed();
 }
 
-/** Each port with the pods that serve it now. */
-function portsOf({ spec }: types.Service, slices: readonly types.EndpointSlice[]): readonly ServiceBalancerPort[] {
-  return (spec?.ports ?? []).flatMap(({ port, protocol = 'TCP', name }) => {
+/** Addresses are given to subnets in their order, and there are as many. */
+function subnetWishes(subnetIds: readonly string[], { allocationIds, privateIps }: BalancerWishes) {
+  for (const list of [allocationIds, privateIps])
+    if (list && list.length !== subnetIds.length)
+      throw new Error(`${list.length} addresses are named for ${subnetIds.length} subnets`);
+  return subnetIds.map((subnetId, index) => ({
+    subnetId,
+    allocationId: allocationIds?.[index],
+    privateIp: privateIps?.[index],
+  }));
+}
+
+type Port = NonNullable<NonNullable<types.Service['spec']>['ports']>[number];
+type Target = ServiceBalancerPort['targets'][number];
+
+/** Each port with those that serve it now. */
+function portsOf(
+  { spec }: types.Service,
+  { targetType, preservesClientIp, healthCheck }: BalancerWishes,
+  targetsOf: (port: Port) => readonly Target[],
+): readonly ServiceBalancerPort[] {
+  return (spec?.ports ?? []).flatMap((each) => {
+    const { port, protocol = 'TCP' } = each;
     if (protocol !== 'TCP' && protocol !== 'UDP') return [];
-    const targets = slices.flatMap((slice) => {
+    return {
+      protocol,
+      port,
+      targetType,
+      targets: targetsOf(each),
+      // A service that answers where its pods are does so for their sake who want to know their clients.
+      preservesClientIp: preservesClientIp ?? (targetType === 'instance' && spec?.externalTrafficPolicy === 'Local'),
+      ...(healthCheck && { healthCheck }),
+    };
+  });
+}
+
+/** The pods that are ready, at the ports that slices name. */
+function podsOf(slices: readonly types.EndpointSlice[]): (port: Port) => readonly Target[] {
+  return ({ name, protocol = 'TCP' }) =>
+    slices.flatMap((slice) => {
       const target = slice.ports?.find(
         (each) => (each.name ?? '') === (name ?? '') && (each.protocol ?? 'TCP') === protocol,
       );
       if (target?.port === undefined) return [];
       const ready = slice.endpoints.filter(({ conditions }) => conditions?.ready !== false);
-      return ready.flatMap(({ addresses }) => addresses.map((address) => ({ address, port: target.port! })));
+      return ready.flatMap(({ addresses }) => addresses.map((id) => ({ id, port: target.port! })));
     });
-    return [{ protocol, port, targets }];
-  });
+}
+
+/** Every node that is an instance, at the service's node port. */
+function instancesOf(nodes: readonly types.Node[]): (port: Port) => readonly Target[] {
+  const ids = nodes.flatMap(({ spec }) => /\/(i-[0-9a-f]+)$/.exec(spec?.providerID ?? '')?.[1] ?? []);
+  return ({ nodePort }) => (nodePort ? ids.map((id) => ({ id, port: nodePort })) : []);
 }
