@@ -4,6 +4,7 @@ import type { Api } from './api.ts';
 import { registryAuth } from './credentials.ts';
 import { JsonLines, queryFilters, queryFlag, sendJson, sendStatus, type Exchange } from './exchange.ts';
 import { familiarName, historyJson, imageJson, imageSummary } from './image-json.ts';
+import { openImportSource } from './import-source.ts';
 import { endLines } from './lines.ts';
 import { matchesPattern } from './patterns.ts';
 import { progressLine, pushWords, pullWords } from './progress.ts';
@@ -48,19 +49,15 @@ function platformOf({ query }: Exchange): { readonly platform?: Platform } {
 }
 
 async function importRootfs({ engine }: Api, exchange: Exchange, source: string): Promise<void> {
-  if (source !== '-')
-    throw new DabbaError(
-      'Unimplemented',
-      `import from "${source}" is not supported: send the archive as the request body`,
-    );
-  const { query, request, signal } = exchange;
+  const { query, signal } = exchange;
   const changes = query.getAll('changes').filter(Boolean);
   const message = query.get('message');
   const repository = query.get('repo');
   const lines = new JsonLines(exchange);
   await endLines(lines, async () => {
     const reference = repository ? { reference: withTag(repository, query.get('tag') ?? '') } : {};
-    const image = await engine.images.importRootfs(request, {
+    const archive = await openImportSource(source, exchange, lines);
+    const image = await engine.images.importRootfs(archive, {
       ...reference,
       ...(changes.length > 0 && { changes }),
       ...(message && { comment: message }),

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, readlinkSync, statSync, symlinkSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { Dabba } from '../harness/dabba.ts';
@@ -120,6 +123,33 @@ test('docker export and import', async () => {
   await docker('rm', '-v', 'ex');
   await docker('rmi', 'imported:1');
 });
+
+test('docker import takes an archive from a server', async () => {
+  const archive = execFileSync('tar', ['-C', dabba.work, '-cf', '-', 'served'], {
+    cwd: join(dabba.file('served/file', 'from afar\n'), '../..'),
+  });
+  const server = createServer((request, response) =>
+    request.url === '/root.tar' ? response.end(archive) : response.writeHead(404).end(),
+  );
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const { port } = server.address() as AddressInfo; // a TCP server has one
+  try {
+    await docker('import', `http://127.0.0.1:${port}/root.tar`, 'served:1');
+    await docker('create', '--name', 'served', 'served:1', 'x');
+    assert.match(execFileSync('tar', ['-xO'], { input: await exported('served') }).toString(), /from afar/);
+    await dabba.refused('the server answered 404', 'docker', ['import', `http://127.0.0.1:${port}/none`, 'never:1']);
+  } finally {
+    server.close();
+  }
+  await docker('rm', 'served');
+  await docker('rmi', 'served:1');
+});
+
+/** The file system of a container as a tar. */
+async function exported(name: string): Promise<Buffer> {
+  await docker('export', name, '-o', path(`${name}.tar`));
+  return readFileSync(path(`${name}.tar`));
+}
 
 for (const state of ['running', 'stopped'] as const)
   test(`docker cp, ${state}: files, trees, links, volumes and binds, both ways`, async () => {
