@@ -1,5 +1,4 @@
-import { closeSync, writeSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { closeSync, readFileSync, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
@@ -118,7 +117,7 @@ export async function execMonitored(
   onReady();
   writeSync(gateOurs, '\0');
   const pid = await reports.pid();
-  const monitor = identifyProcess(Number(await readFile(monitorPidFile, 'utf8')));
+  const monitor = identifyProcess(Number(readFileSync(monitorPidFile, 'utf8')));
   const held = report.move();
   return {
     pid,

@@ -1,5 +1,5 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { readFile, rm, stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DabbaError, systemCode } from '#base';
 import { identifyProcess, type ProcessIdentity } from '#kernel';
@@ -62,7 +62,7 @@ export async function launch(
 export async function clear(runtime: Runtime, instance: Instance): Promise<void> {
   await Promise.all([runtime.runc.delete(instance.id, instance.cgroupPath), release(runtime, instance)]);
   // The bundle goes last: where there is one, a restarted engine clears again.
-  await rm(instance.folder.bundle, { recursive: true, force: true });
+  rmSync(instance.folder.bundle, { recursive: true, force: true });
 }
 
 /** True if a run was left without being cleared. */

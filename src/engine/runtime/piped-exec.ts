@@ -1,5 +1,4 @@
-import { closeSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { closeSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DabbaError } from '#base';
 import { adopt, adoptOrphans, pipe, spawn, type ChildProcess, type ExitStatus } from '#kernel';
@@ -32,7 +31,7 @@ export async function execPiped(settings: MonitorSettings, request: PipedExecReq
     attachment.finish();
     throw new DabbaError('FailedPrecondition', await failureOf(attachment, status));
   }
-  const pid = Number(await readFile(pidFile(request), 'utf8'));
+  const pid = Number(readFileSync(pidFile(request), 'utf8'));
   const exitCode = adopt(pid)
     .exited.finally(() => attachment.finish())
     .then((ended) => (ended.kind === 'exited' ? ended.code : 128 + ended.signal));

@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DabbaError } from '#base';
 import { run, type ProcessIdentity } from '#kernel';
@@ -30,7 +30,7 @@ export class Runc {
   async delete(id: string, cgroupPath?: string): Promise<void> {
     if (cgroupPath === undefined || this.#cgroups.remove(cgroupPath).length > 0)
       await this.#run('delete', '--force', id);
-    else await rm(join(this.root, id), { recursive: true, force: true });
+    else rmSync(join(this.root, id), { recursive: true, force: true });
   }
 
   async pause(id: string): Promise<void> {
