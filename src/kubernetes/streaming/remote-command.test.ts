@@ -42,7 +42,7 @@ test('over a WebSocket every message names its channel', async () => {
   http.on('upgrade', (request, socket, head) => {
     const protocol = chooseProtocol(request, commandProtocols)!;
     void acceptWebSocket({ request, socket, head }, protocol).then((accepted) =>
-      echo(webSocketSession(accepted, asked)),
+      echo(webSocketSession(accepted, asked, protocol)),
     );
   });
   await once(http.listen(0, '127.0.0.1'), 'listening');

@@ -5,8 +5,14 @@ import type { Status } from '../types.ts';
 import { AsyncQueue } from './async-queue.ts';
 import { parseSize, type RemoteSession, type StreamRequest, type TerminalSize } from './remote-command.ts';
 
-/** Subprotocols of `exec` and `attach`, the best first. The fifth can close single channels, so that input has an end ("channel.k8s.io", remotecommand/websocket.go). */
-export const commandProtocols = ['v5.channel.k8s.io', 'v4.channel.k8s.io'] as const;
+const firstProtocol = 'channel.k8s.io';
+/**
+ * Subprotocols of `exec` and `attach`, the best first. The fifth can close single channels, so that input has an end; the first tells of a failure in plain words, and of
+ * success nothing (kubelet `remotecommand/websocket.go`).
+ */
+export const commandProtocols = ['v5.channel.k8s.io', 'v4.channel.k8s.io', firstProtocol] as const;
+/** Subprotocols of a plain stream over a WebSocket: bytes as they are, or in base64 (apiserver `util/wsstream`, "Reader"). A client may name none. */
+export const readerProtocols = ['binary.k8s.io', 'base64.binary.k8s.io'] as const;
 const channels = { stdin: 0, stdout: 1, stderr: 2, status: 3, resize: 4, close: 255 } as const;
 
 const longestMessageBytes = 4 * 2 ** 20;
@@ -19,7 +25,7 @@ export function chooseProtocol(request: IncomingMessage, known: readonly string[
   return known.find((each) => offered.includes(each));
 }
 
-/** Takes over a connection as a WebSocket of one subprotocol. */
+/** Takes over a connection as a WebSocket of one subprotocol, or of none (`''`). */
 export function acceptWebSocket(
   { request, socket, head }: { readonly request: IncomingMessage; readonly socket: Duplex; readonly head: Buffer },
   protocol: string,
@@ -27,7 +33,7 @@ export function acceptWebSocket(
   const server = new WebSocketServer({ noServer: true, maxPayload: longestMessageBytes, perMessageDeflate: false });
   // Names of Kubernetes' subprotocols may hold a `/`, which RFC 6455 does not allow and the library refuses.
   delete request.headers['sec-websocket-protocol'];
-  server.on('headers', (headers) => void headers.push(`Sec-WebSocket-Protocol: ${protocol}`));
+  if (protocol) server.on('headers', (headers) => void headers.push(`Sec-WebSocket-Protocol: ${protocol}`));
   return new Promise((resolve, reject) => {
     socket.once('close', () => reject(new Error('the client left before it was answered')));
     server.handleUpgrade(request, socket, head, resolve);
@@ -35,7 +41,7 @@ export function acceptWebSocket(
 }
 
 /** A session over a WebSocket: every message begins with the number of its channel. */
-export function webSocketSession(socket: WebSocket, asked: StreamRequest): RemoteSession {
+export function webSocketSession(socket: WebSocket, asked: StreamRequest, protocol: string): RemoteSession {
   const gone = new AbortController();
   const stdin = new AsyncQueue<Buffer>((left) => {
     if (left < mostWaiting && socket.isPaused) socket.resume();
@@ -76,9 +82,22 @@ export function webSocketSession(socket: WebSocket, asked: StreamRequest): Remot
       if (asked[stream]) await send(channels[stream], data);
     },
     async finish(status: Status) {
-      await send(channels.status, Buffer.from(JSON.stringify(status)));
+      if (protocol !== firstProtocol) await send(channels.status, Buffer.from(JSON.stringify(status)));
+      else if (status.status !== 'Success') await send(channels.status, Buffer.from(status.message ?? ''));
       socket.close(1000);
       stdin.end();
     },
   };
+}
+
+/** Sends a stream as messages and closes the socket behind it. Returns when the client has left, too. */
+export async function sendStream(socket: WebSocket, pieces: AsyncIterable<Buffer>, protocol: string): Promise<void> {
+  // `close` follows.
+  socket.on('error', () => undefined);
+  for await (const piece of pieces) {
+    if (socket.readyState !== WebSocket.OPEN) return;
+    const message = protocol.startsWith('base64') ? piece.toString('base64') : piece;
+    await new Promise<void>((sent) => socket.send(message, () => sent()));
+  }
+  socket.close(1000);
 }

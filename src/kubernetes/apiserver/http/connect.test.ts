@@ -5,6 +5,7 @@ import { type AddressInfo, connect as connectPort } from 'node:net';
 import { duplexPair } from 'node:stream';
 import { after, test } from 'node:test';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { WebSocket } from 'ws';
 import type { AdmissionPlugin } from '../../auth/user.ts';
 import { endpointSlices, nodes, pods, serviceAccounts, services } from '../../resources.ts';
 import { forbidden } from '../../status.ts';
@@ -97,6 +98,31 @@ test('an upgraded connection is piped both ways', { timeout: 20_000 }, async () 
   assert.match(text, /^HTTP\/1.1 101 /);
   assert.match(text, /X-Asked: \/exec\/default\/p\/c\?command=sh&command=-c&stdin=true/);
   socket.destroy();
+});
+
+test('a log comes over a WebSocket too', { timeout: 20_000 }, async () => {
+  await using cluster = await clusterWithPod();
+  const read = async (query: string, protocols: readonly string[]): Promise<string> => {
+    const { port, settings, credentials } = cluster;
+    const socket = new WebSocket(
+      `wss://127.0.0.1:${port}/api/v1/namespaces/default/pods/p/log${query}`,
+      [...protocols],
+      {
+        ca: settings.ca.certificatePem,
+        cert: credentials.certificatePem,
+        key: credentials.keyPem,
+      },
+    );
+    const messages: string[] = [];
+    socket.on('message', (data: Buffer) => void messages.push(data.toString()));
+    await once(socket, 'close');
+    return messages.join('');
+  };
+  const said = 'asked /containerLogs/default/p/c?tailLines=2 as nobody';
+  assert.equal(await read('?tailLines=2', ['binary.k8s.io']), said);
+  assert.equal(await read('?tailLines=2', []), said);
+  assert.equal(Buffer.from(await read('?tailLines=2', ['base64.binary.k8s.io']), 'base64').toString(), said);
+  await assert.rejects(read('?container=x', ['binary.k8s.io']), /Unexpected server response: 400/);
 });
 
 test('an upgrade that is refused is answered in HTTP', { timeout: 20_000 }, async () => {

@@ -1,9 +1,11 @@
 /** Logs, exec, attach, port-forward and proxies: after the API server has said yes, bytes go to and fro between the client and a node's kubelet. */
 import { type IncomingMessage, request as httpRequest } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { isDabbaError } from '#base';
 import { StatusError } from '../../status.ts';
+import { acceptWebSocket, chooseProtocol, readerProtocols, sendStream } from '../../streaming/websocket-session.ts';
 import type { Pod } from '../../types.ts';
 import { get } from '../operations/read.ts';
 import type { ApiParts, NamedCall } from '../parts.ts';
@@ -25,6 +27,7 @@ export async function connect(parts: ApiParts, exchange: Exchange, call: NamedCa
   const destination = await destinationOf(parts, exchange, call);
   await admitConnection(parts, exchange, call);
   const kubelet = await dial(parts, exchange, destination);
+  if (exchange.upgrade && call.subresource === 'log') return logOverWebSocket(exchange, kubelet, destination);
   if (exchange.upgrade) return upgrade(exchange, kubelet, destination);
   await forward(exchange, kubelet, destination);
 }
@@ -89,11 +92,12 @@ function containerOf({ metadata, spec }: Pod, asked: string, mayDefault: boolean
 /** Headers that end here: the client's identity is ours to check, its connection ours to keep. */
 const ownHeaders = new Set(['authorization', 'host', 'connection', 'transfer-encoding', 'keep-alive']);
 
-async function forward(
-  { request, response, signal }: Exchange,
+/** The same request, on the connection that was made to the kubelet; its answer. Throws `ServiceUnavailable`. */
+async function ask(
+  { request, signal }: Exchange,
   kubelet: Duplex,
   { path, node }: Destination,
-): Promise<void> {
+): Promise<{ readonly answer: IncomingMessage; readonly sent: Promise<void> }> {
   const headers = Object.fromEntries(
     Object.entries(request.headersDistinct).filter(
       ([name]) => !ownHeaders.has(name) && !name.startsWith('impersonate-'),
@@ -114,6 +118,12 @@ async function forward(
   const answer = await answered.catch((error: unknown) => {
     throw new StatusError('ServiceUnavailable', `error dialing backend: ${String(error)}`, { cause: error });
   });
+  return { answer, sent };
+}
+
+async function forward(exchange: Exchange, kubelet: Duplex, destination: Destination): Promise<void> {
+  const { response, signal } = exchange;
+  const { answer, sent } = await ask(exchange, kubelet, destination);
   response.writeHead(answer.statusCode ?? 502, answer.headers);
   response.flushHeaders();
   await Promise.all([sent, pipeline(answer, response)]).catch((error: unknown) => {
@@ -145,4 +155,36 @@ async function upgrade(exchange: Exchange, kubelet: Duplex, { path, node }: Dest
   exchange.signal.addEventListener('abort', end, { once: true });
   await Promise.allSettled([pipeline(socket, kubelet), pipeline(kubelet, socket)]);
   end();
+}
+
+/** A log as messages of a WebSocket: apiserver `endpoints/handlers/responsewriters`, "StreamObject". */
+async function logOverWebSocket(exchange: Exchange, kubelet: Duplex, destination: Destination): Promise<void> {
+  const { request, response, upgrade, signal } = exchange;
+  const protocol = chooseProtocol(request, readerProtocols) ?? '';
+  if (request.headers['sec-websocket-protocol'] !== undefined && !protocol)
+    throw new StatusError('BadRequest', 'no subprotocol of the client is served');
+  const { answer } = await ask(exchange, kubelet, destination);
+  if (answer.statusCode !== 200) throw new StatusError('BadRequest', await messageOf(answer));
+  response.detachSocket(upgrade!.socket as Parameters<typeof response.detachSocket>[0]);
+  const socket = await acceptWebSocket({ request, ...upgrade! }, protocol);
+  const end = () => void kubelet.destroy();
+  socket.on('close', end);
+  try {
+    await sendStream(socket, answer, protocol);
+  } catch (error) {
+    // The client left in the middle of a log.
+    if (!signal.aborted && socket.readyState === socket.OPEN) throw error;
+  } finally {
+    end();
+  }
+}
+
+/** What a kubelet's refusal says. */
+async function messageOf(answer: IncomingMessage): Promise<string> {
+  const said = await text(answer);
+  try {
+    return String((JSON.parse(said) as { readonly message?: unknown }).message);
+  } catch {
+    return said;
+  }
 }

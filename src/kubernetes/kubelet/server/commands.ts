@@ -63,7 +63,7 @@ async function accept(upgrade: Upgrade, asked: StreamRequest): Promise<RemoteSes
   if (wanted === 'websocket') {
     const protocol = chooseProtocol(upgrade.request, commandProtocols);
     if (protocol === undefined) throw new StatusError('BadRequest', 'no subprotocol of the client is served');
-    return webSocketSession(await acceptWebSocket(upgrade, protocol), asked);
+    return webSocketSession(await acceptWebSocket(upgrade, protocol), asked, protocol);
   }
   const protocol = wanted === 'spdy/3.1' ? chooseStreamProtocol(upgrade.request, spdyCommandProtocols) : undefined;
   if (protocol === undefined) throw new StatusError('BadRequest', 'no protocol of the client is served');
