@@ -58,6 +58,8 @@ export interface AdmissionRequest {
 /** One step of admission, in upstream's order. Both throw `StatusError` to refuse. */
 export interface AdmissionPlugin {
   readonly name: string;
+  /** What it changes somebody else has written: unknown fields of it are dropped, as of what a client sends. */
+  readonly isForeign?: boolean;
   /** Returns the object to go on with, changed or not. */
   mutate?(request: AdmissionRequest): Promise<KubernetesObject>;
   /** Returns warnings for the client. */

@@ -27,6 +27,7 @@ export function mutatingWebhooks(parts: WebhookParts): AdmissionPlugin {
   const homes = reader(parts.informers.of(namespaces));
   return {
     name: 'MutatingAdmissionWebhook',
+    isForeign: true,
     async mutate(request) {
       const hooks = inOrder((await configurations()).list());
       if (hooks.length === 0 || isExempt(request)) return request.object!;

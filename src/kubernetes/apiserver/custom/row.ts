@@ -31,6 +31,7 @@ export function customRow(
   const names = status?.acceptedNames ?? spec.names;
   const storage = spec.versions.find(({ storage }) => storage) ?? spec.versions[0]!;
   const schemas = new Map(spec.versions.map((version) => [version.name, customSchemaOf(spec, version, builtIn)]));
+  const stored = schemas.get(storage.name)!;
   const served = spec.versions.filter(({ served }) => served);
   return {
     type: {
@@ -49,6 +50,7 @@ export function customRow(
     ),
     subresources: new Map(subresourcesOf(storage)),
     strategy: strategyOf(storage, schemas),
+    ...(stored.fields && { schema: stored.fields }),
     columns: columnsOf(storage),
     selectableFields: Object.fromEntries(
       (storage.selectableFields ?? []).map(({ jsonPath }) => [jsonPath.replace(/^\./, ''), textAt(jsonPath)]),

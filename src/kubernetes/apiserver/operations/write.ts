@@ -2,6 +2,7 @@
 import type { Compare, Operation } from '#store';
 import type { AdmissionRequest } from '../../auth/user.ts';
 import { apiVersionOf, type KubernetesObject } from '../../object.ts';
+import { decodeParsed } from '../../schema/decode.ts';
 import { invalid } from '../../status.ts';
 import { type Draft, draftOf } from '../draft.ts';
 import { type ApiParts, type Call, timestamp } from '../parts.ts';
@@ -56,9 +57,19 @@ function requestOf(call: Call, admitted: Admitted): AdmissionRequest {
 /** Lets each mutating plugin change the object, in order. */
 export async function mutate(parts: ApiParts, call: Call, admitted: Admitted): Promise<Draft<KubernetesObject>> {
   let object = admitted.object!;
-  for (const plugin of parts.admission)
-    if (plugin.mutate) object = await plugin.mutate(requestOf(call, { ...admitted, object }));
+  for (const plugin of parts.admission) {
+    if (!plugin.mutate) continue;
+    const next = await plugin.mutate(requestOf(call, { ...admitted, object }));
+    object = plugin.isForeign && next !== object ? readAnew(parts, call, next) : next;
+  }
   return object === admitted.object ? (object as Draft<KubernetesObject>) : draftOf(object);
+}
+
+/** The object by the schema in which it is stored. Throws `BadRequest` when it is not such an object any more. */
+function readAnew({ schemas }: ApiParts, { resource }: Call, object: KubernetesObject): KubernetesObject {
+  const schema = resource.schema ?? schemas.of(resource.type);
+  if (schema?.type !== 'object' || object.kind !== resource.type.kind) return object;
+  return decodeParsed(object, { schema, kind: resource.type }).object;
 }
 
 /** Asks each validating plugin, in order. */
