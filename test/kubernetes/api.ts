@@ -182,9 +182,9 @@ export class Watch implements AsyncDisposable {
   }
 
   /** Resolves when the server has begun to follow. */
-  static async on(api: Api, path: string): Promise<Watch> {
+  static async on(api: Api, path: string, patienceMs = PATIENCE_MS): Promise<Watch> {
     const stop = new AbortController();
-    return new Watch(stop, await api.open(path, AbortSignal.any([stop.signal, AbortSignal.timeout(PATIENCE_MS)])));
+    return new Watch(stop, await api.open(path, AbortSignal.any([stop.signal, AbortSignal.timeout(patienceMs)])));
   }
 
   /** The next event that is of `type` and for which `holds`; fails when none comes. */

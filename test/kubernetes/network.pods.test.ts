@@ -1,7 +1,7 @@
 /** Services, names and traffic between pods as upstream's sig-network tests use them: asserted by requests from inside the cluster. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { type Json, until } from './api.ts';
+import { type Json, until, Watch } from './api.ts';
 import { type NodeCluster, Pods, startNodeCluster } from './with-nodes.ts';
 
 let cluster: NodeCluster;
@@ -373,3 +373,28 @@ for (const title of [
         assert.equal(answer.status, rest === '/' ? 404 : 200, `${method} ${path}`);
       }
   });
+test('[sig-network] Service endpoints latency should not be very high', options, async () => {
+  await server('latency');
+  // Upstream makes two hundred, and allows fifty seconds for the slowest.
+  const names = Array.from({ length: 200 }, (_, index) => `latency-${index}`);
+  await using watch = await Watch.on(pods.api, pods.path('endpoints'), 60_000);
+  const madeAt = new Map<string, number>();
+  const took: number[] = [];
+  const seen = (async () => {
+    while (took.length < names.length) {
+      const { metadata } = await watch
+        .next('ADDED', ({ metadata: { name }, subsets }) => madeAt.has(name) && subsets?.[0]?.addresses)
+        .catch(() => assert.fail(`only ${took.length} services got their endpoints`));
+      took.push(performance.now() - madeAt.get(metadata.name)!);
+      madeAt.delete(metadata.name);
+    }
+  })();
+  for (const name of names) {
+    madeAt.set(name, performance.now());
+    await service(name, { selector: { app: 'latency' } });
+  }
+  await seen;
+  took.sort((a, b) => a - b);
+  assert.ok(took[100]! < 20_000 && took.at(-1)! < 50_000, `median ${took[100]} ms, slowest ${took.at(-1)} ms`);
+  for (const name of names) await pods.api.delete(pods.path('services', name));
+});

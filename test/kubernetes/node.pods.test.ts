@@ -1,8 +1,10 @@
 /** What a kubelet does for a pod, as upstream's sig-node tests ask: environment, commands, hooks, probes, init containers, security contexts. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { after, before, test } from 'node:test';
+import { WebSocket } from 'ws';
 import { type Json, PATIENCE_MS, until, untilGone, Watch } from './api.ts';
-import { busybox, type NodeCluster, Pods, startNodeCluster } from './with-nodes.ts';
+import { busybox, imageWithNode, type NodeCluster, Pods, startNodeCluster } from './with-nodes.ts';
 
 let cluster: NodeCluster;
 let pods: Pods;
@@ -456,6 +458,32 @@ for (const [title, handler] of [
     assert.equal(containerStatus(await pods.api.get(pods.path('pods', name))).restartCount, 0);
     await remove(name);
   });
+/** A gRPC server of health alone, which counts how often it was asked. */
+const grpcServer = `
+  let asked = 0;
+  require('node:http2').createServer().on('stream', (stream) => {
+    console.log('asked ' + ++asked);
+    stream.resume().respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+    stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+    stream.end(Buffer.from([0, 0, 0, 0, 2, 8, 1]));
+  }).listen(2379)`;
+for (const [title, port] of [
+  ['should *not* be restarted', 2379],
+  ['should be restarted', 2333],
+] as const)
+  test(`[sig-node] Probing container ${title} with a GRPC liveness probe`, options, async () => {
+    const image = await imageWithNode(cluster.dabba);
+    const probe = { grpc: { port }, periodSeconds: 1, failureThreshold: 1, initialDelaySeconds: 2 };
+    const container = { image, command: ['node', '-e', grpcServer], livenessProbe: probe };
+    const { metadata } = await pods.create('pods', pods.pod('', container, { restartPolicy: 'Always' }));
+    if (port === 2333) await restarts(metadata.name, 1);
+    else {
+      await until(pods.api, pods.path('pods', metadata.name), ({ status }) => status.phase === 'Running');
+      await pods.says(metadata.name, 'asked 4');
+      assert.equal(containerStatus(await pods.api.get(pods.path('pods', metadata.name))).restartCount, 0);
+    }
+    await remove(metadata.name);
+  });
 test('[sig-node] Probing container should have monotonically increasing restart count', options, async () => {
   const name = await probed('sleep 600', liveness({ exec: { command: ['false'] } }));
   let seen = 0;
@@ -705,6 +733,37 @@ for (const title of [
     }
     await remove(metadata.name);
   });
+/** What a WebSocket of the API says, as messages, until it is closed. */
+async function overWebSocket(path: string, protocol: string): Promise<Buffer[]> {
+  const { server: at, ca, token } = pods.api.access;
+  const headers = { authorization: `Bearer ${token}` };
+  const socket = new WebSocket(at.replace('https', 'wss') + path, [protocol], { ca, headers });
+  const messages: Buffer[] = [];
+  socket.on('message', (message: Buffer) => void messages.push(message));
+  await once(socket, 'close');
+  return messages;
+}
+test('[sig-node] Pods should support remote command execution over websockets', options, async () => {
+  const { metadata } = await pods.ready(pods.pod('sleep 600'));
+  const words = ['echo', 'remote execution test'].map((word) => `command=${encodeURIComponent(word)}`).join('&');
+  const path = `${pods.path('pods', metadata.name)}/exec?stderr=1&stdout=1&container=test&${words}`;
+  const messages = await overWebSocket(path, 'channel.k8s.io');
+  const output = messages.filter(([channel]) => channel === 1).map((message) => message.subarray(1));
+  assert.equal(Buffer.concat(output).toString(), 'remote execution test\n');
+  assert.deepEqual(
+    messages.filter((message) => message[0] === 3 && message.length > 1),
+    [],
+    'nothing is said of success',
+  );
+  await remove(metadata.name);
+});
+test('[sig-node] Pods should support retrieving logs from the container over websockets', options, async () => {
+  const { metadata } = await pods.ready(pods.pod('echo container is alive; sleep 600'));
+  await pods.says(metadata.name, 'container is alive');
+  const messages = await overWebSocket(`${pods.path('pods', metadata.name)}/log?container=test`, 'binary.k8s.io');
+  assert.equal(Buffer.concat(messages).toString(), 'container is alive\n');
+  await remove(metadata.name);
+});
 test('logs of a follower end with the container', { timeout: PATIENCE_MS }, async () => {
   const { metadata } = await pods.create('pods', pods.pod('for n in 1 2 3; do echo line $n; sleep 0.3; done'));
   await until(

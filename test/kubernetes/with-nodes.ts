@@ -69,7 +69,13 @@ export async function imageWith(
 }
 
 /** An image with the Node.js that runs this test, for servers that speak what busybox does not: TLS, UDP, HTTP/2. */
-export async function imageWithNode(dabba: Dabba): Promise<string> {
+export function imageWithNode(dabba: Dabba): Promise<string> {
+  return (nodeImage ??= makeNodeImage(dabba));
+}
+
+let nodeImage: Promise<string> | undefined;
+
+async function makeNodeImage(dabba: Dabba): Promise<string> {
   const linked = execFileSync('ldd', [process.execPath], { encoding: 'utf8' }).matchAll(/(?:=> )?(\/\S+) \(0x/g);
   const libraries = Array.from(linked, ([, path = '']) => [path, realpathSync(path)] as const);
   return await imageWith(dabba, 'node', { '/bin/node': process.execPath, ...Object.fromEntries(libraries) });
