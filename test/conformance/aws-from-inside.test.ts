@@ -141,6 +141,21 @@ suite(
         new RegExp(`${account}:assumed-role/associated/eks-c1-worker`),
       );
       assert.match(await call('worker', keys, 'iam', listRoles), /<RoleName>associated</);
+      const byTag = JSON.stringify({
+        Version: '2012-10-17',
+        Statement: [
+          {
+            Effect: 'Allow',
+            Action: 'iam:ListGroups',
+            Resource: '*',
+            Condition: { StringEquals: { 'aws:PrincipalTag/kubernetes-service-account': 'worker' } },
+          },
+        ],
+      });
+      const named = ['--role-name', 'associated', '--policy-name', 'by-tag', '--policy-document', byTag];
+      await dabba.aws('iam', 'put-role-policy', ...named);
+      const listGroups = 'Action=ListGroups&Version=2010-05-08';
+      assert.match(await call('worker', keys, 'iam', listGroups), /<ListGroupsResponse/);
       assert.match(await call('worker', keys, 'iam', listUsers), /403/);
       assert.match(
         await within(

@@ -55,6 +55,8 @@ export interface RoleSessionRequest {
   readonly durationMs: number;
   /** JSON policy documents that narrow the session. */
   readonly sessionPolicies?: readonly string[];
+  /** Tags of the session, for which the trust policy must allow `sts:TagSession` too. */
+  readonly sessionTags?: { readonly [key: string]: string };
   /** Condition keys for the trust policy, e.g. `aws:SourceArn`. */
   readonly context?: ConditionContext;
 }

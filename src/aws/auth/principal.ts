@@ -29,6 +29,8 @@ export type Principal =
       readonly sessionName: string;
       /** Limits of the session itself, as JSON policy documents. */
       readonly sessionPolicies: readonly string[];
+      /** What the session was given when it began; they come before the role's own tags. */
+      readonly sessionTags?: { readonly [key: string]: string };
       readonly issuedAt: number;
       readonly expiresAt: number;
     }

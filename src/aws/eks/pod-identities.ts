@@ -26,7 +26,7 @@ function toAssociation(record: PodIdentityRecord): PodIdentityAssociation {
     tags: { ...record.tags },
     createdAt: new Date(record.createdAt),
     modifiedAt: new Date(record.modifiedAt),
-    disableSessionTags: true,
+    disableSessionTags: record.isUntagged ?? false,
   };
 }
 
@@ -67,6 +67,7 @@ export function podIdentityHandlers(state: EksState) {
         namespace: namespace!,
         serviceAccount: serviceAccount!,
         roleArn: input.roleArn!,
+        ...(input.disableSessionTags && { isUntagged: true }),
         tags: tagsOf(input.tags),
         createdAt: now,
         modifiedAt: now,
@@ -91,12 +92,13 @@ export function podIdentityHandlers(state: EksState) {
     async UpdatePodIdentityAssociation(input, context) {
       const seen = await find(context, input);
       refuseUnbuilt(input);
-      if (!input.roleArn) throw invalidParameter('There is nothing to change.');
-      const { roleArn } = input;
-      await passRole(context, roleArn, 'pods.eks.amazonaws.com');
+      const { roleArn, disableSessionTags: isUntagged } = input;
+      if (!roleArn && isUntagged === undefined) throw invalidParameter('There is nothing to change.');
+      if (roleArn) await passRole(context, roleArn, 'pods.eks.amazonaws.com');
       const { value } = await podIdentities.update(seen.id, (record) => ({
         ...record,
-        roleArn,
+        ...(roleArn && { roleArn }),
+        ...(isUntagged !== undefined && { isUntagged }),
         modifiedAt: clock.now(),
       }));
       return { association: toAssociation(value) };

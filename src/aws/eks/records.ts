@@ -140,6 +140,8 @@ export interface PodIdentityRecord extends ClusterScope {
   readonly namespace: string;
   readonly serviceAccount: string;
   readonly roleArn: string;
+  /** Sessions are not told of their pod. */
+  readonly isUntagged?: boolean;
   readonly tags: Tags;
   readonly createdAt: number;
   readonly modifiedAt: number;

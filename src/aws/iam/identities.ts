@@ -76,17 +76,19 @@ export function createIdentities(options: {
         service: request.service,
         arn: rootArn(role?.account ?? WELL_KNOWN_ACCOUNT),
       };
-      const decision =
-        role &&
-        (await authorizer.decide({
+      const tags = request.sessionTags && tagContext(request.sessionTags);
+      const trusts = async (action: string, { account, trustPolicy }: RoleRecord): Promise<boolean> => {
+        const decision = await authorizer.decide({
           principal,
-          action: 'sts:AssumeRole',
+          action,
           resource: request.roleArn,
-          context: request.context ?? {},
-          account: role.account,
-          resourcePolicy: { document: role.trustPolicy, isTrust: true },
-        }));
-      if (!role || !decision?.allowed)
+          context: { ...request.context, ...tags },
+          account,
+          resourcePolicy: { document: trustPolicy, isTrust: true },
+        });
+        return decision.allowed;
+      };
+      if (!role || !(await trusts('sts:AssumeRole', role)) || (tags && !(await trusts('sts:TagSession', role))))
         throw new AwsError(
           'AccessDenied',
           `${request.service} is unable to assume the role '${request.roleArn}'. Verify that the role exists and that its trust policy allows ${request.service} to assume it.`,
@@ -96,6 +98,7 @@ export function createIdentities(options: {
         rolePrincipal(role, {
           sessionName: request.sessionName,
           sessionPolicies: request.sessionPolicies ?? [],
+          ...(request.sessionTags && { sessionTags: request.sessionTags }),
           issuedAt: clock.now(),
         }),
         request.durationMs,
@@ -115,6 +118,13 @@ export function createIdentities(options: {
         },
       );
     },
+  };
+}
+
+function tagContext(tags: { readonly [key: string]: string }) {
+  return {
+    ...Object.fromEntries(Object.entries(tags).map(([key, value]) => [`aws:RequestTag/${key}`, value])),
+    'aws:TagKeys': Object.keys(tags),
   };
 }
 
@@ -138,7 +148,12 @@ export function findRole(directory: Directory, arn: string): RoleRecord | undefi
 /** The principal of a session of a role; its key and end are added when the session is made. */
 export function rolePrincipal(
   role: RoleRecord,
-  session: { readonly sessionName: string; readonly sessionPolicies: readonly string[]; readonly issuedAt: number },
+  session: {
+    readonly sessionName: string;
+    readonly sessionPolicies: readonly string[];
+    readonly sessionTags?: { readonly [key: string]: string };
+    readonly issuedAt: number;
+  },
 ): Extract<Principal, { kind: 'assumed-role' }> {
   return {
     kind: 'assumed-role',

@@ -50,13 +50,14 @@ export function createAuthorizer(options: { readonly policies: PolicySource; rea
     if (principal.kind === 'service' || principal.kind === 'federated' || principal.kind === 'anonymous')
       return { identity: [], tags: {}, ...resource };
     const attached = options.policies.policiesOf(principal);
-    const session = principal.kind === 'assumed-role' ? principal.sessionPolicies : [];
+    const isSession = principal.kind === 'assumed-role';
+    const session = isSession ? principal.sessionPolicies : [];
     return {
       identity: attached?.identity.map((text) => compile(text, 'identity')) ?? [],
       ...(attached?.boundary !== undefined && { boundary: compile(attached.boundary, 'identity') }),
       ...(session.length > 0 && { session: session.map((text) => compile(text, 'identity')) }),
       ...resource,
-      tags: attached?.tags ?? {},
+      tags: { ...attached?.tags, ...(isSession && principal.sessionTags) },
     };
   };
 

@@ -1,10 +1,11 @@
 /** What the EKS Pod Identity agent answers: credentials of the role that is associated with a pod's service account. */
 import { DabbaError } from '#base';
+import type { Versioned } from '#store';
 import { verifyIdentityToken, type SessionCredentials } from '../../auth/index.ts';
 import { AGENT_AUDIENCE } from '../cluster/pod-credentials.ts';
 import { issuerOf } from '../cluster-view.ts';
 import { issuerKey } from '../issuer-key.ts';
-import { scopeOfId, idIn, podIdentityArn } from '../names.ts';
+import { clusterArn, scopeOfId, idIn, podIdentityArn, type ClusterScope } from '../names.ts';
 import type { PodAddressRecord } from '../records.ts';
 import type { EksState } from '../state.ts';
 
@@ -22,10 +23,11 @@ export async function podIdentityCredentials(
   state: EksState,
   { vpcId, address, token }: PodCredentialsRequest,
 ): Promise<SessionCredentials> {
-  const pod = await podAt(state, vpcId, address);
+  const seen = await podAt(state, vpcId, address);
+  const pod = seen?.value;
   const scope = pod && scopeOfId(pod.clusterKey);
   const cluster = pod && (await state.clusters.get(pod.clusterKey));
-  if (!pod || !scope || cluster?.value.id !== pod.clusterId)
+  if (!seen || !pod || !scope || cluster?.value.id !== pod.clusterId)
     throw new DabbaError('NotFound', `no pod has the address ${address}`);
   const claims = await verifyIdentityToken(token, {
     issuerKeys: (issuer) => issuerKey(state, issuer),
@@ -47,13 +49,30 @@ export async function podIdentityCredentials(
     sessionName: `eks-${scope.cluster}-${pod.name}`.replaceAll(/[^\w+=,.@-]/g, '-').slice(0, 64),
     service: AGENT_AUDIENCE,
     durationMs: SESSION_MS,
+    ...(!found.isUntagged && { sessionTags: tagsOf(scope, seen) }),
     context: { 'aws:SourceAccount': scope.account, 'aws:SourceArn': podIdentityArn(scope, found.id) },
   });
 }
 
-async function podAt(state: EksState, vpcId: string, address: string): Promise<PodAddressRecord | undefined> {
+/** What policies may ask of a session: Amazon EKS User Guide, "Grant Pods access to AWS resources based on tags". */
+function tagsOf(scope: ClusterScope, { id, value }: Versioned<PodAddressRecord>): { readonly [key: string]: string } {
+  return {
+    'eks-cluster-arn': clusterArn(scope, scope.cluster),
+    'eks-cluster-name': scope.cluster,
+    'kubernetes-namespace': value.namespace,
+    'kubernetes-service-account': value.serviceAccount,
+    'kubernetes-pod-name': value.name,
+    'kubernetes-pod-uid': id.split('/').at(-1) ?? '',
+  };
+}
+
+async function podAt(
+  state: EksState,
+  vpcId: string,
+  address: string,
+): Promise<Versioned<PodAddressRecord> | undefined> {
   const eni = await state.network.interfaceAt(vpcId, address);
   if (!eni?.cluster) return undefined;
   const all = await state.podAddresses.list(`${eni.tenant}/${eni.region}/`);
-  return all.find(({ value }) => value.networkInterfaceId === eni.id)?.value;
+  return all.find(({ value }) => value.networkInterfaceId === eni.id);
 }
