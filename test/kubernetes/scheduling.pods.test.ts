@@ -1,9 +1,11 @@
 /** Placement, quotas of pods, tokens in pods and kubectl itself, as upstream's sig-scheduling, sig-auth and sig-cli tests use them. */
 import assert from 'node:assert/strict';
 import { createPublicKey, verify } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { type Json, until, untilGone } from './api.ts';
-import { busybox, imageWith, type NodeCluster, Pods, startNodeCluster } from './with-nodes.ts';
+import { busybox, imageWith, imageWithNode, type NodeCluster, Pods, startNodeCluster } from './with-nodes.ts';
 
 let cluster: NodeCluster;
 let pods: Pods;
@@ -527,4 +529,53 @@ test('[sig-cli] Update Demo should scale a replication controller', options, asy
       ({ status }) => status.readyReplicas === replicas && status.replicas === replicas,
     );
   }
+});
+test('[sig-cli] Guestbook application should create and stop a working application', options, async () => {
+  const image = await imageWithNode(cluster.dabba);
+  await pods.create('configmaps', {
+    metadata: { name: 'guestbook' },
+    data: { 'server.cjs': readFileSync(join(import.meta.dirname, 'guestbook-server.cjs'), 'utf8') },
+  });
+  const tier = (name: string, { replicas, port }: { readonly replicas: number; readonly port: number }): Json[] => {
+    const labels = { app: name };
+    const container = {
+      name: 'server',
+      image,
+      command: ['node', '/code/server.cjs', name.replace('agnhost-', '')],
+      readinessProbe: { tcpSocket: { port }, periodSeconds: 1 },
+      volumeMounts: [{ name: 'code', mountPath: '/code' }],
+    };
+    const spec = {
+      terminationGracePeriodSeconds: 1,
+      containers: [container],
+      volumes: [{ name: 'code', configMap: { name: 'guestbook' } }],
+    };
+    return [
+      { apiVersion: 'v1', kind: 'Service', metadata: { name }, spec: { selector: labels, ports: [{ port }] } },
+      {
+        apiVersion: 'apps/v1',
+        kind: 'Deployment',
+        metadata: { name },
+        spec: { replicas, selector: { matchLabels: labels }, template: { metadata: { labels }, spec } },
+      },
+    ];
+  };
+  const tiers = { 'agnhost-primary': 1, 'agnhost-replica': 2, frontend: 3 };
+  const items = Object.entries(tiers).flatMap(([name, replicas]) =>
+    tier(name, { replicas, port: name === 'frontend' ? 8080 : 6379 }),
+  );
+  const file = cluster.dabba.file('guestbook.json', JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
+  await kubectl('create', '-f', file);
+  for (const name of Object.keys(tiers)) await kubectl('rollout', 'status', `deployment/${name}`, '--timeout=60s');
+  const ask = async (query: string): Promise<Json> =>
+    await pods.api.get(`${pods.path('services', 'frontend:8080')}/proxy/guestbook?key=messages&${query}`);
+  const read = async (): Promise<Json> => JSON.parse(await ask('cmd=get')).data;
+  assert.equal(await read(), '');
+  assert.equal(await ask('cmd=set&value=TestEntry'), 'Updated');
+  // Whichever frontend and replica are asked.
+  for (let time = 0; time < 10; time++) assert.equal(await read(), 'TestEntry');
+  await kubectl('delete', '-f', file, '--wait=true');
+  const selector = `labelSelector=${encodeURIComponent(`app in (${Object.keys(tiers).join()})`)}`;
+  for (const { metadata } of (await pods.api.get(`${pods.path('pods')}?${selector}`)).items)
+    await untilGone(pods.api, pods.path('pods', metadata.name));
 });
