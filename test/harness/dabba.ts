@@ -79,7 +79,9 @@ export class Dabba implements AsyncDisposable {
     args: readonly string[],
     options: { readonly input?: string; readonly env?: NodeJS.ProcessEnv } = {},
   ): Promise<Outcome> {
-    return await execute(program, args, { ...options, env: { ...this.#env, ...options.env } });
+    // The aws command line of Debian 12 (2.9) does not know AWS_ENDPOINT_URL.
+    const all = program === 'aws' ? ['--endpoint-url', this.endpoint, ...args] : args;
+    return await execute(program, all, { ...options, env: { ...this.#env, ...options.env } });
   }
 
   /** The aws command line; its answer as text. Fails when it fails. */

@@ -23,6 +23,8 @@ export function onMachineOfItsOwn(name: string, file: string): void {
       process.execPath,
       '--test',
       '--test-isolation=none',
+      // A failed test leaves its sockets open.
+      '--test-force-exit',
       '--test-timeout=60000',
       join(import.meta.dirname, file),
     ];

@@ -192,7 +192,7 @@ test('names and the API server are served at addresses of the cluster', async ()
     await run(netns, 'busybox', 'nslookup', '-type=a', name, '10.100.0.10');
   assert.match((await lookUp(client, 'web.test')) ?? '', /Address:\s*10\.100\.0\.7/);
   assert.match((await lookUp(client, 'ip-10-0-1-20.ec2.internal')) ?? '', /10\.0\.1\.20/, "the VPC's names too");
-  assert.equal(await ask(client, '10.100.0.1', 443), 'api 127.0.0.1');
+  assert.equal(await ask(client, '10.100.0.1', 443), 'api 127.0.0.2');
   assert.equal(await ask(stranger, '10.100.0.1', 443), 'unreachable');
   await cluster.remove();
   assert.equal(await ask(client, '10.100.0.1', 443), 'unreachable');
