@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { flag, UsageError, type Command } from './command.ts';
 import { findOnPath } from './programs.ts';
@@ -51,7 +52,7 @@ export const doctor: Command = {
   usage: '[--json]',
   options: {},
   async run(invocation) {
-    const findings = examine();
+    const findings = [...examine(), ...oldClients()];
     if (flag(invocation, 'json')) process.stdout.write(`${JSON.stringify({ findings }, undefined, 2)}\n`);
     else if (findings.length === 0) process.stdout.write('everything dabba needs is here\n');
     else
@@ -81,6 +82,15 @@ export function examine(): readonly Finding[] {
   if (!existsSync('/sys/fs/cgroup/cgroup.controllers') && !existsSync('/sys/fs/cgroup/memory'))
     fatal('cgroups (limits of containers)', 'mount -t cgroup2 none /sys/fs/cgroup');
   return findings;
+}
+
+/** Clients that `dabba env` does not reach. The aws command line knows `AWS_ENDPOINT_URL` since 2.13 and 1.29 (AWS SDKs guide, "Service-specific endpoints"). */
+function oldClients(): readonly Finding[] {
+  const { stdout } = spawnSync('aws', ['--version'], { encoding: 'utf8' });
+  const [version, major = 0, minor = 0] = /^aws-cli\/(\d+)\.(\d+)\S*/.exec(stdout ?? '') ?? [];
+  if (!version || Number(minor) >= (major === '1' ? 29 : 13)) return [];
+  const what = `${version} does not read AWS_ENDPOINT_URL and would call AWS`;
+  return [{ what, isFatal: false, mend: `alias aws='aws --endpoint-url "$AWS_ENDPOINT_URL"', or install a newer one` }];
 }
 
 /** Throws `UsageError` when dabba cannot run here, naming all that is missing and one command that mends it. */

@@ -4,7 +4,7 @@ import { createHash, createHmac } from 'node:crypto';
 import { after, before, suite, test } from 'node:test';
 import { SignatureV4 } from '@smithy/signature-v4';
 import { Cluster } from '../harness/cluster.ts';
-import { Dabba } from '../harness/dabba.ts';
+import { Dabba, isAwsTooOld } from '../harness/dabba.ts';
 
 const busybox = 'public.ecr.aws/docker/library/busybox:latest';
 const account = '000000000000';
@@ -30,7 +30,7 @@ interface Keys {
 
 suite(
   'aws from inside pods',
-  { skip: !isHere && 'kubectl comes with this project for x86_64 alone', timeout: 240_000 },
+  { skip: isHere ? isAwsTooOld() : 'kubectl comes with this project for x86_64 alone', timeout: 240_000 },
   () => {
     let dabba: Dabba;
     let cluster: Cluster;

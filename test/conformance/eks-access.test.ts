@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import { Dabba, type Outcome } from '../harness/dabba.ts';
+import { Dabba, type Outcome, isAwsTooOld } from '../harness/dabba.ts';
 import { eventually } from '../harness/machine.ts';
 
 const account = '000000000000';
@@ -10,7 +10,7 @@ const isHere = process.arch === 'x64';
 
 suite(
   'access to clusters',
-  { skip: !isHere && 'kubectl comes with this project for x86_64 alone', timeout: 240_000 },
+  { skip: isHere ? isAwsTooOld() : 'kubectl comes with this project for x86_64 alone', timeout: 240_000 },
   () => {
     let dabba: Dabba;
     let subnets: string;

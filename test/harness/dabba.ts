@@ -178,6 +178,13 @@ async function execute(
   });
 }
 
+/** Why access entries and pod identities cannot be told with the aws command line here: that of Debian 12 is older than they are. False when they can. */
+export function isAwsTooOld(): string | false {
+  const version = execFileSync('aws', ['--version'], { encoding: 'utf8' });
+  const [, major = 0, minor = 0] = (/^aws-cli\/(\d+)\.(\d+)/.exec(version) ?? []).map(Number);
+  return (major === 1 ? minor < 32 : minor < 15) && `aws is too old: ${version.trim()}`;
+}
+
 /** A loopback port that was free a moment ago. */
 export async function freePort(): Promise<number> {
   const server = createServer();
