@@ -48,9 +48,10 @@ export function quotaController({
   };
 }
 
-/** A quota that bounds something else than before. Not one that was claimed from: what was claimed may not be there yet, and would be taken for nothing. */
+/** A quota that bounds something else than before, or whose status says that it does. Not one that was claimed from: what was claimed may not be there yet, and would be taken for nothing. */
 function isToBeCounted({ now, before }: Change<ResourceQuota>): boolean {
-  return now !== undefined && !isDeepStrictEqual(now.spec, before?.spec);
+  if (!now) return false;
+  return !isDeepStrictEqual(now.spec, before?.spec) || !equal(now.spec?.hard ?? {}, now.status?.hard ?? {});
 }
 
 /** Follows the resources that quotas speak of, from when the first one does: most clusters have no quota, and need no copy of everything. */
