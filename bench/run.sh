@@ -11,7 +11,7 @@ has etcd || apt-get install -y -qq --no-install-recommends etcd-server
 has wrk || apt-get install -y -qq --no-install-recommends wrk
 has moto_server || echo "bench/aws.ts compares with moto_server: pip install 'moto[server]'" >&2
 
-for bench in start store aws engine engine-growth build layers kubernetes-api; do
+for bench in start store aws engine engine-growth build layers kubernetes-api kubernetes-scheduler kubernetes-services clusters; do
   printf '\n== bench/%s.ts\n' "$bench"
   node "bench/$bench.ts" || echo "(a target was missed)"
 done

