@@ -1,59 +1,38 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
-import { parseAccountId, silentLogger, systemClock, systemRandom, type Arn } from '#base';
+import { silentLogger, systemClock, systemRandom, type Arn } from '#base';
 import { networkRecords } from '#network';
 import { memoryStore, type Store } from '#store';
 import { createEc2 } from '../ec2/index.ts';
 import { AwsError } from '../errors.ts';
-import type { CallContext } from '../service.ts';
+import { account, callContext, caller, refused, region } from '../test-calls.ts';
 import { createEks, type Eks } from './index.ts';
 import { eksCollections } from './state.ts';
 
-const account = parseAccountId('000000000000');
-const region = 'us-east-1';
 const roleArn = `arn:aws:iam::${account}:role/eks`;
 const admin = `arn:aws:iam::${account}:user/admin`;
-
-// Outputs are walked by the tests, which fail on what is not there.
-// eslint-disable-next-line typescript/no-explicit-any
-type Answer = any;
-
-const refused =
-  (code: string, words = '') =>
-  (error: unknown) =>
-    error instanceof AwsError && error.code === code && error.message.includes(words);
 
 describe('eks', () => {
   let store: Store;
   let eks: Eks;
   let subnets: string[];
 
-  const context = (): CallContext => ({
-    account,
-    region,
-    principal: {
-      kind: 'user',
-      account,
-      arn: admin as Arn,
-      principalId: 'AIDA1',
-      accessKeyId: 'AKIA1',
-      userName: 'admin',
-    },
-    requestId: 'r',
-    sourceIp: '127.0.0.1',
-    userAgent: 'test',
-    now: Date.now(),
-    endpoint: 'http://127.0.0.1:4566',
-    async authorize(action, resource) {
-      if (resource.endsWith('/forbidden'))
-        throw new AwsError('AccessDeniedException', `not authorized to perform: ${action}`);
-    },
-  });
-  const call = async (operation: string, input: object = {}): Promise<Answer> =>
-    await (eks.definition.handlers[operation] as (input: object, context: CallContext) => Promise<Answer>)(
-      input,
-      context(),
-    );
+  const context = () =>
+    callContext({
+      principal: {
+        kind: 'user',
+        account,
+        arn: admin as Arn,
+        principalId: 'AIDA1',
+        accessKeyId: 'AKIA1',
+        userName: 'admin',
+      },
+      async authorize(action, resource) {
+        if (resource.endsWith('/forbidden'))
+          throw new AwsError('AccessDeniedException', `not authorized to perform: ${action}`);
+      },
+    });
+  const call = caller(() => eks.definition, context);
   const create = async (input: object = {}) =>
     await call('CreateCluster', {
       name: 'c1',

@@ -1,26 +1,20 @@
 import assert from 'node:assert/strict';
 import { createPrivateKey, sign } from 'node:crypto';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { parseAccountId, silentLogger, systemClock, systemRandom, type Arn } from '#base';
+import { silentLogger, systemClock, systemRandom, type Arn } from '#base';
 import { MemoryClient, MemoryInformers, resources } from '#kubernetes';
 import { networkRecords } from '#network';
 import { nodeRecords } from '#node';
 import { runReconcilers } from '#reconcile';
 import { memoryStore, type Store } from '#store';
 import { createEc2 } from '../ec2/index.ts';
-import type { CallContext } from '../service.ts';
+import { account, type Answer, caller, region, until } from '../test-calls.ts';
 import { FakeMachine } from './fake-machine.ts';
 import { createEks, type Eks } from './index.ts';
 import { eksCollections } from './state.ts';
 
-const account = parseAccountId('000000000000');
-const region = 'us-east-1';
 const roleArn = `arn:aws:iam::${account}:role/eks` as Arn;
 const named = { clusterName: 'c1', nodegroupName: 'ng' };
-
-// Outputs are walked by the tests, which fail on what is not there.
-// eslint-disable-next-line typescript/no-explicit-any
-type Answer = any;
 
 /** A JSON Web Token as the cluster signs them. */
 function signed(privateKeyPem: string, claims: object): string {
@@ -43,52 +37,16 @@ describe('eks clusters and their nodes', { timeout: 30_000 }, () => {
   let stop: AbortController;
   let running: Promise<unknown>;
 
-  const context = (): CallContext => ({
-    account,
-    region,
-    principal: {
-      kind: 'root',
-      account,
-      arn: `arn:aws:iam::${account}:root` as Arn,
-      principalId: account,
-      accessKeyId: 'test',
-    },
-    requestId: 'r',
-    sourceIp: '127.0.0.1',
-    userAgent: 'test',
-    now: Date.now(),
-    endpoint: 'http://127.0.0.1:4566',
-    authorize: async () => undefined,
-  });
-  const callOf =
-    (service: () => { readonly handlers: { readonly [operation: string]: unknown } }) =>
-    async (operation: string, input: object = {}): Promise<Answer> =>
-      await (service().handlers[operation] as (input: object, context: CallContext) => Promise<Answer>)(
-        input,
-        context(),
-      );
-  const call = callOf(() => eks.definition);
-  const callEc2 = callOf(() => ec2.definition);
+  const call = caller(() => eks.definition);
+  const callEc2 = caller(() => ec2.definition);
 
-  /** Waits until `look` finds something, reading again after every change of the store. */
-  async function until<T>(look: () => Promise<T | undefined | false>): Promise<T> {
-    const signal = AbortSignal.timeout(8000);
-    const changes = store.watch('', { signal })[Symbol.asyncIterator]();
-    let next = changes.next();
-    for (;;) {
-      const found = await look();
-      if (found) return found;
-      assert.ok(!(await next).done, 'not within time');
-      next = changes.next();
-    }
-  }
   const clusterIs = async (status: string) =>
-    await until(async () => {
+    await until(store, async () => {
       const { cluster } = await call('DescribeCluster', { name: 'c1' });
       return cluster.status === status && cluster;
     });
   const groupIs = async (status: string) =>
-    await until(async () => {
+    await until(store, async () => {
       const { nodegroup } = await call('DescribeNodegroup', named);
       return nodegroup.status === status && nodegroup;
     });
@@ -167,7 +125,7 @@ describe('eks clusters and their nodes', { timeout: 30_000 }, () => {
     const { endpoint } = await clusterIs('ACTIVE');
     assert.match(endpoint, /^https:\/\/127\.0\.0\.1:6\d{4}$/);
     await call('DeleteCluster', { name: 'c1' });
-    await until(async () => !(await call('ListClusters')).clusters.length);
+    await until(store, async () => !(await call('ListClusters')).clusters.length);
     assert.equal(stopped.length, 1);
     const left = (await store.list('')).entries.map(({ key }) => key).filter((key) => /^(eks|kubernetes)\//.test(key));
     assert.deepEqual(left, []);
@@ -196,11 +154,11 @@ describe('eks clusters and their nodes', { timeout: 30_000 }, () => {
     assert.equal((await nodes()).length, 3);
     const [lost] = await living();
     await callEc2('TerminateInstances', { InstanceIds: [lost.InstanceId] });
-    await until(async () => {
+    await until(store, async () => {
       const now = await living();
       return now.length === 3 && !now.some(({ InstanceId }: Answer) => InstanceId === lost.InstanceId);
     });
-    await until(async () => !(await nodes()).some(({ metadata }) => metadata!.name === lost.PrivateDnsName));
+    await until(store, async () => !(await nodes()).some(({ metadata }) => metadata!.name === lost.PrivateDnsName));
     await call('UpdateNodegroupConfig', { ...named, scalingConfig: { desiredSize: 1 } });
     await groupIs('ACTIVE');
     assert.equal((await nodes()).length, 1);
@@ -273,9 +231,9 @@ describe('eks clusters and their nodes', { timeout: 30_000 }, () => {
     await eks.releasePodAddress(release);
     await eks.releasePodAddress(release);
     await call('DeleteNodegroup', named);
-    await until(async () => (await eksCollections(store).kubelets.list()).length === 0);
+    await until(store, async () => (await eksCollections(store).kubelets.list()).length === 0);
     await eks.releasePodAddress({ ...release, uid: 'u-2' });
-    await until(async () => !(await call('ListNodegroups', { clusterName: 'c1' })).nodegroups.length);
+    await until(store, async () => !(await call('ListNodegroups', { clusterName: 'c1' })).nodegroups.length);
     assert.deepEqual(await networkRecords(store).networkInterfaces.list(), []);
     await assert.rejects(eks.assignPodAddress(pod), /no node/);
   });
@@ -344,7 +302,10 @@ describe('eks clusters and their nodes', { timeout: 30_000 }, () => {
     assert.equal(metadata?.annotations?.['CapacityProvisioned'], '0.25vCPU 0.5GB');
     await call('DeleteFargateProfile', profile);
     await client.delete(resources.pods, pod, { gracePeriodSeconds: 0 }).catch(() => undefined);
-    await until(async () => !(await call('ListFargateProfiles', { clusterName: 'c1' })).fargateProfileNames.length);
+    await until(
+      store,
+      async () => !(await call('ListFargateProfiles', { clusterName: 'c1' })).fargateProfileNames.length,
+    );
     assert.deepEqual(await nodes(), []);
     assert.deepEqual(await networkRecords(store).networkInterfaces.list(), []);
   });
