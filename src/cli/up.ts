@@ -1,5 +1,6 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { spawn } from 'node:child_process';
+import type { Readable } from 'node:stream';
 import {
   announcement,
   announcing,
@@ -69,7 +70,7 @@ async function startInBackground(layout: Layout, args: readonly string[]): Promi
     env: { ...process.env, ...announcing },
   });
   closeSync(log);
-  const { isReady, said } = await announcement(child.stdio[3] as NodeJS.ReadableStream);
+  const { isReady, said } = await announcement(child.stdio[3] as Readable);
   if (isReady) {
     child.unref();
     process.stdout.write(`dabba is up: ${said.join(', ')}\n`);

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { DabbaError, isDabbaError, type Clock, type Logger } from '#base';
 import { announcement, announcing } from './announcer.ts';
 import { livingProcess } from './process-file.ts';
@@ -98,7 +99,7 @@ async function untilExit(layout: Layout): Promise<string> {
     child.once('error', reject);
     child.once('exit', () => resolve());
   });
-  const [{ said }] = await Promise.all([announcement(child.stdio[3] as NodeJS.ReadableStream), gone]);
+  const [{ said }] = await Promise.all([announcement(child.stdio[3] as Readable), gone]);
   return said.join('; ');
 }
 
