@@ -222,7 +222,9 @@ export class Machine {
   async destroy(): Promise<void> {
     this.removeStrayUplinks(new Set());
     const inherits = await inheritsForwardingDuty(this.#instance, this.#runNft);
-    await leaveForeignFirewalls(this.#instance, this.#runNft);
+    await leaveForeignFirewalls(this.#instance, this.#runNft).catch((error: unknown) =>
+      this.#logger.warn('rules for our links may be left in another firewall', { error: messageOf(error) }),
+    );
     await this.#runNft(renderRemoval(TABLE_PREFIX + this.#instance));
     if (inherits) await forgetForwardingDuty(this.#instance, this.#runNft);
     const record = this.#recordOfThisBoot();
