@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { createServer as createSocketServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -38,6 +38,21 @@ COPY --from=two /two /
     [1, 2, 3, 4, 5, 6, 7],
   );
   assert.equal(events.filter(({ kind }) => kind === 'stage-end').length, 3);
+});
+
+test('what a step makes of its mount points is looked for in its own layer alone', async () => {
+  const victims = join(world.directory, 'victims');
+  mkdirSync(victims);
+  for (const name of ['mine', 'hosts']) writeFileSync(join(victims, name), '');
+  const { imageId } = await build(world.engine, {
+    Dockerfile: `FROM busybox
+RUN --mount=type=bind,source=Dockerfile,target=/a/mine mv /a /b && ln -s ${victims} /a
+RUN --mount=type=tmpfs,target=/c/d true
+`,
+  });
+  assert.deepEqual(readdirSync(victims).sort(), ['hosts', 'mine']);
+  assert.match(await run(world.engine, imageId, 'ls', '-d', '/a', '/b/mine'), /a\n.*mine/);
+  assert.equal(await run(world.engine, imageId, 'sh', '-c', 'test -e /c || echo none'), 'none\n');
 });
 
 test('a stage that names itself means an image of that name', async () => {

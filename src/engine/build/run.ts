@@ -1,11 +1,10 @@
-import { chmodSync, readdirSync, rmSync, rmdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { chmodSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { DabbaError, digestOf } from '#base';
 import type { Image, Mount } from '../engine.ts';
-import { runtimeStubs } from '../files/stubs.ts';
+import { findStubs } from '../files/stubs.ts';
 import type { Layer } from '../image/internals.ts';
 import { timestampOf, type BuildRun } from './build-run.ts';
-import { statOf } from './beneath.ts';
 import { stepFault } from './fault.ts';
 import type { InstructionOf } from './instruction.ts';
 import { heredocText } from './lines.ts';
@@ -126,7 +125,8 @@ export async function executeRun(build: BuildRun, state: StageState, step: RunSt
       );
     const upper = await steps.takeUpper(container.id);
     await using view = await internals.snapshots.openView(state.chainId);
-    removeStubs(upper, view.path, [...runtimeStubs, ...mounts.map(({ target }) => target)]);
+    const targets = mounts.map(({ target }) => target);
+    for (const path of findStubs(upper, view.path, targets)) rmSync(join(upper, path), { recursive: true });
     return await internals.commitUpper({ parent: state.chainId, upper, ...timestampOf(build), signal });
   } finally {
     await containers.remove(container.id, { force: true });
@@ -163,17 +163,4 @@ function imageOf(build: BuildRun, state: StageState): Image {
     history: state.history,
     sizeBytes: 0,
   };
-}
-
-/** Removes from an upper the empty files and directories that were only made as mount points and that the image does not have. */
-export function removeStubs(upper: string, view: string, targets: readonly string[]): void {
-  for (const target of targets) {
-    for (let path = target; path !== '/' && path !== '.'; path = dirname(path)) {
-      const stat = statOf(join(upper, path));
-      if (!stat || statOf(join(view, path))) break;
-      if (stat.isFile() && stat.size === 0) rmSync(join(upper, path));
-      else if (stat.isDirectory() && readdirSync(join(upper, path)).length === 0) rmdirSync(join(upper, path));
-      else break;
-    }
-  }
 }

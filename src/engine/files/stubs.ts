@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { statOf } from '../build/beneath.ts';
 
 /** What the runtime makes in a root file system to mount over. */
-export const runtimeStubs = [
+const runtimeStubs = [
   '/proc',
   '/sys',
   '/dev/console',
@@ -18,7 +18,7 @@ export const runtimeStubs = [
 
 /**
  * Paths of an upper that are there only for the mount points made in it: empty files and directories that the image (`lower`) does not
- * have, and parents that hold nothing else.
+ * have, and parents that hold nothing else. What a directory holds comes before it.
  */
 export function findStubs(upper: string, lower: string, targets: readonly string[]): readonly string[] {
   const stubs = new Set<string>();
