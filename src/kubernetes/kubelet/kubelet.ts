@@ -10,6 +10,7 @@ import type { Informer, Informers } from '../client/informer.ts';
 import { eventRecorder } from '../events.ts';
 import { nodes as nodeResource, persistentVolumes, pods, services as serviceResource } from '../resources.ts';
 import type * as types from '../types.ts';
+import { untilAborted } from '../until-aborted.ts';
 import type { KubeletContext, NodePlaces } from './context.ts';
 import { makePlaces, nodeCgroup, nodeDirectory, placesOf } from './places.ts';
 import { podUidOf } from './identity.ts';
@@ -27,7 +28,6 @@ import type { KubeletRecord, NodeServices } from './ports.ts';
 import { timestamp } from './timestamp.ts';
 import { keepStorage } from './volume/storage.ts';
 import { removeTraces, tracedPods } from './traces.ts';
-import { untilAborted } from './until-aborted.ts';
 
 /** Pods worked on at once; what takes long is a task beside. The engine has limits of its own. */
 const concurrency = 64;

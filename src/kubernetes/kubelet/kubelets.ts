@@ -6,6 +6,7 @@ import { networkRecords } from '#network';
 import { linuxCgroups, type SandboxCgroups } from '#node/worker';
 import { type Reconciler, runReconcilers } from '#reconcile';
 import { Collection, type Store } from '#store';
+import { untilAborted } from '../until-aborted.ts';
 import { identityOf } from './identity.ts';
 import { Kubelet, type KubeletParts } from './kubelet.ts';
 import { LocalPods } from './local.ts';
@@ -15,7 +16,6 @@ import { nodeCgroup, nodeDirectory, notedNodes, placesOf, removePlaces } from '.
 import type { KubeletRecord } from './ports.ts';
 import { serveKubelet } from './server/server.ts';
 import { removeTraces, tracedPods } from './traces.ts';
-import { untilAborted } from './until-aborted.ts';
 
 export interface KubeletsOptions extends Omit<KubeletParts, 'networkInterfaces' | 'plane' | 'cgroups' | 'memoryFiles'> {
   readonly store: Store;

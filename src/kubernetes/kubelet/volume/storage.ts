@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type Logger, messageOf } from '#base';
 import type { Informer } from '../../client/informer.ts';
 import type * as types from '../../types.ts';
-import { untilAborted } from '../until-aborted.ts';
+import { untilAborted } from '../../until-aborted.ts';
 import { provisionedBy } from './claims.ts';
 
 export interface StorageOptions {
