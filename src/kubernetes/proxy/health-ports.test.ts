@@ -8,37 +8,47 @@ import { MemoryClient } from '../client/memory-client.ts';
 import { MemoryInformers } from '../client/memory-informers.ts';
 import { endpointSlices, services } from '../resources.ts';
 import { networkCopies } from './copies.ts';
-import { createHealthPorts } from './health-ports.ts';
+import { createHealthPorts, type HealthPortsOptions } from './health-ports.ts';
 
-test('each node says how many of a service it has, for as long as the service asks', async () => {
+/** Ports over objects in memory; `serveAt` is given the key of each. */
+function portsWith(serveAt: (at: string, server: Server) => AsyncDisposable, more: Partial<HealthPortsOptions> = {}) {
   const client = new MemoryClient();
-  const open = new Map<string, Server>();
-  let isBusy = true;
   const ports = createHealthPorts({
     copies: networkCopies(new MemoryInformers(client)),
-    serveAt(id, port, server) {
-      if (isBusy) throw new Error('in use');
-      open.set(`${id}:${port}`, server.listen(0, '127.0.0.1'));
-      return {
-        async [Symbol.asyncDispose]() {
-          open.delete(`${id}:${port}`);
-          await new Promise((resolve) => server.close(resolve));
-        },
-      };
-    },
+    serveAt: (id, port, server) => serveAt(`${id}:${port}`, server),
     clock: systemClock,
     random: systemRandom,
     logger: silentLogger,
+    ...more,
   });
-  const until = async (isTrue: () => boolean) => {
-    while (!isTrue()) await nextTurn();
-  };
-  ports.setNodes([
-    { name: 'n1', networkInterfaceId: 'eni-1' },
-    { name: 'n2', networkInterfaceId: 'eni-2' },
-  ]);
-  const metadata = { name: 'web', namespace: 'a' };
-  await client.create(services, { metadata, spec: { healthCheckNodePort: 30_100, ports: [{ port: 80 }] } });
+  return { client, ports };
+}
+
+const until = async (isTrue: () => boolean) => {
+  while (!isTrue()) await nextTurn();
+};
+const metadata = { name: 'web', namespace: 'a' };
+const spec = { healthCheckNodePort: 30_100, ports: [{ port: 80 }] };
+const [n1, n2] = [
+  { name: 'n1', networkInterfaceId: 'eni-1' },
+  { name: 'n2', networkInterfaceId: 'eni-2' },
+];
+
+test('each node says how many of a service it has, for as long as the service asks', async () => {
+  const open = new Map<string, Server>();
+  let isBusy = true;
+  const { client, ports } = portsWith((at, server) => {
+    if (isBusy) throw new Error('in use');
+    open.set(at, server.listen(0, '127.0.0.1'));
+    return {
+      async [Symbol.asyncDispose]() {
+        open.delete(at);
+        await new Promise((resolve) => server.close(resolve));
+      },
+    };
+  });
+  ports.setNodes([n1, n2]);
+  await client.create(services, { metadata, spec });
   isBusy = false;
   await until(() => open.size === 2);
   const ask = async (id: string) => {
@@ -63,9 +73,45 @@ test('each node says how many of a service it has, for as long as the service as
     body: { service: { namespace: 'a', name: 'web' }, localEndpoints: 1, serviceProxyHealthy: true },
   });
   assert.equal((await ask('eni-2')).status, 503);
-  ports.setNodes([{ name: 'n1', networkInterfaceId: 'eni-1' }]);
+  ports.setNodes([n1]);
   await until(() => open.size === 1);
   await client.delete(services, metadata);
   await until(() => open.size === 0);
+  await ports.stop();
+});
+
+test('what is stopped in the midst of a change leaves no port open', async () => {
+  const open = new Set<string>();
+  const closing = Promise.withResolvers<void>();
+  const { client, ports } = portsWith((at) => {
+    open.add(at);
+    return {
+      async [Symbol.asyncDispose]() {
+        await closing.promise;
+        open.delete(at);
+      },
+    };
+  });
+  ports.setNodes([n1]);
+  await client.create(services, { metadata, spec });
+  await until(() => open.size === 1);
+  ports.setNodes([n2]);
+  await nextTurn();
+  const stopped = ports.stop();
+  await nextTurn();
+  closing.resolve();
+  await stopped;
+  await nextTurn();
+  assert.deepEqual([...open], []);
+});
+
+test('they can be stopped though the cluster never answered', { timeout: 5_000 }, async () => {
+  const copies = networkCopies(new MemoryInformers(new MemoryClient()));
+  const silent = { ...copies.services, onChange: () => () => undefined, synced: () => new Promise<void>(() => {}) };
+  const { ports } = portsWith(() => assert.fail('nothing is known to serve'), {
+    copies: { ...copies, services: silent },
+  });
+  ports.setNodes([n1]);
+  await nextTurn();
   await ports.stop();
 });

@@ -6,6 +6,7 @@ import { createServer, type Server } from 'node:http';
 import { messageOf, type Clock, type Logger, type Random } from '#base';
 import { KeyedQueue } from '#reconcile';
 import { keyOf } from '../object.ts';
+import { untilAborted } from '../until-aborted.ts';
 import { slicesOf, type NetworkCopies } from './copies.ts';
 
 /** A node of the cluster on this machine. */
@@ -36,7 +37,10 @@ export function createHealthPorts({ copies, serveAt, clock, random, logger }: He
   const stopping = new AbortController();
   const open = new Map<string, AsyncDisposable>();
   let nodes: readonly LocalNode[] = [];
-  const synced = Promise.all([copies.services.synced(), copies.slices.synced()]);
+  const ready = Promise.race([
+    Promise.all([copies.services.synced(), copies.slices.synced()]),
+    untilAborted(stopping.signal),
+  ]);
 
   const readyOn = (serviceKey: string, node: string) =>
     slicesOf(copies.slices, serviceKey)
@@ -92,7 +96,7 @@ export function createHealthPorts({ copies, serveAt, clock, random, logger }: He
     signal: stopping.signal,
     concurrency: 1,
     work: async () => {
-      await synced;
+      await ready;
       if (!stopping.signal.aborted) await refresh();
     },
     onFailure: (_key, error, failures) =>
@@ -107,7 +111,7 @@ export function createHealthPorts({ copies, serveAt, clock, random, logger }: He
     async stop() {
       stopping.abort();
       unfollow();
-      await Promise.race([queue.idle(), synced]);
+      await queue.idle();
       const closing = [...open.values()];
       open.clear();
       await Promise.all(closing.map(async (server) => await server[Symbol.asyncDispose]()));
