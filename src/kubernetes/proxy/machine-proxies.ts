@@ -56,14 +56,14 @@ export function createMachineProxies(options: MachineProxiesOptions): MachinePro
 
   function start(key: ClusterKey, node: KubeletRecord): Running {
     const ending = new AbortController();
-    const informers = connect(node, ending.signal);
-    const proxy = createClusterProxy({ ...options, cluster: node.cluster, vpcId: key.vpcId, informers });
+    const copies = networkCopies(connect(node, ending.signal));
+    const proxy = createClusterProxy({ ...options, cluster: node.cluster, vpcId: key.vpcId, copies });
     // It waits for the cluster's API server, which nobody here should.
     proxy.start().catch((error: unknown) => {
       if (!ending.signal.aborted)
         logger.error('a service proxy ended', { cluster: node.cluster.name, error: messageOf(error) });
     });
-    const health = createHealthPorts({ ...options, copies: networkCopies(informers) });
+    const health = createHealthPorts({ ...options, copies });
     return { proxy, health, ending };
   }
 

@@ -6,6 +6,7 @@ import type { ClusterNetworks, ClusterRules, ClusterServed } from '#network';
 import { MemoryClient } from '../client/memory-client.ts';
 import { MemoryInformers } from '../client/memory-informers.ts';
 import { endpointSlices, networkPolicies, nodes, pods, services } from '../resources.ts';
+import { networkCopies } from './copies.ts';
 import { createClusterProxy } from './proxy.ts';
 
 const cluster = {
@@ -41,8 +42,8 @@ async function started() {
     },
     async retain() {},
   };
-  const informers = new MemoryInformers(client);
-  const parts = { clusters, informers, clock: systemClock, random: systemRandom, logger: silentLogger };
+  const copies = networkCopies(new MemoryInformers(client));
+  const parts = { clusters, copies, clock: systemClock, random: systemRandom, logger: silentLogger };
   const proxy = createClusterProxy({ ...parts, cluster, vpcId: 'vpc-1' });
   await proxy.start();
   return {

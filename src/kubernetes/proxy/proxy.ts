@@ -2,17 +2,16 @@ import type { Clock, Logger, Random } from '#base';
 import { messageOf } from '#base';
 import { addressAt, type ClusterNetwork, type ClusterNetworks, type ClusterServed } from '#network';
 import { KeyedQueue } from '#reconcile';
-import type { Informers } from '../client/informer.ts';
 import { clusterZone } from '../dns/zone.ts';
 import type { KubeletRecord } from '../kubelet/ports.ts';
-import { type NetworkCopies, networkCopies } from './copies.ts';
+import { untilAborted } from '../until-aborted.ts';
+import type { NetworkCopies } from './copies.ts';
 import { RuleBook } from './rules.ts';
 
 export interface ClusterProxyOptions {
   readonly cluster: KubeletRecord['cluster'];
   readonly vpcId: string;
-  /** With the rights of one of the cluster's nodes. */
-  readonly informers: Informers;
+  readonly copies: NetworkCopies;
   readonly clusters: ClusterNetworks;
   readonly clock: Clock;
   readonly random: Random;
@@ -34,9 +33,8 @@ export interface ClusterProxy {
 const RULES = 'rules';
 
 export function createClusterProxy(options: ClusterProxyOptions): ClusterProxy {
-  const { cluster, clusters, vpcId, clock, random } = options;
+  const { cluster, clusters, copies, vpcId, clock, random } = options;
   const logger = options.logger.with({ cluster: cluster.name });
-  const copies = networkCopies(options.informers);
   const book = new RuleBook(copies, cluster.serviceCidr);
   const stopping = new AbortController();
   const first = Promise.withResolvers<void>();
@@ -69,11 +67,8 @@ export function createClusterProxy(options: ClusterProxyOptions): ClusterProxy {
 
   return {
     async start() {
-      const stopped = new Promise<void>((resolve) =>
-        stopping.signal.addEventListener('abort', () => resolve(), { once: true }),
-      );
       queue.add(RULES);
-      await Promise.race([synced, stopped]);
+      await Promise.race([synced, untilAborted(stopping.signal)]);
       if (stopping.signal.aborted) return;
       isSynced = true;
       unfollow = book.follow(() => queue.add(RULES));
