@@ -19,6 +19,7 @@ import type { ServedResources } from '../client/served-resources.ts';
 import type { EventRecorder } from '../events.ts';
 import type { KubernetesObject, ResourceType } from '../object.ts';
 import { isStatusError } from '../status.ts';
+import { untilAborted } from '../until-aborted.ts';
 import { OwnWrites } from './own-writes.ts';
 
 /** What controllers are made from. */
@@ -100,7 +101,7 @@ export async function runControllers(
 async function run(controller: Controller, parts: ControllerParts, signal: AbortSignal): Promise<void> {
   const { clock, random, clientOf = () => parts.client } = parts;
   const logger = parts.logger.with({ controller: controller.name });
-  const ended = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+  const ended = untilAborted(signal);
   await Promise.race([
     Promise.all([...controller.wokenBy, ...syncs(controller)].map((source) => source.synced())),
     ended,
