@@ -40,7 +40,7 @@ export async function resize(run: PodRun, runs: Runs, onBegin: () => void): Prom
 }
 
 async function change(run: PodRun, runs: Runs, resizings: readonly Resizing[]): Promise<void> {
-  const { context, pod } = run;
+  const { context } = run;
   // The pod's own bound comes down last: until then containers have what they had.
   shapeCgroup(run, memoryOf(runs));
   for (const { container, id, wanted, needsRestart } of resizings)
@@ -48,7 +48,7 @@ async function change(run: PodRun, runs: Runs, resizings: readonly Resizing[]): 
     else
       run.doomed.set(id, {
         message: `Container ${container.spec.name} resize requires restart`,
-        graceMs: (pod.spec?.terminationGracePeriodSeconds ?? 30) * 1000,
+        graceMs: run.graceMs,
       });
   shapeCgroup(run);
 }
