@@ -233,6 +233,40 @@ test('a node refuses what it has no room for', async () => {
   assert.deepEqual([phase, reason], ['Failed', 'OutOfcpu']);
 });
 
+test('labels that a node was given in the cluster count, however late it hears of them', async () => {
+  await using machine = new FakeNode();
+  await machine.client.create(nodes, { metadata: { name: node.nodeName, labels: { rack: '7' } } });
+  const heard = Promise.withResolvers<void>();
+  const asked = Promise.withResolvers<void>();
+  let isHeard = false;
+  const { informers } = machine;
+  machine.informers = {
+    of(type, options) {
+      const copy = informers.of(type, options);
+      if (type.resource !== nodes.resource) return copy;
+      return {
+        get(key) {
+          asked.resolve();
+          return isHeard ? copy.get(key) : undefined;
+        },
+        list: (namespace) => copy.list(namespace),
+        by: (index, value) => copy.by(index, value),
+        async synced() {
+          asked.resolve();
+          await heard.promise;
+        },
+        onChange: (handler) => copy.onChange(handler),
+      };
+    },
+  };
+  await machine.run({ nodeSelector: { rack: '7' } });
+  await machine.start();
+  await asked.promise;
+  isHeard = true;
+  heard.resolve();
+  await machine.until(isRunning);
+});
+
 test('the room of a pod whose object is gone is free, though its processes are still ending; that of one that is ending is not', async () => {
   await using machine = new FakeNode();
   await machine.start();

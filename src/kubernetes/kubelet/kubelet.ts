@@ -190,10 +190,14 @@ export class Kubelet {
   /** Follows the pods of this node; those of which there is a trace here and no object are orphans. */
   async #follow(context: KubeletContext, informer: Informer<types.Pod>): Promise<void> {
     const { signal } = context;
+    const ended = untilAborted(signal);
+    // Whether a pod is taken is asked once, and the node's own labels are part of it.
+    await Promise.race([this.#self?.synced(), ended]);
+    if (signal.aborted) return;
     const end = informer.onChange(({ now, before }) => this.#onPod(context, now, before));
     signal.addEventListener('abort', end, { once: true });
     const synced = Promise.all([informer.synced(), context.clusterServices.synced()]);
-    await Promise.race([synced, untilAborted(signal)]);
+    await Promise.race([synced, ended]);
     if (signal.aborted) return;
     this.#isSynced = true;
     for (const uid of (await tracedPods(context)).union(this.#runs)) this.#queue.add(uid);
@@ -227,11 +231,12 @@ export class Kubelet {
     if (pod.status?.startTime || pod.metadata?.deletionTimestamp) return run;
     const others = this.#counted();
     const { maxPods, nodeName, labels } = this.#node;
+    const self = this.#self?.get(nodeName);
     const refusal = rejection(pod, {
       others,
       allocatable: context.allocatable,
-      extended: this.#self?.get(nodeName)?.status?.allocatable,
-      labels: { ...labelsOf(nodeName, labels), ...this.#self?.get(nodeName)?.metadata?.labels },
+      extended: self?.status?.allocatable,
+      labels: { ...labelsOf(nodeName, labels), ...self?.metadata?.labels },
       maxPods,
     });
     if (refusal) {

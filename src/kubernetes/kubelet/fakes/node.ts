@@ -5,6 +5,7 @@ import { ManualClock, silentLogger, systemRandom } from '#base';
 import { FakeEngine } from '#engine/fake';
 import { networkRecords, type NetworkInterface, type NetworkPlane, recordId } from '#network';
 import { memoryStore, type Store } from '#store';
+import type { Informers } from '../../client/informer.ts';
 import { MemoryClient } from '../../client/memory-client.ts';
 import { MemoryInformers } from '../../client/memory-informers.ts';
 import { events, pods } from '../../resources.ts';
@@ -45,6 +46,7 @@ export class FakeNode implements AsyncDisposable {
   readonly clock = new ManualClock();
   readonly engine = new FakeEngine(() => this.clock.now());
   readonly client = new MemoryClient({ clock: this.clock });
+  informers: Informers = new MemoryInformers(this.client);
   readonly store: Store = memoryStore();
   readonly interfaces = new Set<string>();
   readonly assigned = new Set<string>();
@@ -89,7 +91,7 @@ export class FakeNode implements AsyncDisposable {
       clock: this.clock,
       random: systemRandom,
       logger: silentLogger,
-      connect: () => ({ client: this.client, informers: new MemoryInformers(this.client) }),
+      connect: () => ({ client: this.client, informers: this.informers }),
     });
     await this.kubelets.start();
   }
