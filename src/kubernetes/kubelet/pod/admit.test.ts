@@ -32,4 +32,7 @@ test('of an extended resource the node gives what it has, and what it does not k
   assert.equal(refused([one]), undefined);
   assert.equal(refused([one, one]), 'OutOfexample.com/thing');
   assert.equal(reason(one), undefined);
+  const { containers } = one.spec!;
+  const withSidecar = pod({ containers, initContainers: [{ ...containers[0]!, name: 's', restartPolicy: 'Always' }] });
+  assert.equal(refused([withSidecar]), 'OutOfexample.com/thing', 'what stays beside the main containers counts too');
 });

@@ -1,4 +1,5 @@
 import { quantityValue } from '../../quantity.ts';
+import { requestsOf } from '../../scheduler/resources.ts';
 import type * as types from '../../types.ts';
 import { forbiddenSysctl } from '../container/security.ts';
 import type { Allocatable } from '../container/resource-field.ts';
@@ -46,20 +47,14 @@ function lackOfExtended(
   pod: types.Pod,
   { others, extended }: { others: readonly types.Pod[]; extended: { readonly [name: string]: string } },
 ) {
-  for (const [name, text] of Object.entries(extended)) {
-    const requested = name.includes('/') ? extendedRequest(pod, name) : 0;
-    if (requested === 0) continue;
-    const capacity = quantityValue(text);
-    const used = others.reduce((sum, other) => sum + extendedRequest(other, name), 0);
+  for (const [name, requested] of requestsOf(pod)) {
+    const there = extended[name];
+    if (!name.includes('/') || requested === 0 || there === undefined) continue;
+    const capacity = quantityValue(there);
+    const used = others.reduce((sum, other) => sum + (requestsOf(other).get(name) ?? 0), 0);
     if (requested + used > capacity) return outOf(name, { requested, used, capacity });
   }
   return undefined;
-}
-
-function extendedRequest({ spec }: types.Pod, name: string): number {
-  const of = ({ resources }: types.Container) => quantityValue(resources?.requests?.[name] ?? '0');
-  const mains = (spec?.containers ?? []).reduce((sum, container) => sum + of(container), 0);
-  return Math.max(mains, ...(spec?.initContainers ?? []).map(of));
 }
 
 function outOf(
