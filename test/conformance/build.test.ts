@@ -4,15 +4,13 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { Dabba } from '../harness/dabba.ts';
+import { busybox as image, Dabba } from '../harness/dabba.ts';
 
 /** `dabba build` and the unmodified docker client against a daemon. */
 
-const image = 'public.ecr.aws/docker/library/busybox:latest';
 let dabba: Dabba;
 before(async () => {
-  dabba = await Dabba.start();
-  assert.equal((await dabba.command('images', ['seed', 'busybox'])).status, 0);
+  dabba = await Dabba.withBusybox();
 });
 after(async () => {
   await dabba[Symbol.asyncDispose]();

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { request, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { Dabba, project } from '../harness/dabba.ts';
+import { busybox as image, Dabba, project } from '../harness/dabba.ts';
 import { eventually } from '../harness/machine.ts';
 
 /**
@@ -12,13 +12,10 @@ import { eventually } from '../harness/machine.ts';
  * filters in their old form, and every member it sends); where the plugin is installed it is driven itself too.
  */
 
-const image = 'public.ecr.aws/docker/library/busybox:latest';
 let dabba: Dabba;
 
 before(async () => {
-  dabba = await Dabba.start();
-  const seeded = await dabba.command('images', ['seed', 'busybox']);
-  assert.equal(seeded.status, 0, seeded.stderr);
+  dabba = await Dabba.withBusybox();
   await dabba.docker('pull', '-q', image);
 });
 after(async () => {

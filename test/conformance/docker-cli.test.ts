@@ -4,18 +4,15 @@ import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { Dabba } from '../harness/dabba.ts';
+import { busybox as image, Dabba } from '../harness/dabba.ts';
 import { eventually } from '../harness/machine.ts';
 
 /** What the docker client's reference (docs.docker.com/reference/cli/docker) promises of its commands, against the daemon. */
 
-const image = 'public.ecr.aws/docker/library/busybox:latest';
 let dabba: Dabba;
 
 before(async () => {
-  dabba = await Dabba.start();
-  const seeded = await dabba.command('images', ['seed', 'busybox']);
-  assert.equal(seeded.status, 0, seeded.stderr);
+  dabba = await Dabba.withBusybox();
   await docker('pull', '-q', image);
 });
 after(async () => {

@@ -10,8 +10,7 @@ const image = 'public.ecr.aws/docker/library/busybox';
 let dabba: Dabba;
 
 before(async () => {
-  dabba = await Dabba.start();
-  assert.equal((await dabba.command('images', ['seed', 'busybox'])).status, 0);
+  dabba = await Dabba.withBusybox();
 });
 
 after(async () => {

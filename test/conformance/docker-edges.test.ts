@@ -6,20 +6,17 @@ import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { createWebSocketStream, WebSocket } from 'ws';
-import { Dabba } from '../harness/dabba.ts';
+import { busybox as image, Dabba } from '../harness/dabba.ts';
 import { eventually } from '../harness/machine.ts';
 
 /** What few clients ask for, but some do: links, another container's network, WebSockets, sessions, and what there is none of. */
 
-const image = 'public.ecr.aws/docker/library/busybox:latest';
 let dabba: Dabba;
 let socketPath: string;
 
 before(async () => {
-  dabba = await Dabba.start();
+  dabba = await Dabba.withBusybox();
   socketPath = join(dabba.data, 'docker.sock');
-  const seeded = await dabba.command('images', ['seed', 'busybox']);
-  assert.equal(seeded.status, 0, seeded.stderr);
 });
 after(async () => {
   await dabba[Symbol.asyncDispose]();

@@ -6,17 +6,14 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { Dabba } from '../harness/dabba.ts';
+import { busybox as image, Dabba } from '../harness/dabba.ts';
 
 /** The unmodified docker client: images in and out of archives, files in and out of containers, what containers changed. */
 
-const image = 'public.ecr.aws/docker/library/busybox:latest';
 let dabba: Dabba;
 
 before(async () => {
-  dabba = await Dabba.start();
-  const seeded = await dabba.command('images', ['seed', 'busybox']);
-  assert.equal(seeded.status, 0, seeded.stderr);
+  dabba = await Dabba.withBusybox();
   await docker('pull', '-q', image);
 });
 after(async () => {

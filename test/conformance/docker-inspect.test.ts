@@ -2,17 +2,14 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { after, before, test } from 'node:test';
-import { Dabba } from '../harness/dabba.ts';
+import { busybox as image, Dabba } from '../harness/dabba.ts';
 
 /** What clients read back of a container to make another one like it, and what they are refused as by Docker. */
 
-const image = 'public.ecr.aws/docker/library/busybox:latest';
 let dabba: Dabba;
 
 before(async () => {
-  dabba = await Dabba.start();
-  const seeded = await dabba.command('images', ['seed', 'busybox']);
-  assert.equal(seeded.status, 0, seeded.stderr);
+  dabba = await Dabba.withBusybox();
 });
 after(async () => {
   await dabba[Symbol.asyncDispose]();

@@ -1,19 +1,16 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { Dabba, freePort } from '../harness/dabba.ts';
+import { busybox as image, Dabba, freePort } from '../harness/dabba.ts';
 import { eventually } from '../harness/machine.ts';
 
 /** Options of the bridge driver and links, by the unmodified docker client: what counts is what packets and processes see. */
 
-const image = 'public.ecr.aws/docker/library/busybox:latest';
 const serving = ['sh', '-c', 'echo page > /i.html; exec httpd -f -p 80 -h /'];
 const option = (name: string, value: string) => ['-o', `com.docker.network.${name}=${value}`];
 let dabba: Dabba;
 
 before(async () => {
-  dabba = await Dabba.start();
-  const seeded = await dabba.command('images', ['seed', 'busybox']);
-  assert.equal(seeded.status, 0, seeded.stderr);
+  dabba = await Dabba.withBusybox();
 });
 after(async () => {
   await dabba[Symbol.asyncDispose]();

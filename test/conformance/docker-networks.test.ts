@@ -1,18 +1,15 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { Dabba, freePort } from '../harness/dabba.ts';
+import { busybox as image, Dabba, freePort } from '../harness/dabba.ts';
 import { eventually } from '../harness/machine.ts';
 
 /** The unmodified docker client: networks, names inside them, published ports. What counts is what packets do. */
 
-const image = 'public.ecr.aws/docker/library/busybox:latest';
 const serving = ['sh', '-c', 'echo page > /i.html; exec httpd -f -p 80 -h /'];
 let dabba: Dabba;
 
 before(async () => {
-  dabba = await Dabba.start();
-  const seeded = await dabba.command('images', ['seed', 'busybox']);
-  assert.equal(seeded.status, 0, seeded.stderr);
+  dabba = await Dabba.withBusybox();
 });
 after(async () => {
   await dabba[Symbol.asyncDispose]();

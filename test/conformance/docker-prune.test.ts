@@ -1,17 +1,14 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { Dabba } from '../harness/dabba.ts';
+import { busybox as image, Dabba } from '../harness/dabba.ts';
 
 /** What `prune` takes by age and by size, of the build cache and of images. */
 
-const image = 'public.ecr.aws/docker/library/busybox:latest';
 let dabba: Dabba;
 
 before(async () => {
-  dabba = await Dabba.start();
-  const seeded = await dabba.command('images', ['seed', 'busybox']);
-  assert.equal(seeded.status, 0, seeded.stderr);
+  dabba = await Dabba.withBusybox();
 });
 after(async () => {
   await dabba[Symbol.asyncDispose]();

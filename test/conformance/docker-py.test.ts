@@ -10,9 +10,7 @@ import { Dabba } from '../harness/dabba.ts';
 const python = ['python3', '/usr/bin/python3'].find((each) => spawnSync(each, ['-c', 'import docker']).status === 0);
 
 test('docker-py', { skip: !python && 'python3 has no docker package' }, async (context) => {
-  await using dabba = await Dabba.start();
-  const seeded = await dabba.command('images', ['seed', 'busybox']);
-  assert.equal(seeded.status, 0, seeded.stderr);
+  await using dabba = await Dabba.withBusybox();
   const { stdout, stderr } = await dabba.client(python!, [join(import.meta.dirname, 'docker-py.py')]);
   const results = stdout.trim().split('\n');
   assert.ok(results.length > 15, `it looked at something: ${stdout}${stderr}`);

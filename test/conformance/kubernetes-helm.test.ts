@@ -2,19 +2,17 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import { Cluster } from '../harness/cluster.ts';
+import { Cluster, noKubectl } from '../harness/cluster.ts';
 import { Dabba, project } from '../harness/dabba.ts';
 
 const chart = join(project, 'examples/two-tier');
-const isHere = process.arch === 'x64';
 
-suite('helm', { skip: !isHere && 'helm comes with this project for x86_64 alone', timeout: 180_000 }, () => {
+suite('helm', { skip: noKubectl, timeout: 180_000 }, () => {
   let dabba: Dabba;
   let cluster: Cluster;
 
   before(async () => {
-    dabba = await Dabba.start();
-    assert.equal((await dabba.command('images', ['seed', 'busybox'])).status, 0);
+    dabba = await Dabba.withBusybox();
     cluster = await Cluster.create(dabba, 'c1');
   });
   after(async () => {

@@ -8,20 +8,17 @@ import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
 import { Cluster } from '../harness/cluster.ts';
-import { Dabba, type Outcome } from '../harness/dabba.ts';
+import { busybox as image, Dabba, type Outcome } from '../harness/dabba.ts';
 import { kubectls } from '../harness/kubectls.ts';
 import { eventually } from '../harness/machine.ts';
 
-const image = 'public.ecr.aws/docker/library/busybox:latest';
 const options = { timeout: 90_000 };
 let dabba: Dabba;
 let cluster: Cluster;
 
 before(
   async () => {
-    dabba = await Dabba.start();
-    const seeded = await dabba.command('images', ['seed', 'busybox']);
-    assert.equal(seeded.status, 0, seeded.stderr);
+    dabba = await Dabba.withBusybox();
     cluster = await Cluster.create(dabba, 'c', 't3.medium');
     await cluster.useToken();
   },

@@ -5,20 +5,16 @@ import { once } from 'node:events';
 import { after, before, suite, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CoreV1Api, KubeConfig, makeInformer } from '@kubernetes/client-node';
-import { Cluster } from '../harness/cluster.ts';
-import { Dabba, freePort, isAwsTooOld } from '../harness/dabba.ts';
+import { Cluster, noKubectl } from '../harness/cluster.ts';
+import { busybox, Dabba, freePort, isAwsTooOld } from '../harness/dabba.ts';
 import { eventually } from '../harness/machine.ts';
 
-const busybox = 'public.ecr.aws/docker/library/busybox:latest';
-const isHere = process.arch === 'x64';
-
-suite('kubernetes', { skip: !isHere && 'kubectl comes with this project for x86_64 alone', timeout: 240_000 }, () => {
+suite('kubernetes', { skip: noKubectl, timeout: 240_000 }, () => {
   let dabba: Dabba;
   let cluster: Cluster;
 
   before(async () => {
-    dabba = await Dabba.start();
-    assert.equal((await dabba.command('images', ['seed', 'busybox'])).status, 0);
+    dabba = await Dabba.withBusybox();
     cluster = await Cluster.create(dabba, 'c1');
   });
   after(async () => {
@@ -189,7 +185,7 @@ suite('kubernetes', { skip: !isHere && 'kubectl comes with this project for x86_
     await cluster.refused('unknown field "spec.replica"', ['create', '-f', '-'], unknown);
   });
 
-  const old = { skip: isHere && isAwsTooOld() };
+  const old = { skip: noKubectl || isAwsTooOld() };
   test('another principal of IAM sees what its access policy gives it, where it gives it', old, async () => {
     await dabba.aws('iam', 'create-user', '--user-name', 'dev');
     const key = await dabba.aws(
@@ -215,26 +211,12 @@ suite('kubernetes', { skip: !isHere && 'kubectl comes with this project for x86_
   });
 
   test('a pod works as a role of IAM: its token is known by the issuer, and put where SDKs look', async () => {
-    const issuer = await dabba.aws(
-      'eks',
-      'describe-cluster',
-      '--name',
-      'c1',
-      '--query',
-      'cluster.identity.oidc.issuer',
-    );
-    const client = ['--client-id-list', 'sts.amazonaws.com', '--thumbprint-list', '0'.repeat(40)];
-    await dabba.aws('iam', 'create-open-id-connect-provider', '--url', issuer, ...client);
-    const provider = issuer.replace('https://', '');
-    const role = 'arn:aws:iam::000000000000:role/pod';
-    const trust = {
-      Effect: 'Allow',
+    const provider = await cluster.registerIssuer('--thumbprint-list', '0'.repeat(40));
+    const role = await dabba.role('pod', {
       Principal: { Federated: `arn:aws:iam::000000000000:oidc-provider/${provider}` },
       Action: 'sts:AssumeRoleWithWebIdentity',
       Condition: { StringEquals: { [`${provider}:sub`]: 'system:serviceaccount:default:worker' } },
-    };
-    const document = JSON.stringify({ Version: '2012-10-17', Statement: [trust] });
-    await dabba.aws('iam', 'create-role', '--role-name', 'pod', '--assume-role-policy-document', document);
+    });
     const account = {
       apiVersion: 'v1',
       kind: 'ServiceAccount',

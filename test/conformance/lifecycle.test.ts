@@ -24,8 +24,7 @@ suite('the life of a daemon', () => {
   });
 
   test('each process alone may die: the other goes on, and the dead one comes back', async () => {
-    await using dabba = await Dabba.start();
-    assert.equal((await dabba.command('images', ['seed', 'busybox'])).status, 0);
+    await using dabba = await Dabba.withBusybox();
     await dabba.docker('run', '-d', '--name', 'runs', 'public.ecr.aws/docker/library/busybox', 'sleep', '300');
     const { pid, hostPid } = await dabba.status();
     process.kill(hostPid, 'SIGKILL');
@@ -49,8 +48,7 @@ suite('the life of a daemon', () => {
   });
 
   test('down after a crash of both removes what they left', async () => {
-    await using dabba = await Dabba.start();
-    assert.equal((await dabba.command('images', ['seed', 'busybox'])).status, 0);
+    await using dabba = await Dabba.withBusybox();
     await dabba.docker('run', '-d', 'public.ecr.aws/docker/library/busybox', 'sleep', '300');
     await dabba.killBoth();
     const down = await dabba.command('down');
@@ -84,8 +82,7 @@ suite('for test suites', () => {
   });
 
   test('reset over HTTP forgets one account or all, within a second, stopping what runs, without a restart', async () => {
-    await using dabba = await Dabba.start(['--allow-reset']);
-    assert.equal((await dabba.command('images', ['seed', 'busybox'])).status, 0);
+    await using dabba = await Dabba.withBusybox(['--allow-reset']);
     const { pid, hostPid } = await dabba.status();
     const other = { AWS_ACCESS_KEY_ID: '444455556666', AWS_SECRET_ACCESS_KEY: 'test' };
     await dabba.client('aws', ['ecs', 'create-cluster', '--cluster-name', 'theirs'], { env: other });

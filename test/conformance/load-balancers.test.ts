@@ -1,7 +1,7 @@
 /** A network load balancer before Fargate tasks, made and watched with the unmodified aws command line, and asked from the machine. */
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
-import { Dabba } from '../harness/dabba.ts';
+import { busybox as image, Dabba } from '../harness/dabba.ts';
 import { eventually } from '../harness/machine.ts';
 
 suite('network load balancers', () => {
@@ -15,8 +15,7 @@ suite('network load balancers', () => {
   let tasks: string[];
 
   before(async () => {
-    dabba = await Dabba.start();
-    assert.equal((await dabba.command('images', ['seed', 'busybox'])).status, 0);
+    dabba = await Dabba.withBusybox();
     vpc = await dabba.aws('ec2', 'describe-vpcs', '--query', 'Vpcs[0].VpcId');
     subnets = (await dabba.aws('ec2', 'describe-subnets', '--query', 'Subnets[].SubnetId')).split(/\s+/);
     group = await dabba.aws(
@@ -60,7 +59,6 @@ suite('network load balancers', () => {
     await dabba.aws('ecs', 'create-cluster', '--cluster-name', 'prod');
     const script =
       "mkdir -p /srv/cgi-bin; printf '#!/bin/sh\\necho; hostname\\n' > /srv/cgi-bin/who; chmod +x /srv/cgi-bin/who; exec httpd -f -p 8080 -h /srv";
-    const image = 'public.ecr.aws/docker/library/busybox:latest';
     const definition = dabba.file(
       'task.json',
       JSON.stringify({

@@ -37,8 +37,7 @@ suite('the main job', () => {
   let subnets: string[];
 
   before(async () => {
-    dabba = await Dabba.start();
-    assert.equal((await dabba.command('images', ['seed', 'busybox'])).status, 0);
+    dabba = await Dabba.withBusybox();
   });
   after(async () => await dabba[Symbol.asyncDispose]());
 
@@ -168,25 +167,10 @@ suite('the main job', () => {
     );
     await dabba.aws('logs', 'create-log-group', '--log-group-name', '/ecs/app');
     await dabba.aws('ecs', 'create-cluster', '--cluster-name', 'prod');
-    const document = (fields: object) =>
-      JSON.stringify({ Version: '2012-10-17', Statement: [{ Effect: 'Allow', ...fields }] });
-    await dabba.aws(
-      'iam',
-      'create-role',
-      '--role-name',
+    await dabba.role(
       'exec',
-      '--assume-role-policy-document',
-      document({ Principal: { Service: 'ecs-tasks.amazonaws.com' }, Action: 'sts:AssumeRole' }),
-    );
-    await dabba.aws(
-      'iam',
-      'put-role-policy',
-      '--role-name',
-      'exec',
-      '--policy-name',
-      'exec',
-      '--policy-document',
-      document({ Action: ['ecr:*', 'logs:*'], Resource: '*' }),
+      { Principal: { Service: 'ecs-tasks.amazonaws.com' }, Action: 'sts:AssumeRole' },
+      { Action: ['ecr:*', 'logs:*'], Resource: '*' },
     );
     assert.equal(await register(image), 'web:1');
     const network = `awsvpcConfiguration={subnets=[${subnets.join(',')}],securityGroups=[${group}],assignPublicIp=ENABLED}`;

@@ -1,20 +1,16 @@
 /** Node groups by a launch template, with unmodified aws and kubectl: what the template says holds on the nodes, and a new version of it replaces them with their pods moved. */
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
-import { Cluster } from '../harness/cluster.ts';
-import { Dabba } from '../harness/dabba.ts';
+import { Cluster, noKubectl } from '../harness/cluster.ts';
+import { busybox, Dabba } from '../harness/dabba.ts';
 import { eventually } from '../harness/machine.ts';
 
-const busybox = 'public.ecr.aws/docker/library/busybox:latest';
-const isHere = process.arch === 'x64';
-
-suite('node groups', { skip: !isHere && 'kubectl comes with this project for x86_64 alone', timeout: 240_000 }, () => {
+suite('node groups', { skip: noKubectl, timeout: 240_000 }, () => {
   let dabba: Dabba;
   let cluster: Cluster;
 
   before(async () => {
-    dabba = await Dabba.start();
-    assert.equal((await dabba.command('images', ['seed', 'busybox'])).status, 0);
+    dabba = await Dabba.withBusybox();
     cluster = await Cluster.create(dabba, 'c1');
   });
   after(async () => await dabba[Symbol.asyncDispose]());

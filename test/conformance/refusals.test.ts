@@ -12,8 +12,7 @@ import { Dabba, freePort, project } from '../harness/dabba.ts';
 suite('refusals', () => {
   let dabba: Dabba;
   before(async () => {
-    dabba = await Dabba.start();
-    assert.equal((await dabba.command('images', ['seed', 'busybox'])).status, 0);
+    dabba = await Dabba.withBusybox();
   });
   after(async () => await dabba[Symbol.asyncDispose]());
 

@@ -3,11 +3,9 @@ import { join } from 'node:path';
 import type { Dabba, Outcome } from './dabba.ts';
 import { eventually } from './machine.ts';
 
-const trust = (services: readonly string[]) =>
-  JSON.stringify({
-    Version: '2012-10-17',
-    Statement: [{ Effect: 'Allow', Principal: { Service: services }, Action: 'sts:AssumeRole' }],
-  });
+/** Why suites that drive kubectl or helm are passed over here; false where they run. */
+export const noKubectl: string | false =
+  process.arch !== 'x64' && 'kubectl and helm come with this project for x86_64 alone';
 
 /** A cluster of EKS with two nodes, and kubectl pointed at it: one for many tests, each in a namespace of its own. */
 export class Cluster {
@@ -25,9 +23,8 @@ export class Cluster {
   static async create(dabba: Dabba, name: string, instanceType = 't3.small'): Promise<Cluster> {
     const cluster = new Cluster(dabba, name);
     const aws = async (...args: string[]) => await dabba.aws(...args);
-    const document = trust(['eks.amazonaws.com', 'ec2.amazonaws.com']);
-    await aws('iam', 'create-role', '--role-name', name, '--assume-role-policy-document', document);
-    const role = `arn:aws:iam::000000000000:role/${name}`;
+    const services = ['eks.amazonaws.com', 'ec2.amazonaws.com'];
+    const role = await dabba.role(name, { Principal: { Service: services }, Action: 'sts:AssumeRole' });
     const subnets = (await aws('ec2', 'describe-subnets', '--query', 'Subnets[].SubnetId')).split(/\s+/);
     const network = `subnetIds=${subnets.join(',')}`;
     await aws('eks', 'create-cluster', '--name', name, '--role-arn', role, '--resources-vpc-config', network);
@@ -51,6 +48,15 @@ export class Cluster {
   async readyNodes(): Promise<number> {
     const { stdout } = await this.run('kubectl', ['get', 'nodes', '--no-headers']);
     return stdout.split('\n').filter((line) => / Ready /.test(line)).length;
+  }
+
+  /** Makes the issuer of the cluster's tokens known to IAM; answers it as trust policies name it. `more` are further options of the call. */
+  async registerIssuer(...more: readonly string[]): Promise<string> {
+    const query = ['--query', 'cluster.identity.oidc.issuer'];
+    const issuer = await this.#dabba.aws('eks', 'describe-cluster', '--name', this.#name, ...query);
+    const client = ['--client-id-list', 'sts.amazonaws.com'];
+    await this.#dabba.aws('iam', 'create-open-id-connect-provider', '--url', issuer, ...client, ...more);
+    return issuer.replace('https://', '');
   }
 
   /** From now on clients show a token of the cluster's own: `aws eks get-token` starts the aws command line anew for every kubectl. */

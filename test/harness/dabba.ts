@@ -9,6 +9,9 @@ import { eventually, machineTraces, newTraces } from './machine.ts';
 
 export const project = resolve(import.meta.dirname, '../..');
 
+/** The image that tests run: made from the machine's own packages, in the local public gallery of a daemon started `withBusybox`. */
+export const busybox = 'public.ecr.aws/docker/library/busybox:latest';
+
 /** How a client ended and what it said. */
 export interface Outcome {
   readonly status: number;
@@ -34,6 +37,16 @@ export class Dabba implements AsyncDisposable {
   static async start(options: readonly string[] = [], place: { readonly data?: string } = {}): Promise<Dabba> {
     const dabba = new Dabba(await freePort(), place.data);
     await dabba.up(options);
+    return dabba;
+  }
+
+  /** Starts one that has `busybox`. */
+  static async withBusybox(options: readonly string[] = []): Promise<Dabba> {
+    await using held = new AsyncDisposableStack();
+    const dabba = held.use(await Dabba.start(options));
+    const seeded = await dabba.command('images', ['seed', 'busybox']);
+    assert.equal(seeded.status, 0, `dabba images seed: ${seeded.stderr}`);
+    held.move();
     return dabba;
   }
 
@@ -89,6 +102,18 @@ export class Dabba implements AsyncDisposable {
     const outcome = await this.client('aws', [...args, '--output', 'text']);
     assert.equal(outcome.status, 0, `aws ${args.join(' ')}: ${outcome.stderr}`);
     return outcome.stdout.trim();
+  }
+
+  /** Makes a role of IAM by the statement that says who may take it, and the one that says what it may, an inline policy of the role's own name; answers its ARN. */
+  async role(name: string, trusted: object, allowed?: object): Promise<string> {
+    const policy = (statement: object) =>
+      JSON.stringify({ Version: '2012-10-17', Statement: [{ Effect: 'Allow', ...statement }] });
+    const named = ['--role-name', name];
+    const trust = ['--assume-role-policy-document', policy(trusted)];
+    const arn = await this.aws('iam', 'create-role', ...named, ...trust, '--query', 'Role.Arn');
+    const inline = ['--policy-name', name, '--policy-document'];
+    if (allowed) await this.aws('iam', 'put-role-policy', ...named, ...inline, policy(allowed));
+    return arn;
   }
 
   /** The docker command line; what it prints. Fails when it fails. */

@@ -1,8 +1,9 @@
 /** Controllers with pods that run, as upstream's sig-apps tests use them. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { busybox } from '../harness/dabba.ts';
 import { type Json, until, untilGone, Watch } from './api.ts';
-import { busybox, type NodeCluster, Pods, startNodeCluster } from './with-nodes.ts';
+import { type NodeCluster, Pods, startNodeCluster } from './with-nodes.ts';
 
 let cluster: NodeCluster;
 let pods: Pods;

@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { after, before, test } from 'node:test';
 import { WebSocket } from 'ws';
+import { busybox } from '../harness/dabba.ts';
 import { type Json, PATIENCE_MS, until, untilGone, Watch } from './api.ts';
-import { busybox, imageWithNode, type NodeCluster, Pods, startNodeCluster } from './with-nodes.ts';
+import { imageWithNode, type NodeCluster, Pods, startNodeCluster } from './with-nodes.ts';
 
 let cluster: NodeCluster;
 let pods: Pods;

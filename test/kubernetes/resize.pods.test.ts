@@ -1,8 +1,9 @@
 /** Resources of running containers changed in place, as upstream's sig-node tests ask; the containers' own cgroups say what they have. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { busybox } from '../harness/dabba.ts';
 import { type Json, until } from './api.ts';
-import { busybox, type NodeCluster, Pods, startNodeCluster } from './with-nodes.ts';
+import { type NodeCluster, Pods, startNodeCluster } from './with-nodes.ts';
 
 let cluster: NodeCluster;
 let pods: Pods;

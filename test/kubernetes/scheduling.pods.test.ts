@@ -4,8 +4,9 @@ import { createPublicKey, verify } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { busybox } from '../harness/dabba.ts';
 import { type Json, until, untilGone } from './api.ts';
-import { busybox, imageWith, imageWithNode, type NodeCluster, Pods, startNodeCluster } from './with-nodes.ts';
+import { imageWith, imageWithNode, type NodeCluster, Pods, startNodeCluster } from './with-nodes.ts';
 
 let cluster: NodeCluster;
 let pods: Pods;

@@ -1,8 +1,9 @@
 /** Volumes as upstream's sig-storage tests use them: what a container finds in them, with which mode and owner, and what it sees change. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { busybox } from '../harness/dabba.ts';
 import type { Json } from './api.ts';
-import { busybox, type NodeCluster, Pods, startNodeCluster } from './with-nodes.ts';
+import { type NodeCluster, Pods, startNodeCluster } from './with-nodes.ts';
 
 let cluster: NodeCluster;
 let pods: Pods;

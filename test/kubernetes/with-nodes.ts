@@ -3,12 +3,9 @@ import { execFileSync } from 'node:child_process';
 import { copyFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { Cluster } from '../harness/cluster.ts';
-import { Dabba } from '../harness/dabba.ts';
+import { busybox, Dabba } from '../harness/dabba.ts';
 import { Api, type Json, PATIENCE_MS, until } from './api.ts';
 import { makeNamespace } from './lifecycle.ts';
-
-/** The one image of these tests: made from the machine's own packages, in the local public gallery. */
-export const busybox = 'public.ecr.aws/docker/library/busybox:latest';
 
 export interface NodeCluster extends AsyncDisposable {
   readonly dabba: Dabba;
@@ -20,9 +17,7 @@ export interface NodeCluster extends AsyncDisposable {
 
 export async function startNodeCluster(): Promise<NodeCluster> {
   await using held = new AsyncDisposableStack();
-  const dabba = held.use(await Dabba.start());
-  const seeded = await dabba.command('images', ['seed', 'busybox']);
-  if (seeded.status !== 0) throw new Error(`images seed: ${seeded.stderr}`);
+  const dabba = held.use(await Dabba.withBusybox());
   // Nodes with room for every pod of a file at once, and such that this machine can be two of them.
   const cluster = await Cluster.create(dabba, 'c', 't3.xlarge');
   const eks = async (...args: readonly string[]): Promise<Json> =>
