@@ -76,8 +76,14 @@ function whenFreed({
         }
       };
       const end = quotas.onChange(({ now }) => followAll(now));
-      // A custom resource may come after the quota that counts it.
+      // A custom resource may come after the quota that counts it, go, and come again.
       const endServed = resources.onChange(() => {
+        const served = new Set(resources.all().map(qualifiedResource));
+        for (const [name, stop] of followed) {
+          if (served.has(name)) continue;
+          followed.delete(name);
+          stop();
+        }
         for (const quota of quotas.list()) followAll(quota);
       });
       return () => {

@@ -137,10 +137,13 @@ test('custom resources are counted by their full name', { timeout: 20_000 }, asy
   const { client, informers } = cluster;
   await client.create(resourceQuotas, quotaOf({ 'count/foos.example.com': '1' }));
   const versions = [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: { type: 'object' } } }];
-  await client.create(customResourceDefinitions, {
-    metadata: { name: 'foos.example.com' },
-    spec: { group: 'example.com', scope: 'Namespaced', names: { plural: 'foos', kind: 'Foo' }, versions },
-  });
+  const define = async () => {
+    await client.create(customResourceDefinitions, {
+      metadata: { name: 'foos.example.com' },
+      spec: { group: 'example.com', scope: 'Namespaced', names: { plural: 'foos', kind: 'Foo' }, versions },
+    });
+    await until(definitions, isServed);
+  };
   const foo: ResourceType = {
     group: 'example.com',
     version: 'v1',
@@ -148,20 +151,37 @@ test('custom resources are counted by their full name', { timeout: 20_000 }, asy
     resource: 'foos',
     isNamespaced: true,
   };
+  const copy = informers.of(resourceQuotas);
+  const isFree = () => copy.get('default/q')?.status?.used?.['count/foos.example.com'] === '0';
   const definitions = informers.of(customResourceDefinitions);
   const isServed = () =>
     definitions.get('foos.example.com')?.status?.conditions?.some(({ type }) => type === 'Established') ?? false;
-  await until(definitions, isServed);
+  await define();
   await client.create(foo, named('a'));
   await assert.rejects(client.create(foo, named('b')), {
     message:
       'foos.example.com "b" is forbidden: exceeded quota: q, requested: count/foos.example.com=1, used: count/foos.example.com=1, limited: count/foos.example.com=1',
   });
   await client.delete(foo, { namespace: 'default', name: 'a' });
-  const copy = informers.of(resourceQuotas);
-  const isFree = () => copy.get('default/q')?.status?.used?.['count/foos.example.com'] === '0';
   await until(copy, isFree);
   await client.create(foo, named('b'));
+
+  // They go with their definition, and are counted again when it comes back.
+  await client.delete(customResourceDefinitions, { name: 'foos.example.com' });
+  await until(definitions, () => definitions.get('foos.example.com') === undefined);
+  await until(copy, isFree);
+  await define();
+  await client.create(foo, named('c'));
+  await client.delete(foo, { namespace: 'default', name: 'c' });
+  await until(copy, isFree);
+  await client.create(foo, named('d'));
+  assert.deepEqual(
+    informers
+      .of(foo)
+      .list('default')
+      .map(({ metadata }) => metadata?.name),
+    ['d'],
+  );
 });
 
 async function until<T extends KubernetesObject>(copy: Informer<T>, holds: () => boolean): Promise<void> {

@@ -84,6 +84,11 @@ export class RegistryFeed {
     this.#started.get(resourcePath(type))?.cache.storeAs(type);
   }
 
+  /** False for a cache that was let go of: nothing comes to it any more, and the resource has another if it is served again. */
+  feeds(cache: ResourceCache, type: Pick<ResourceType, 'group' | 'resource'>): boolean {
+    return this.#started.get(resourcePath(type))?.cache === cache;
+  }
+
   /** Lets go of the cache of a resource that is no longer served. */
   drop(type: Pick<ResourceType, 'group' | 'resource'>): void {
     this.#started.delete(resourcePath(type));
