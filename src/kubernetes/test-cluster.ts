@@ -145,3 +145,13 @@ function call(
   sent.end(typeof body === 'object' ? JSON.stringify(body) : body);
   return promise;
 }
+
+/** A logger for a cluster that keeps what was refused to whom: components must live within their roles. */
+export function refusalLog() {
+  const refusals: string[] = [];
+  const note = (_message: string, fields?: { readonly error?: string }) => {
+    if (fields?.error?.includes('is forbidden: User')) refusals.push(fields.error);
+  };
+  const logger: ClusterParts['logger'] = { info() {}, warn: note, error: note, with: () => logger };
+  return { logger, refusals };
+}

@@ -16,7 +16,7 @@ import {
   services,
   statefulSets,
 } from '../resources.ts';
-import { makeTestCluster, type TestCluster } from '../test-cluster.ts';
+import { makeTestCluster, refusalLog, type TestCluster } from '../test-cluster.ts';
 import { isTrue } from './conditions.ts';
 import { timestampAt } from './meta.ts';
 
@@ -58,16 +58,6 @@ function fakeKubelet({ client, informers }: TestCluster): () => void {
   });
 }
 
-/** A log of what was refused to whom. */
-function listening() {
-  const refusals: string[] = [];
-  const note = (_message: string, fields?: { readonly error?: string }) => {
-    if (fields?.error?.includes('is forbidden: User')) refusals.push(fields.error);
-  };
-  const logger = { info() {}, warn: note, error: note, with: () => logger };
-  return { logger, refusals };
-}
-
 async function addNode({ client }: TestCluster): Promise<void> {
   const node = await client.create(nodes, { metadata: { name: 'n1' } });
   const allocatable = { cpu: '4', memory: '4Gi', pods: '100' };
@@ -83,7 +73,7 @@ test(
   'over the real API server a deployment rolls out, serves, and goes with its namespace',
   { timeout: 30_000 },
   async () => {
-    const { logger, refusals } = listening();
+    const { logger, refusals } = refusalLog();
     await using cluster = await makeTestCluster({ components: ['controllers', 'scheduler'], logger });
     const { client, informers } = cluster;
     const stop = fakeKubelet(cluster);
@@ -141,7 +131,7 @@ test(
   'over the real API server every workload comes up, and goes with all that is its own',
   { timeout: 30_000 },
   async () => {
-    const { logger, refusals } = listening();
+    const { logger, refusals } = refusalLog();
     await using cluster = await makeTestCluster({ components: ['controllers', 'scheduler'], logger });
     const { client, informers } = cluster;
     const stop = fakeKubelet(cluster);

@@ -22,7 +22,7 @@ import {
   serviceAccounts,
   services,
 } from '../resources.ts';
-import { makeTestCluster } from '../test-cluster.ts';
+import { makeTestCluster, refusalLog } from '../test-cluster.ts';
 
 const inDefault = (name: string) => ({ namespace: 'default', name });
 const template = (app: string, spec: object = {}) => ({
@@ -31,11 +31,7 @@ const template = (app: string, spec: object = {}) => ({
 });
 
 test('controllers do what they are for within their roles', { timeout: 60_000 }, async () => {
-  const refusals: string[] = [];
-  const note = (_message: string, fields?: { readonly error?: string }) => {
-    if (fields?.error?.includes('is forbidden: User')) refusals.push(fields.error);
-  };
-  const logger = { info() {}, warn: note, error: note, with: () => logger };
+  const { logger, refusals } = refusalLog();
   const balanced = new Set<string>();
   await using cluster = await makeTestCluster({
     components: ['controllers', 'scheduler'],
