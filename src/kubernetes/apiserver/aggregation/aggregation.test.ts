@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import { createServer, type Server } from 'node:https';
-import { type AddressInfo, connect } from 'node:net';
+import { type AddressInfo, connect, type Socket } from 'node:net';
 import { duplexPair } from 'node:stream';
 import { after, before, test } from 'node:test';
 import type { TLSSocket } from 'node:tls';
@@ -20,6 +20,8 @@ import {
 import { portForwardProtocol, forwardPorts } from '../../streaming/port-forward.ts';
 import { acceptSpdy } from '../../streaming/spdy-upgrade.ts';
 import { makeTestCluster, type TestCluster } from '../../test-cluster.ts';
+import { createFrontProxy } from './front-proxy.ts';
+import { requestRemote } from './request.ts';
 
 interface Asked {
   readonly path: string;
@@ -153,6 +155,66 @@ test('requests are passed on in the name of who asks, once the server is there',
     caller: 'front-proxy-client',
     body: '{"kind":"Flunder"}',
   });
+});
+
+test('a body of any method and framing stays the body of its request', { timeout: 30_000 }, async () => {
+  await using cluster = await makeCluster();
+  await serve(cluster);
+  await register(cluster);
+  await until(cluster, 'Passed');
+  const body = `GET ${path}/stolen HTTP/1.1\r\nHost: x\r\nX-Remote-User: somebody-else\r\n\r\n`;
+  for (const method of ['DELETE', 'GET', 'PUT'])
+    for (const headers of [{ 'content-length': String(body.length) }, { 'transfer-encoding': 'chunked' }]) {
+      const { code } = await cluster.call(method, `${path}/namespaces/default/flunders/a`, { body, headers });
+      assert.equal(code, 201, method);
+      const { user, body: received } = asked.findLast(({ path }) => path.endsWith('/flunders/a'))!;
+      assert.deepEqual([user, received], ['admin', body], `${method} ${Object.keys(headers).join()}`);
+      asked.length = 0;
+    }
+});
+
+test('a path is decided on and passed on in one reading', { timeout: 30_000 }, async () => {
+  await using cluster = await makeCluster();
+  await serve(cluster);
+  await register(cluster);
+  await until(cluster, 'Passed');
+  assert.equal((await cluster.call('GET', `${path}/namespaces/a%2fsecrets/flunders`)).code, 404);
+  assert.equal((await cluster.call('GET', `${path}/namespaces//a/flunders`)).code, 201);
+  assert.equal(asked.findLast(({ path }) => path.endsWith('flunders'))?.path, `${path}/namespaces/a/flunders`);
+});
+
+test('a name of any script is passed on as it is, and one that cannot be leaves no connection', async () => {
+  const frontProxy = await createFrontProxy({ clock: systemClock, random: systemRandom });
+  const wires: Socket[] = [];
+  const dialService = async () => {
+    const wire = connect((server.address() as AddressInfo).port, '127.0.0.1');
+    wires.push(wire);
+    return wire;
+  };
+  const request = (username: string) =>
+    requestRemote(
+      { dialService, frontProxy },
+      {
+        spec: {
+          group: 'wardle.example.com',
+          version: 'v1',
+          groupPriorityMinimum: 1,
+          versionPriority: 1,
+          service: { namespace: 'wardle', name: 'api' },
+          caBundle,
+        },
+        method: 'GET',
+        path: `${path}/named`,
+        headers: {},
+        user: { username, groups: [] },
+        signal: AbortSignal.timeout(10_000),
+      },
+    );
+  const name = 'Jürgen ☃';
+  (await request(name)).resume();
+  assert.equal(Buffer.from(String(asked.at(-1)!.user), 'latin1').toString(), name);
+  await assert.rejects(request('a\r\nx-remote-group: system:masters'));
+  assert.equal(wires.at(-1)!.destroyed, true);
 });
 
 test('who may not is refused before the server is asked', { timeout: 30_000 }, async () => {

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect as connectPort } from 'node:net';
 import { duplexPair } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { after, test } from 'node:test';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { WebSocket } from 'ws';
@@ -18,6 +19,8 @@ function fakeKubelet() {
   let looks = 0;
   const server = createServer((request, response) => {
     if (request.url === '/stats/summary') response.end(JSON.stringify(summary(looks++)));
+    else if (request.headers['transfer-encoding'])
+      void text(request).then((body) => response.end(`${request.method} with ${JSON.stringify(body)}`));
     else response.end(`asked ${request.url} as ${request.headers.authorization ?? 'nobody'}`);
   });
   server.on('upgrade', (request, socket) => {
@@ -85,6 +88,16 @@ test('logs come from the kubelet, which is not told who asks', { timeout: 20_000
   const wrong = await cluster.call('GET', '/api/v1/namespaces/default/pods/p/log?container=x');
   assert.equal(wrong.code, 400);
   assert.match(wrong.body, /container x is not valid for pod p/);
+});
+
+test('a body that comes with a request for a log is no request to the kubelet', { timeout: 20_000 }, async () => {
+  await using cluster = await clusterWithPod();
+  const body = 'POST /exec/other/pod/c?command=sh HTTP/1.1\r\nHost: x\r\n\r\n';
+  const answer = await cluster.call('GET', '/api/v1/namespaces/default/pods/p/log', {
+    body,
+    headers: { 'transfer-encoding': 'chunked' },
+  });
+  assert.deepEqual([answer.code, answer.body], [200, `GET with ${JSON.stringify(body)}`]);
 });
 
 test('an upgraded connection is piped both ways', { timeout: 20_000 }, async () => {

@@ -7,6 +7,7 @@ import { isDabbaError } from '#base';
 import { StatusError } from '../../status.ts';
 import { acceptWebSocket, chooseProtocol, readerProtocols, sendStream } from '../../streaming/websocket-session.ts';
 import type { Pod } from '../../types.ts';
+import { framing } from '../aggregation/request.ts';
 import { get } from '../operations/read.ts';
 import type { ApiParts, NamedCall } from '../parts.ts';
 import { admitConnection } from './admit-connection.ts';
@@ -108,7 +109,7 @@ async function ask(
     path,
     // The connection is made; host names are for its other end's logs.
     createConnection: () => kubelet,
-    headers: { ...headers, host: node },
+    headers: { ...headers, ...(request.headers['transfer-encoding'] !== undefined && framing(headers)), host: node },
     signal,
   });
   const answered = new Promise<IncomingMessage>((resolve, reject) =>
