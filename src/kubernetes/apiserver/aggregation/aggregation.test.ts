@@ -217,6 +217,17 @@ test('a name of any script is passed on as it is, and one that cannot be leaves 
   assert.equal(wires.at(-1)!.destroyed, true);
 });
 
+test('what another served is the cluster’s own again when it says so', { timeout: 30_000 }, async () => {
+  await using cluster = await makeCluster();
+  await serve(cluster);
+  await register(cluster);
+  await until(cluster, 'Passed');
+  const name = { name: 'v1.wardle.example.com' };
+  await cluster.client.patch(apiServices, name, { kind: 'merge', body: { spec: { service: null, caBundle: null } } });
+  await until(cluster, 'Local');
+  assert.equal((await cluster.call('GET', `${path}/namespaces/default/flunders`)).code, 404);
+});
+
 test('who may not is refused before the server is asked', { timeout: 30_000 }, async () => {
   await using cluster = await makeCluster();
   await serve(cluster);

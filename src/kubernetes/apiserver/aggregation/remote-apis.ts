@@ -77,8 +77,9 @@ export class RemoteApis {
       },
     });
     const stop = this.#copy.onChange(({ now, before }) => {
-      if (!now) this.#heard.delete(keyOf(before!));
-      else if (now.spec?.service && !this.#heard.has(keyOf(now))) this.#hear(now, { isAvailable: false });
+      // One without a service is the cluster's own, though it was another's before.
+      if (!now?.spec?.service) this.#heard.delete(keyOf((now ?? before)!));
+      else if (!this.#heard.has(keyOf(now))) this.#hear(now, { isAvailable: false });
       queue.add((now ?? before)!.metadata!.name!);
     });
     // A server may be there as soon as a pod behind its service is.
@@ -113,7 +114,7 @@ export class RemoteApis {
     const verdict = apiService.spec.service
       ? await this.#ask(apiService)
       : { status: 'True', reason: 'Local', message: 'Local APIServices are always available' };
-    if (apiService.spec.service && this.#copy.get(name)) {
+    if (apiService.spec.service && this.#copy.get(name)?.spec?.service) {
       const isAvailable = verdict.status === 'True';
       this.#hear(apiService, { isAvailable, ...('resources' in verdict && { resources: verdict.resources }) });
     }
