@@ -25,7 +25,7 @@ export async function dialPod(
 ): Promise<Duplex> {
   const kubelet = await dialKubelet(node, signal);
   const path = `/portForward/${encodeURIComponent(namespace)}/${encodeURIComponent(pod)}?port=${port}`;
-  const wire = await upgradeToSpdy(kubelet, { node, path });
+  const wire = await upgradeToSpdy(kubelet, { node, path, signal });
   const connection = new SpdyConnection(wire, { role: 'client', onStream: (stream) => stream.destroy() });
   const headers = (kind: string) =>
     new Map([
@@ -45,13 +45,14 @@ export async function dialPod(
 
 function upgradeToSpdy(
   kubelet: Duplex,
-  { node, path }: { readonly node: string; readonly path: string },
+  { node, path, signal }: { readonly node: string; readonly path: string; readonly signal: AbortSignal },
 ): Promise<Duplex> {
   const { promise, resolve, reject } = Promise.withResolvers<Duplex>();
   request({
     method: 'POST',
     path,
     createConnection: () => kubelet,
+    signal,
     headers: {
       host: node,
       connection: 'Upgrade',

@@ -9,6 +9,7 @@ import { MemoryInformers } from '../../client/memory-informers.ts';
 import { endpointSlices, services } from '../../resources.ts';
 import { forwardPorts, portForwardProtocol } from '../../streaming/port-forward.ts';
 import { acceptSpdy } from '../../streaming/spdy-upgrade.ts';
+import { dialPod } from './dial-pod.ts';
 import { serviceDialer } from './dial-service.ts';
 
 /** A process of a pod: it says everything twice. */
@@ -81,4 +82,16 @@ test('a port nobody listens on ends the connection with the reason', async () =>
   const stream = await dial('hooks');
   stream.write('ping');
   await assert.rejects(once(stream, 'end'), /error forwarding port 1 to pod p: connection refused/);
+});
+
+test('a kubelet that does not answer is waited for no longer than was asked', { timeout: 5000 }, async () => {
+  const silent = createHttpServer().on('upgrade', () => undefined);
+  const [ours, theirs] = duplexPair();
+  const dialKubelet = async () => {
+    silent.emit('connection', theirs);
+    return ours;
+  };
+  const place = { node: 'n1', namespace: 'default', pod: 'p', port: 1, isTls: false };
+  await assert.rejects(dialPod(dialKubelet, place, AbortSignal.timeout(20)), { name: 'AbortError' });
+  assert.equal(ours.destroyed, true);
 });
