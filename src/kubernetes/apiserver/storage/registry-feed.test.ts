@@ -113,6 +113,19 @@ test('changes before the first list are recalled, while the store has them', opt
   );
 });
 
+test('those who come at once from different versions all find theirs', options, async () => {
+  await using world = await makeFeed();
+  const { store, feed } = world;
+  const from: number[] = [];
+  for (const name of ['a', 'b', 'c', 'd']) from.push(await put(store, name));
+  const cache = await feed.cache(configMaps);
+  await Promise.all(from.toReversed().map((revision) => feed.recall(cache, revision)));
+  assert.deepEqual(
+    cache.changesAfter(from[0]!).map(({ shown }) => shown.path),
+    ['default/b', 'default/c', 'default/d'],
+  );
+});
+
 test('old changes are forgotten, and asking for them is refused', options, async () => {
   await using world = await makeFeed();
   const { store, feed } = world;

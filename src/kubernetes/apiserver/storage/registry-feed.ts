@@ -122,11 +122,12 @@ export class RegistryFeed {
    * never saw. Otherwise the cache stays as it is.
    */
   async recall<T extends KubernetesObject>(cache: ResourceCache<T>, revision: number): Promise<void> {
-    const end = cache.changesBegin;
-    if (revision >= end || cache.room <= 0) return;
-    const events = await this.#history(cache, { revision, end });
-    // Somebody may have recalled the same meanwhile, or new changes have pushed old ones out.
-    if (events && cache.changesBegin === end) cache.recall(events, revision);
+    for (let end = cache.changesBegin; revision < end && cache.room > 0; end = cache.changesBegin) {
+      const events = await this.#history(cache, { revision, end });
+      if (!events) return;
+      if (cache.changesBegin === end) return cache.recall(events, revision);
+      // Somebody has recalled a part of the same meanwhile, or new changes have pushed old ones out.
+    }
   }
 
   /** Changes behind `revision` up to `end`; undefined when the store has forgotten them or there are too many. */
