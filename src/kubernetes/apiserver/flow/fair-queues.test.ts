@@ -114,3 +114,15 @@ test('a hand is always the same, of different queues', () => {
     ),
   );
 });
+
+test('who gives up lets in those who waited behind', { timeout: 5000 }, async () => {
+  const queues = queuesOf({ seats: 4, queuing });
+  const running = await queues.enter({ flow: 'first', seats: 2, signal });
+  assert.equal(typeof running, 'function');
+  const leaving = new AbortController();
+  const wide = queues.enter({ flow: 'second', seats: 4, signal: leaving.signal });
+  const narrow = queues.enter({ flow: 'second', seats: 1, signal });
+  leaving.abort();
+  assert.equal(await wide, 'cancelled');
+  assert.equal(typeof (await narrow), 'function');
+});

@@ -148,7 +148,11 @@ export class FairQueues {
     if (typeof outcome === 'function') return outcome;
     // It may have been let in at the very moment.
     if (!queue.waiting.has(waiting)) (await promise)();
-    else this.#remove(queue, waiting);
+    else {
+      this.#remove(queue, waiting);
+      // It may have been too wide for the seats that there are, where who waits behind it is not.
+      this.dispatch();
+    }
     return outcome;
   }
 
