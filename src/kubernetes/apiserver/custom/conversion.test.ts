@@ -24,6 +24,7 @@ interface Review {
 let server: ReturnType<typeof createServer>;
 let caBundle: string;
 let isBroken = false;
+let reviews = 0;
 
 before(async () => {
   const parts = { clock: systemClock, random: systemRandom };
@@ -34,6 +35,7 @@ before(async () => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
+      reviews += 1;
       const { request: asked } = JSON.parse(Buffer.concat(chunks).toString()) as Review;
       const answer = isBroken
         ? { result: { status: 'Failed', message: 'not today' } }
@@ -135,6 +137,44 @@ test('objects are read, written and watched in every version', { timeout: 30_000
     .map((line) => (JSON.parse(line) as { object: Endpoint }).object.host);
   assert.deepEqual(seen, ['one', 'two']);
 });
+
+test('a list may be longer than a webhook’s answer', { timeout: 30_000 }, async () => {
+  await using cluster = await makeTestCluster();
+  await define(cluster);
+  const { call } = client(cluster);
+  const at = `${'x'.repeat(700_000)}:1`;
+  for (const name of ['a', 'b', 'c', 'd', 'e']) await call('POST', 'v1', '', { metadata: { name }, at });
+  const { code, object } = await call('GET', 'v2');
+  assert.equal(code, 200, object.message ?? '');
+  assert.deepEqual(
+    object.items.map(({ metadata, host }) => `${metadata!.name} ${host!.length}`),
+    ['a', 'b', 'c', 'd', 'e'].map((name) => `${name} 700000`),
+  );
+});
+
+test(
+  'changes that come while a webhook converts are told in order, and asked for together',
+  {
+    timeout: 30_000,
+  },
+  async () => {
+    await using cluster = await makeTestCluster();
+    await define(cluster);
+    const { call, path } = client(cluster);
+    const first = await call('POST', 'v1', '', { metadata: { name: 'first' }, at: 'first:1' });
+    const from = first.object.metadata!.resourceVersion;
+    const names = Array.from({ length: 20 }, (_, index) => `n${String(index).padStart(2, '0')}`);
+    for (const name of names) await call('POST', 'v1', '', { metadata: { name }, at: `${name}:1` });
+    reviews = 0;
+    const { body } = await cluster.call('GET', `${path('v2')}?watch=true&timeoutSeconds=1&resourceVersion=${from}`);
+    const hosts = body
+      .trim()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as { object: Endpoint }).object.host);
+    assert.deepEqual(hosts, names);
+    assert.equal(reviews, 2);
+  },
+);
 
 test('what was stored in another version is read still', { timeout: 30_000 }, async () => {
   await using cluster = await makeTestCluster();

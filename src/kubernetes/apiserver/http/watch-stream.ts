@@ -53,7 +53,8 @@ export async function streamWatch(parts: ApiParts, exchange: Exchange, call: Nam
     // A timer: bookmarks say that time has passed without an event.
     await parts.clock.sleep(BOOKMARK_MS, AbortSignal.any([end, lines.lost])).catch(() => undefined);
     if (lines.lost.aborted) break;
-    if (wantsBookmarks && !exchange.signal.aborted) lines.bookmark(parts.feed.revision);
+    // What waits to be told may be older than the bookmark would say; the next one will do.
+    if (wantsBookmarks && !exchange.signal.aborted && !lines.isBehind) lines.bookmark(parts.feed.revision);
   }
   response.end();
 }
@@ -106,7 +107,7 @@ class Lines {
   readonly #call: NamedCall;
   readonly #as: Negotiated;
   readonly #lost = new AbortController();
-  /** What came before the beginning was written. */
+  /** What came before its turn: the beginning is not written yet, or a webhook converts what came before. */
   #waiting: Seen[] | undefined = [];
   #hasColumns = true;
 
@@ -120,6 +121,11 @@ class Lines {
   /** Aborts when the client is too slow, and the watch is to end. */
   get lost(): AbortSignal {
     return this.#lost.signal;
+  }
+
+  /** Changes wait to be told. */
+  get isBehind(): boolean {
+    return this.#waiting !== undefined;
   }
 
   /** Writes what there is already, no faster than the client takes it; what changes meanwhile waits. */
@@ -140,23 +146,33 @@ class Lines {
     for (const seen of [...backlog, ...waiting]) this.add(seen);
   }
 
-  /** Where a webhook converts, events wait for it, one behind the other. */
-  #turn: Promise<void> = Promise.resolve();
-
   add(seen: Seen): void {
     if (this.#waiting) {
       if (this.#waiting.length < MAX_WAITING) this.#waiting.push(seen);
       else this.#lost.abort();
       return;
     }
-    const { version } = this.#call;
-    if (!version.conversion) return this.#tell(seen);
-    this.#turn = this.#turn
-      .then(() => convert(version, [seen.change.shown]))
-      .then(
-        () => this.#tell(seen),
-        (error: unknown) => this.#fail(error),
-      );
+    if (!this.#call.version.conversion) return this.#tell(seen);
+    this.#waiting = [seen];
+    void this.#tellConverted();
+  }
+
+  /** Where a webhook converts, changes wait for it; for what has come meanwhile it is asked at once. */
+  async #tellConverted(): Promise<void> {
+    try {
+      while (this.#waiting?.length && !this.#lost.signal.aborted) {
+        const taken = this.#waiting;
+        this.#waiting = [];
+        await convert(
+          this.#call.version,
+          taken.map(({ change }) => change.shown),
+        );
+        for (const seen of taken) this.#tell(seen);
+      }
+      this.#waiting = undefined;
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   #tell(seen: Seen): void {

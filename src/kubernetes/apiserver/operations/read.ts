@@ -35,7 +35,7 @@ async function virtualObjects({ type, virtual }: Resource): Promise<StoredObject
 }
 
 /**
- * Makes objects ready to be read in a version: where somebody is to be asked for that (`conversion`), he is, once for each object and for all of them together. `objectIn` and
+ * Makes objects ready to be read in a version: where somebody is to be asked for that (`conversion`), he is, once for each object and for many of them together. `objectIn` and
  * `bytesIn` need it; of other versions it does nothing.
  */
 export async function convert(version: ServedVersion, objects: readonly StoredObject[]): Promise<void> {
@@ -45,12 +45,30 @@ export async function convert(version: ServedVersion, objects: readonly StoredOb
   const others = objects.filter(
     (stored) => stored.object.apiVersion !== apiVersion && !stored.converted(version) && stored.bytes.length > 0,
   );
-  if (!others.length) return;
-  const converted = await conversion(
-    others.map(({ object }) => object),
-    apiVersion,
-  );
-  for (const [index, stored] of others.entries()) stored.noteConverted(version, converted[index]!);
+  for (const batch of batchesOf(others)) {
+    const converted = await conversion(
+      batch.map(({ object }) => object),
+      apiVersion,
+    );
+    for (const [index, stored] of batch.entries()) stored.noteConverted(version, converted[index]!);
+  }
+}
+
+/** What a webhook is asked for at once: its answer is bounded, and is about as long. */
+const BATCH_BYTES = 1024 * 1024;
+
+function* batchesOf(objects: readonly StoredObject[]): Generator<readonly StoredObject[]> {
+  let batch: StoredObject[] = [];
+  let size = 0;
+  for (const stored of objects) {
+    if (batch.length && size + stored.bytes.length > BATCH_BYTES) {
+      yield batch;
+      [batch, size] = [[], 0];
+    }
+    batch.push(stored);
+    size += stored.bytes.length;
+  }
+  if (batch.length) yield batch;
 }
 
 /** The object in the version that was asked for. */
