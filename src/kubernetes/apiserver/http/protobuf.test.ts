@@ -106,4 +106,22 @@ test('custom resources have no protobuf form, but their metadata has', async () 
     readonly items: readonly { readonly metadata: { readonly name: string } }[];
   };
   assert.equal(items[0]?.metadata.name, 'f');
+  const watch = 'watch=true&timeoutSeconds=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan';
+  const { bytes } = await cluster.call('GET', `${foos}?${watch}&allowWatchBookmarks=true`, {
+    headers: { accept: `${protobuf};as=PartialObjectMetadata;g=meta.k8s.io;v=v1` },
+  });
+  const seen = framesIn(bytes).map((frame) => schemas.decodeProtobuf(frame.subarray(frame.indexOf('k8s\0'))));
+  assert.deepEqual(
+    seen.slice(0, 2).map(({ kind, metadata }) => [kind, metadata?.name, metadata?.annotations]),
+    [
+      ['PartialObjectMetadata', 'f', undefined],
+      ['PartialObjectMetadata', undefined, { 'k8s.io/initial-events-end': 'true' }],
+    ],
+  );
 });
+
+function framesIn(bytes: Buffer): readonly Buffer[] {
+  if (!bytes.length) return [];
+  const end = 4 + bytes.readUInt32BE();
+  return [bytes.subarray(4, end), ...framesIn(bytes.subarray(end))];
+}

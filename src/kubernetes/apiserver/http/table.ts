@@ -61,6 +61,6 @@ function rowOf<T extends KubernetesObject>(
   };
 }
 
-export function partialMetadata({ metadata }: KubernetesObject, metaVersion: string): object {
+export function partialMetadata({ metadata }: { readonly metadata?: object }, metaVersion: string): object {
   return { kind: 'PartialObjectMetadata', apiVersion: `meta.k8s.io/${metaVersion}`, metadata };
 }

@@ -196,7 +196,9 @@ class Lines {
       apiVersion: apiVersionOf(version),
       metadata: { resourceVersion: String(revision), creationTimestamp: null, ...(annotations && { annotations }) },
     };
-    this.#write(this.#event('BOOKMARK', this.#encode(object)));
+    const { transform, metaVersion } = this.#as;
+    const isWhole = transform === 'none' || transform === 'Table';
+    this.#write(this.#event('BOOKMARK', this.#encode(isWhole ? object : partialMetadata(object, metaVersion))));
   }
 
   #lineOf({ type, change }: Seen): Buffer {
