@@ -125,3 +125,10 @@ function framesIn(bytes: Buffer): readonly Buffer[] {
   const end = 4 + bytes.readUInt32BE();
   return [bytes.subarray(4, end), ...framesIn(bytes.subarray(end))];
 }
+
+test('who takes no form that there is deletes nothing', async () => {
+  await using cluster = await makeTestCluster();
+  await make(cluster, 'x');
+  assert.equal((await cluster.call('DELETE', `${path}/x`, { headers: { accept: 'text/html' } })).code, 406);
+  assert.equal((await cluster.call('GET', `${path}/x`)).code, 200);
+});

@@ -121,9 +121,9 @@ async function patchOne(parts: ApiParts, exchange: Exchange, call: NamedCall): P
 }
 
 async function deleteOne(parts: ApiParts, exchange: Exchange, call: NamedCall): Promise<void> {
+  const as = negotiatedFor(parts, exchange, call);
   const options = await deleteOptions(parts, exchange);
   const { stored, isGone } = await remove(parts, dry(call, options), options);
-  const as = negotiatedFor(parts, exchange, call);
   if (isGone && !call.resource.strategy.returnsDeleted) {
     const told = as.form === 'protobuf' ? { as } : {};
     return sendObject(exchange, deletedStatus(call, stored), told);
