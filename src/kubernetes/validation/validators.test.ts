@@ -44,7 +44,63 @@ const label1035 =
 /** Resource, object, expected refusal, and what is stored for an update. */
 type Case = readonly [resource: string, object: object, expected: string, old?: object];
 
+const level = (limited: object, name = 'l') => ({
+  metadata: { name },
+  spec: {
+    type: 'Limited',
+    limited: { nominalConcurrencyShares: 1, limitResponse: { type: 'Reject' }, ...limited },
+  },
+});
+const queuing = (more: object) =>
+  level({
+    limitResponse: { type: 'Queue', queuing: { queues: 64, handSize: 8, queueLengthLimit: 50, ...more } },
+  });
+const flowSchema = (rule: object, spec: object = {}) => ({
+  metadata: { name: 'f' },
+  spec: { matchingPrecedence: 10, priorityLevelConfiguration: { name: 'l' }, rules: [rule], ...spec },
+});
+const everything = { nonResourceRules: [{ verbs: ['*'], nonResourceURLs: ['*'] }] };
+const levels = 'flowcontrol.apiserver.k8s.io/prioritylevelconfigurations';
+const flows = 'flowcontrol.apiserver.k8s.io/flowschemas';
+
 const cases: { readonly [about: string]: readonly Case[] } = {
+  'what every request goes through is whole': [
+    [levels, level({}), ''],
+    [levels, queuing({}), ''],
+    [levels, { metadata: { name: 'exempt' }, spec: { type: 'Exempt' } }, ''],
+    [
+      levels,
+      { metadata: { name: 'l' }, spec: { type: 'Exempt' } },
+      `spec.type: Invalid value: "Exempt": type must be 'Exempt' if and only if name is 'exempt'`,
+    ],
+    [
+      levels,
+      queuing({ queues: 2 ** 30, handSize: 1 }),
+      `spec.limited.limitResponse.queuing.queues: Invalid value: ${2 ** 30}: must not be greater than 10000000`,
+    ],
+    [
+      levels,
+      queuing({ handSize: 0 }),
+      'spec.limited.limitResponse.queuing.handSize: Invalid value: 0: must be positive',
+    ],
+    [
+      levels,
+      queuing({ handSize: 20 }),
+      'spec.limited.limitResponse.queuing.handSize: Invalid value: 20: required entropy bits of deckSize 64 and handSize 20 should not be greater than 60',
+    ],
+    [flows, flowSchema({ subjects: [{ kind: 'Group', group: { name: 'g' } }], ...everything }), ''],
+    [flows, flowSchema(everything), 'spec.rules[0].subjects: Required value: subjects must contain at least one value'],
+    [
+      flows,
+      flowSchema({ subjects: [{ kind: 'User' }], nonResourceRules: [{ verbs: ['*'], nonResourceURLs: ['*'] }] }),
+      `spec.rules[0].subjects[0].user: Required value: user is required when subject kind is 'User'`,
+    ],
+    [
+      flows,
+      flowSchema({ subjects: [{ kind: 'Group', group: { name: 'g' } }], ...everything }, { matchingPrecedence: 1 }),
+      `spec.matchingPrecedence: Invalid value: 1: only the schema named 'exempt' may have matchingPrecedence 1`,
+    ],
+  ],
   'good objects pass': [
     ['/pods', pod(), ''],
     ['/services', service(), ''],

@@ -21,6 +21,7 @@ import {
   validateRuntimeClass,
   validateLease,
 } from './scheduling.ts';
+import { validateFlowSchema, validatePriorityLevelConfiguration } from './flow-control.ts';
 import { validateStorageClass } from './storage-class.ts';
 import { metadataErrors } from './metadata.ts';
 import { dnsSubdomain, pathSegmentName } from './names.ts';
@@ -76,6 +77,8 @@ export const validators: ReadonlyMap<string, Validate> = new Map([
   ['certificates.k8s.io/certificatesigningrequests', validateCertificateSigningRequest],
   ['coordination.k8s.io/leases', validateLease],
   ['discovery.k8s.io/endpointslices', validateEndpointSlice],
+  ['flowcontrol.apiserver.k8s.io/flowschemas', validateFlowSchema],
+  ['flowcontrol.apiserver.k8s.io/prioritylevelconfigurations', validatePriorityLevelConfiguration],
   ['networking.k8s.io/ingressclasses', validateIngressClass],
   ['networking.k8s.io/ingresses', validateIngress],
   ['networking.k8s.io/ipaddresses', validateIPAddress],
