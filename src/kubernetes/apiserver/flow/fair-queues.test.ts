@@ -126,3 +126,14 @@ test('who gives up lets in those who waited behind', { timeout: 5000 }, async ()
   assert.equal(await wide, 'cancelled');
   assert.equal(typeof (await narrow), 'function');
 });
+
+test('a level may have as many queues as upstream allows', { timeout: 1000 }, async () => {
+  const queues = queuesOf({ seats: 1, queuing: { queues: 10_000_000, handSize: 2, queueLengthLimit: 1 } });
+  const order: string[] = [];
+  const { ask, drain } = asker(queues, order);
+  const asked = Array.from({ length: 100 }, (_, index) => ask(String(index)));
+  await new Promise((resolve) => setImmediate(resolve));
+  await drain();
+  await Promise.all(asked);
+  assert.equal(order.length, 100);
+});

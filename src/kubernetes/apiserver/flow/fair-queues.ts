@@ -68,7 +68,8 @@ export interface Surroundings {
 export class FairQueues {
   readonly #around: Surroundings;
   #limits: Limits;
-  #queues: readonly Queue[] = [];
+  /** By number, those that a flow was dealt: there may be many more. */
+  #queues = new Map<number, Queue>();
   readonly #busy = new Set<Queue>();
   /** The virtual time of what was let in last: where a queue begins that was idle. */
   #virtual = 0;
@@ -96,12 +97,7 @@ export class FairQueues {
 
   /** What waits stays where it is, and goes in its turn. */
   configure(limits: Limits): void {
-    if (limits.queuing?.queues !== this.#queues.length)
-      this.#queues = Array.from({ length: limits.queuing?.queues ?? 0 }, () => ({
-        waiting: new Set(),
-        executing: 0,
-        virtual: 0,
-      }));
+    if (limits.queuing?.queues !== this.#limits.queuing?.queues) this.#queues = new Map();
     this.#limits = limits;
     this.dispatch();
   }
@@ -113,7 +109,7 @@ export class FairQueues {
     const seats = Math.max(1, Math.min(asked.seats, all));
     if (!this.#hasRoom(seats)) this.#reclaim();
     if (!queuing) return this.#hasRoom(seats) ? this.#begin(seats, undefined) : 'concurrency-limit';
-    const queue = this.#queueOf(asked.flow, queuing.handSize);
+    const queue = this.#queueOf(asked.flow, queuing);
     // What was idle begins where the others are.
     if (!queue.waiting.size && !queue.executing) queue.virtual = this.#virtual;
     if (!this.#busy.size && this.#hasRoom(seats)) return this.#begin(seats, queue);
@@ -207,23 +203,31 @@ export class FairQueues {
   }
 
   /** The emptiest of the queues that the flow is dealt. */
-  #queueOf(flow: string, handSize: number): Queue {
-    const hand = deal(flow, { queues: this.#queues.length, handSize }).map((index) => this.#queues[index]!);
+  #queueOf(flow: string, queuing: Deck): Queue {
+    const hand = deal(flow, queuing).map((index) => {
+      const queue = this.#queues.get(index) ?? { waiting: new Set(), executing: 0, virtual: 0 };
+      this.#queues.set(index, queue);
+      return queue;
+    });
     return hand.reduce((best, queue) => (queue.waiting.size < best.waiting.size ? queue : best));
   }
 }
 
-/** The queues of a flow: always the same ones, all different, each as likely as another. */
-export function deal(
-  flow: string,
-  { queues, handSize }: { readonly queues: number; readonly handSize: number },
-): readonly number[] {
+interface Deck {
+  readonly queues: number;
+  readonly handSize: number;
+}
+
+/** The queues of a flow: always the same ones, all different, each as likely as another. Upstream: `util/shufflesharding`, "Deal". */
+export function deal(flow: string, { queues, handSize }: Deck): readonly number[] {
   let rest = createHash('sha256').update(flow).digest().readBigUInt64BE();
-  const deck = Array.from({ length: queues }, (_, index) => index);
-  return Array.from({ length: Math.min(handSize, queues) }, () => {
-    const size = BigInt(deck.length);
-    const [card] = deck.splice(Number(rest % size), 1);
-    rest /= size;
-    return card!;
-  });
+  const hand: number[] = [];
+  for (let left = queues; hand.length < Math.min(handSize, queues); left -= 1) {
+    // A number among those that are left becomes one among all: it goes past each lower one that is dealt.
+    let card = Number(rest % BigInt(left));
+    for (const dealt of hand.toSorted((a, b) => a - b)) if (card >= dealt) card += 1;
+    rest /= BigInt(left);
+    hand.push(card);
+  }
+  return hand;
 }
