@@ -26,6 +26,7 @@ import { imageHandlers } from './images.ts';
 import { instanceHandlers, type InstanceProfiles } from './instance-handlers.ts';
 import { instanceReconciler } from './instance-reconciler.ts';
 import { Instances } from './instances.ts';
+import { interfaceAt } from './interface-addresses.ts';
 import { internetGatewayHandlers } from './internet-gateways.ts';
 import { mustGet } from './kinds.ts';
 import { launchTemplateHandlers } from './launch-templates/handlers.ts';
@@ -194,10 +195,7 @@ function vpcNetwork(state: Ec2State, interfaces: Interfaces, uses: Uses): VpcNet
     ensureSecurityGroup: (request) => ensureServiceGroup(state, uses, request),
     findSecurityGroup: async (named) => (await findServiceGroup(state, named))?.value,
     planDeleteSecurityGroup: (scope, id) => [records.securityGroups.remove(keyIn(scope, id))],
-    async interfaceAt(vpcId, privateIp) {
-      const all = await records.networkInterfaces.list();
-      return all.find(({ value }) => value.vpcId === vpcId && value.privateIp === privateIp)?.value;
-    },
+    interfaceAt: (vpcId, privateIp) => interfaceAt(records, vpcId, privateIp),
     findInterface: async (scope, id) => (await records.networkInterfaces.get(keyIn(scope, id)))?.value,
     createInterface: (request) => interfaces.create(request),
     planInterface: (request) => interfaces.plan(request),

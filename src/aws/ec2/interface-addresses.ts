@@ -4,9 +4,11 @@ import {
   addressAt,
   isUsableAddress,
   parseCidr,
+  recordId,
   usableAddressCount,
   usableAddresses,
   type Ipv4,
+  type NetworkInterface,
   type NetworkRecords,
   type Subnet,
 } from '#network';
@@ -20,6 +22,18 @@ async function taken(records: NetworkRecords, subnet: Subnet): Promise<Set<Ipv4>
   const prefix = `${subnet.tenant}/${subnet.vpcId}/`;
   const reserved = await records.privateAddresses.list(prefix);
   return new Set(reserved.map(({ id }) => id.slice(prefix.length)).filter((ip) => cidrContains(subnet.cidr, ip)));
+}
+
+/** The interface that has an address in a VPC, whosever it is: found by its reservation, so that no interface but that one is read. */
+export async function interfaceAt(
+  records: NetworkRecords,
+  vpcId: string,
+  privateIp: Ipv4,
+): Promise<NetworkInterface | undefined> {
+  const vpc = (await records.vpcs.list()).find(({ value }) => value.id === vpcId)?.value;
+  const reserved = vpc && (await records.privateAddresses.get(`${vpc.tenant}/${vpcId}/${privateIp}`));
+  if (!reserved) return undefined;
+  return (await records.networkInterfaces.get(recordId({ ...vpc, id: reserved.value.networkInterfaceId })))?.value;
 }
 
 /** A free address of the subnet drawn at random; undefined when there is none. The reservation decides whether it stays free. */

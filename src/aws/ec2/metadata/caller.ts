@@ -3,6 +3,7 @@ import type { VpcCaller } from '../../vpc-addresses.ts';
 import { privateDnsName } from '../dns-names.ts';
 import type { InstanceRecord } from '../instance-records.ts';
 import type { Instances } from '../instances.ts';
+import { interfaceAt } from '../interface-addresses.ts';
 
 /** Who asks for metadata: an instance itself, or something one hop behind it, such as a pod with an address of its own. */
 export interface MetadataCaller {
@@ -16,9 +17,7 @@ export async function metadataCaller(
   parts: { readonly instances: Instances; readonly records: NetworkRecords },
   { vpcId, address }: VpcCaller,
 ): Promise<MetadataCaller | undefined> {
-  const asking = (await parts.records.networkInterfaces.list()).find(
-    ({ value }) => value.vpcId === vpcId && value.privateIp === address,
-  )?.value;
+  const asking = await interfaceAt(parts.records, vpcId, address);
   if (!asking) return undefined;
   const { tenant, region, cluster } = asking;
   const all = (await parts.instances.records.list(`${tenant}/${region}/`)).map(({ value }) => value);
