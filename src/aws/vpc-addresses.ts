@@ -7,6 +7,10 @@ export const ENDPOINT_URL = `http://${ENDPOINT_ADDRESS}`;
 export const METADATA_ADDRESS = '169.254.169.254';
 export const METADATA_PORT = 80;
 
+/** Where pods with an association ask for credentials: Amazon EKS User Guide, "How EKS Pod Identity works". */
+export const POD_IDENTITY_ADDRESS = '169.254.170.23';
+export const POD_IDENTITY_PORT = 80;
+
 /** A caller inside a VPC, by the address it has there, which nobody else in the VPC can have. */
 export interface VpcCaller {
   readonly vpcId: string;

@@ -13,11 +13,19 @@ import type { SandboxLocator } from './sandboxes.ts';
 export { LINK_LOCAL_ADDRESS, LINK_LOCAL_PORT } from './addresses.ts';
 export type { CredentialsSource } from './role-credentials.ts';
 export { createEksAgent, type EksAgent, type EksAgentOptions } from './eks-agent.ts';
-export { POD_IDENTITY_ADDRESS, POD_IDENTITY_PORT, podIdentityServer } from './pod-identity.ts';
+export { podIdentityServer } from './pod-identity.ts';
 export { sandboxLocator, type FoundSandbox, type SandboxLocator } from './sandboxes.ts';
 export type { Credentials } from './signed-request.ts';
 export { vpcRelay, type VpcRelayParts } from './vpc-relay.ts';
-export { ENDPOINT_ADDRESS, ENDPOINT_PORT, METADATA_ADDRESS, METADATA_PORT, type VpcCaller } from '../vpc-addresses.ts';
+export {
+  ENDPOINT_ADDRESS,
+  ENDPOINT_PORT,
+  METADATA_ADDRESS,
+  METADATA_PORT,
+  POD_IDENTITY_ADDRESS,
+  POD_IDENTITY_PORT,
+  type VpcCaller,
+} from '../vpc-addresses.ts';
 
 export interface EcsAgentOptions {
   /** Base URL of the AWS endpoint, `http://127.0.0.1:4566`. */

@@ -3,10 +3,6 @@ import { isDabbaError, messageOf, type Logger } from '#base';
 import type { LinkLocalServer } from '#network';
 import type { Credentials } from './signed-request.ts';
 
-/** Where pods with an association ask: Amazon EKS User Guide, "How EKS Pod Identity works". */
-export const POD_IDENTITY_ADDRESS = '169.254.170.23';
-export const POD_IDENTITY_PORT = 80;
-
 export interface PodIdentityParts {
   /** Sessions of pods' roles; the control plane gives them. Throws `DabbaError` for who has none. */
   readonly credentials: (

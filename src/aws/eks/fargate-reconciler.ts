@@ -3,6 +3,7 @@ import type { types } from '#kubernetes';
 import type { Reconciler } from '#reconcile';
 import type { Versioned } from '#store';
 import { AwsError } from '../errors.ts';
+import { PROFILE_LABEL } from './cluster/fargate-pods.ts';
 import { idIn, scopeOfId } from './names.ts';
 import { FARGATE_SCHEDULER, nodeEvents } from './nodes/events.ts';
 import { retire, startLeaving } from './nodes/retire.ts';
@@ -19,7 +20,6 @@ type Again = void | { readonly afterMs: number };
 
 /** How long a node that cannot be had waits before it is tried again. */
 const RETRY_MS = 15_000;
-const PROFILE_LABEL = 'eks.amazonaws.com/fargate-profile';
 
 /** Makes a node for each pod of a Fargate profile, puts the pod there, and takes the node away with it. Keys are clusters: `<account>/<region>/<name>`. */
 export function fargateReconciler(parts: FargateParts): Reconciler {

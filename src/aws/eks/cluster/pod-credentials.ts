@@ -3,7 +3,7 @@
  * accounts: Amazon EKS User Guide, "pod identity webhook"), or for one with a pod identity association.
  */
 import type { AdmissionPlugin, ObjectName, types } from '#kubernetes';
-import { ENDPOINT_URL } from '../../vpc-addresses.ts';
+import { ENDPOINT_URL, POD_IDENTITY_ADDRESS } from '../../vpc-addresses.ts';
 import { idIn } from '../names.ts';
 import type { ClusterRecord } from '../records.ts';
 import type { EksState } from '../state.ts';
@@ -12,8 +12,7 @@ const ROLE_ANNOTATION = 'eks.amazonaws.com/role-arn';
 const AUDIENCE_ANNOTATION = 'eks.amazonaws.com/audience';
 const EXPIRATION_ANNOTATION = 'eks.amazonaws.com/token-expiration';
 
-/** Where pods with an association ask for credentials: Amazon EKS User Guide, "How EKS Pod Identity works". */
-export const AGENT_ADDRESS = '169.254.170.23';
+/** Whom the tokens are for by which pods with an association ask for credentials. */
 export const AGENT_AUDIENCE = 'pods.eks.amazonaws.com';
 
 interface Injection {
@@ -71,7 +70,7 @@ async function injectionFor(
       expirationSeconds: 86_400,
       environment: {
         ...regional,
-        AWS_CONTAINER_CREDENTIALS_FULL_URI: `http://${AGENT_ADDRESS}/v1/credentials`,
+        AWS_CONTAINER_CREDENTIALS_FULL_URI: `http://${POD_IDENTITY_ADDRESS}/v1/credentials`,
         AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: `${directory}/${file}`,
       },
     };
