@@ -1,10 +1,10 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { isDabbaError, messageOf, type Logger } from '#base';
+import { isDabbaError, messageOf, type ErrorKind, type Logger } from '#base';
 import type { LinkLocalServer } from '#network';
 import type { Credentials } from './signed-request.ts';
 
 export interface PodIdentityParts {
-  /** Sessions of pods' roles; the control plane gives them. Throws `DabbaError` for who has none. */
+  /** Sessions of pods' roles; the control plane gives them. Throws `NotFound` for who has none, `PermissionDenied` for who is refused one. */
   readonly credentials: (
     asking: { readonly vpcId: string; readonly address: string; readonly token: string },
     signal: AbortSignal,
@@ -29,6 +29,8 @@ export function podIdentityServer({ credentials, logger }: PodIdentityParts): Li
       );
     });
 }
+
+const refusals: { readonly [Kind in ErrorKind]?: number } = { NotFound: 404, PermissionDenied: 403 };
 
 interface Answer {
   readonly status: number;
@@ -59,9 +61,10 @@ async function answer(
       },
     };
   } catch (error) {
-    // What the control plane is not sure of is told as a fault of ours.
-    if (!isDabbaError(error) || error.kind === 'Unavailable') throw error;
-    return { status: error.kind === 'NotFound' ? 404 : 403, document: { message: error.message } };
+    // Only what was decided is told; that nobody answered, or not in time, is a fault of ours, after which SDKs ask again.
+    const status = isDabbaError(error) ? refusals[error.kind] : undefined;
+    if (status === undefined) throw error;
+    return { status, document: { message: messageOf(error) } };
   }
 }
 
