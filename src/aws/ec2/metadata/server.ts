@@ -7,7 +7,7 @@ import type { VpcCaller } from '../../vpc-addresses.ts';
 import type { InstanceProfiles } from '../instance-handlers.ts';
 import type { Instances } from '../instances.ts';
 import { metadataCaller, type MetadataCaller } from './caller.ts';
-import { instanceFacts, RoleSessions } from './facts.ts';
+import { instanceFacts, roleSessions, type RoleSessions } from './facts.ts';
 import { defaultMetadataOptions } from './options.ts';
 import { MetadataTokens } from './tokens.ts';
 import { metadataTree, readMetadata } from './tree.ts';
@@ -37,7 +37,7 @@ const TOKEN = 'x-aws-ec2-metadata-token';
 
 export function createMetadataServer(parts: MetadataParts): MetadataServer {
   const tokens = new MetadataTokens(Buffer.from(parts.random.hex(64), 'hex'), () => parts.clock.now());
-  const sessions = new RoleSessions(parts);
+  const sessions = roleSessions(parts);
   return async (request, response, from) => {
     try {
       const caller = await metadataCaller(parts, from);
