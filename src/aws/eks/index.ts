@@ -25,7 +25,7 @@ import { nodeCredentials } from './nodes/credentials.ts';
 import { assignPodAddress, releasePodAddress, type PodAddressRequest } from './nodes/pod-addresses.ts';
 import { permissions } from './permissions.ts';
 import { podIdentityHandlers } from './pod-identities.ts';
-import { podIdentityCredentials, type PodCredentialsRequest } from './nodes/pod-credentials.ts';
+import { podIdentityCredentials, type PodCredentials } from './nodes/pod-credentials.ts';
 import { RunningClusters, type ClusterStarter } from './running-clusters.ts';
 import { eksCollections, type EksState } from './state.ts';
 import { summarize, type ClusterSummary } from './summary.ts';
@@ -71,7 +71,7 @@ export interface Eks {
   /** The public key, in PEM, of the cluster whose tokens have this issuer; undefined for any other. */
   issuerKey(issuer: string): Promise<string | undefined>;
   /** A session of the role that is associated with a pod's service account: see `nodes/pod-credentials.ts` for what it throws. */
-  podCredentials(request: PodCredentialsRequest): Promise<SessionCredentials>;
+  readonly podCredentials: PodCredentials;
   /** Every cluster in a line. */
   summary(): Promise<readonly ClusterSummary[]>;
   /** How to reach every cluster that has been up. */
@@ -122,7 +122,7 @@ export function createEks(options: EksOptions): Eks {
     releasePodAddress: (request) => releasePodAddress(state, request),
     nodeCredentials: (node) => nodeCredentials(state, node),
     issuerKey: (issuer) => issuerKey(state, issuer),
-    podCredentials: (request) => podIdentityCredentials(state, request),
+    podCredentials: podIdentityCredentials(state),
     summary: () => summarize(state, clusters),
     access: () => clusterAccess(state),
     stop: () => clusters.stopAll(),

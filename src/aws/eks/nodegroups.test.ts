@@ -33,6 +33,7 @@ describe('eks clusters and their nodes', { timeout: 30_000 }, () => {
   let ec2: ReturnType<typeof createEc2>;
   let client: MemoryClient;
   let stopped: string[];
+  let issued: number;
   let subnets: string[];
   let stop: AbortController;
   let running: Promise<unknown>;
@@ -73,6 +74,7 @@ describe('eks clusters and their nodes', { timeout: 30_000 }, () => {
     ec2 = createEc2({ ...common, publicCidr: '198.18.0.0/16' });
     client = new MemoryClient();
     stopped = [];
+    issued = 0;
     eks = createEks({
       ...common,
       network: ec2.network,
@@ -84,10 +86,10 @@ describe('eks clusters and their nodes', { timeout: 30_000 }, () => {
         hasExpired: () => false,
         describeRole: async () => undefined,
         issueRoleSession: async () => ({
-          accessKeyId: '',
+          accessKeyId: String(++issued),
           secretAccessKey: '',
           sessionToken: '',
-          expiresAt: 0,
+          expiresAt: Date.now() + 3_600_000,
           roleArn,
         }),
       },
@@ -263,11 +265,21 @@ describe('eks clusters and their nodes', { timeout: 30_000 }, () => {
       await eks.podCredentials({ vpcId: eni.vpcId, address, token: text });
     await assert.rejects(ask(token('sa')), /no pod identity association/);
     await call('CreatePodIdentityAssociation', { clusterName: 'c1', namespace: 'a', serviceAccount: 'sa', roleArn });
+    const { associations } = await call('ListPodIdentityAssociations', { clusterName: 'c1' });
     assert.equal((await ask(token('sa'))).roleArn, roleArn);
+    const before = issued;
+    await ask(token('sa'));
+    assert.equal(issued, before);
     await assert.rejects(ask(token('other')), /not the one of this pod/);
     await assert.rejects(ask(token('sa', 'sts.amazonaws.com')), /not the one of this pod/);
     await assert.rejects(ask(`${token('sa')}x`), /signature/);
     await assert.rejects(ask(token('sa'), '172.31.255.1'), /no pod has the address/);
+    const { associationId } = associations[0];
+    await call('UpdatePodIdentityAssociation', { clusterName: 'c1', associationId, disableSessionTags: true });
+    await ask(token('sa'));
+    assert.equal(issued, before + 1);
+    await call('DeletePodIdentityAssociation', { clusterName: 'c1', associationId });
+    await assert.rejects(ask(token('sa')), /no pod identity association/);
   });
 
   test('a pod of a Fargate profile gets a node of its own, which goes with it', async () => {

@@ -2,11 +2,12 @@
 import { DabbaError } from '#base';
 import type { Versioned } from '#store';
 import { verifyIdentityToken, type SessionCredentials } from '../../auth/index.ts';
+import { SessionCache } from '../../session-cache.ts';
 import { AGENT_AUDIENCE } from '../cluster/pod-credentials.ts';
 import { issuerOf } from '../cluster-view.ts';
 import { issuerKey } from '../issuer-key.ts';
 import { clusterArn, scopeOfId, idIn, podIdentityArn, type ClusterScope } from '../names.ts';
-import type { PodAddressRecord } from '../records.ts';
+import type { PodAddressRecord, PodIdentityRecord } from '../records.ts';
 import type { EksState } from '../state.ts';
 
 /** Who asks: by the address the question comes from, which nobody else in the VPC can have, and by the token that was put into the pod. */
@@ -19,10 +20,32 @@ export interface PodCredentialsRequest {
 const SESSION_MS = 6 * 3_600_000;
 
 /** Throws `NotFound` for who is no pod or has no association, STS's errors for a token that is not good, `PermissionDenied` for another's, and IAM's refusal. */
-export async function podIdentityCredentials(
+export type PodCredentials = (request: PodCredentialsRequest) => Promise<SessionCredentials>;
+
+/** A pod that asks often has one session until that is about to end; who asks is checked each time. */
+export function podIdentityCredentials(state: EksState): PodCredentials {
+  const kept = new SessionCache<SessionCredentials>(() => state.clock.now());
+  return async (request) => {
+    const { pod, association } = await associatedPod(state, request);
+    const { id, roleArn, isUntagged = false } = association;
+    // A role that is made anew under its name is another, for which sessions of the old one are no good.
+    const role = await state.identities.describeRole(roleArn);
+    return await kept.of(
+      `${pod.id} ${id} ${roleArn} ${role?.roleId} ${isUntagged}`,
+      async () => await issue(state, pod, association),
+    );
+  };
+}
+
+interface AssociatedPod {
+  readonly pod: Versioned<PodAddressRecord>;
+  readonly association: PodIdentityRecord;
+}
+
+async function associatedPod(
   state: EksState,
   { vpcId, address, token }: PodCredentialsRequest,
-): Promise<SessionCredentials> {
+): Promise<AssociatedPod> {
   const seen = await podAt(state, vpcId, address);
   const pod = seen?.value;
   const scope = pod && scopeOfId(pod.clusterKey);
@@ -44,13 +67,22 @@ export async function podIdentityCredentials(
   )?.value;
   if (!found)
     throw new DabbaError('NotFound', `${pod.namespace}/${pod.serviceAccount} has no pod identity association`);
+  return { pod: seen, association: found };
+}
+
+async function issue(
+  state: EksState,
+  pod: Versioned<PodAddressRecord>,
+  association: PodIdentityRecord,
+): Promise<SessionCredentials> {
+  const scope = scopeOfId(pod.value.clusterKey);
   return await state.identities.issueRoleSession({
-    roleArn: found.roleArn,
-    sessionName: `eks-${scope.cluster}-${pod.name}`.replaceAll(/[^\w+=,.@-]/g, '-').slice(0, 64),
+    roleArn: association.roleArn,
+    sessionName: `eks-${scope.cluster}-${pod.value.name}`.replaceAll(/[^\w+=,.@-]/g, '-').slice(0, 64),
     service: AGENT_AUDIENCE,
     durationMs: SESSION_MS,
-    ...(!found.isUntagged && { sessionTags: tagsOf(scope, seen) }),
-    context: { 'aws:SourceAccount': scope.account, 'aws:SourceArn': podIdentityArn(scope, found.id) },
+    ...(!association.isUntagged && { sessionTags: tagsOf(scope, pod) }),
+    context: { 'aws:SourceAccount': scope.account, 'aws:SourceArn': podIdentityArn(scope, association.id) },
   });
 }
 
