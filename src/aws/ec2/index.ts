@@ -30,7 +30,7 @@ import { interfaceAt } from './interface-addresses.ts';
 import { internetGatewayHandlers } from './internet-gateways.ts';
 import { mustGet } from './kinds.ts';
 import { launchTemplateHandlers } from './launch-templates/handlers.ts';
-import { launchTemplates, type LaunchTemplates } from './launch-templates/launch-templates.ts';
+import { launchTemplates, withNamedTemplate, type LaunchTemplates } from './launch-templates/launch-templates.ts';
 import { templateCollections } from './launch-templates/records.ts';
 import { createMetadataServer, type MetadataServer } from './metadata/server.ts';
 import { networkInterfaceHandlers } from './network-interfaces.ts';
@@ -150,7 +150,8 @@ export function createEc2(options: Ec2Options): {
     eventSource: 'ec2.amazonaws.com',
     loadSdk: () => import('@aws-sdk/client-ec2'),
     handlers: guarded(handlers, (context) => network.ensureDefaultVpc(context)),
-    permissions,
+    permissions: async (operation, input, context) =>
+      permissions(operation, await withNamedTemplate(templates, context, { operation, input }), context),
   });
   const reconcilers = [instanceReconciler({ store: options.store, clock: options.clock, instances, interfaces })];
   const metadata = createMetadataServer({

@@ -3,7 +3,7 @@ import { beforeEach, describe, test } from 'node:test';
 import { silentLogger, systemClock, systemRandom } from '#base';
 import { nodeRecords } from '#node';
 import { memoryStore } from '#store';
-import { caller, refused, type Answer } from '../../test-calls.ts';
+import { callContext, caller, refused, type Answer } from '../../test-calls.ts';
 import { createEc2, lightImageId } from '../index.ts';
 
 const instanceType = process.arch === 'arm64' ? 't4g.small' : 't3.small';
@@ -93,5 +93,27 @@ describe('launch templates', () => {
     await call('CreateLaunchTemplateVersion', { ...named, LaunchTemplateData: data({ UserData: 'ZWNobw==' }) });
     const latest = { ...named, Version: '$Latest' };
     await assert.rejects(call('RunInstances', { LaunchTemplate: latest, MinCount: 1, MaxCount: 1 }), /UserData/);
+  });
+
+  test('permission is asked for the template however it is named, and for what it says', async () => {
+    const SubnetId = 'subnet-0123456789abcdef0';
+    const tags = [{ ResourceType: 'instance', Tags: [{ Key: 'team', Value: 'a' }] }];
+    const { LaunchTemplateId: id } = await create({ SubnetId, TagSpecifications: tags });
+    const needed = async (operation: string, input: object) =>
+      (await ec2.definition.permissions!(operation, input, callContext())).map(({ action, resources, context }) => ({
+        action,
+        names: resources.map((arn) => arn.split('/')[1]),
+        team: context?.['aws:RequestTag/team'],
+      }));
+    assert.deepEqual(await needed('RunInstances', { LaunchTemplate: named }), [
+      { action: 'ec2:RunInstances', names: [SubnetId, id, '*'], team: 'a' },
+      { action: 'ec2:CreateTags', names: ['*'], team: 'a' },
+    ]);
+    assert.deepEqual(await needed('DeleteLaunchTemplate', named), [
+      { action: 'ec2:DeleteLaunchTemplate', names: [id], team: undefined },
+    ]);
+    const other = { LaunchTemplateName: 'none' };
+    assert.equal((await needed('RunInstances', { LaunchTemplate: other })).length, 1);
+    assert.deepEqual((await needed('DeleteLaunchTemplate', other))[0]!.names, [undefined]);
   });
 });
