@@ -8,6 +8,7 @@ import { allIn, keyIn, newId, type Ec2State } from '../scope.ts';
 import { tagsFor, toTags } from '../tags.ts';
 import {
   findTemplate,
+  latestOf,
   versionOf,
   type LaunchTemplateRecord,
   type TemplateCollections,
@@ -39,7 +40,7 @@ function toTemplate(record: LaunchTemplateRecord): LaunchTemplate {
     CreateTime: new Date(record.createdAt),
     CreatedBy: record.createdBy,
     DefaultVersionNumber: record.defaultVersion,
-    LatestVersionNumber: record.latestVersion,
+    LatestVersionNumber: latestOf(record).number,
     Tags: toTags(record.tags),
   };
 }
@@ -170,13 +171,20 @@ export function launchTemplateHandlers(state: Ec2State, collections: TemplateCol
 
     async ModifyLaunchTemplate(input, context) {
       const seen = await findTemplate(collections, context, input);
-      const { number } = versionOf(seen.value, input.DefaultVersion);
-      return { LaunchTemplate: toTemplate(await change(seen, (before) => ({ ...before, defaultVersion: number }))) };
+      const record = await change(seen, (before) => ({
+        ...before,
+        defaultVersion: versionOf(before, input.DefaultVersion).number,
+      }));
+      return { LaunchTemplate: toTemplate(record) };
     },
 
     async DeleteLaunchTemplate(input, context) {
       const { id, value } = await findTemplate(collections, context, input);
-      await store.txn({ success: [templates.remove(id), names.remove(keyIn(context, value.name))] });
+      // If it is gone by now, its name may be that of another.
+      await store.txn({
+        compare: [templates.ifPresent(id)],
+        success: [templates.remove(id), names.remove(keyIn(context, value.name))],
+      });
       return { LaunchTemplate: toTemplate(value) };
     },
 

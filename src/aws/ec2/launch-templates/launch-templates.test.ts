@@ -58,6 +58,24 @@ describe('launch templates', () => {
     assert.deepEqual(await versions(), [2]);
   });
 
+  test('the latest version is the last of those that are left, and no number is given twice', async () => {
+    await create();
+    const more = async () =>
+      (await call('CreateLaunchTemplateVersion', { ...named, LaunchTemplateData: data() })).LaunchTemplateVersion
+        .VersionNumber;
+    assert.equal(await more(), 2);
+    await call('DeleteLaunchTemplateVersions', { ...named, Versions: ['2'] });
+    const { LaunchTemplates } = await call('DescribeLaunchTemplates', { LaunchTemplateNames: ['web'] });
+    assert.equal(LaunchTemplates[0].LatestVersionNumber, 1);
+    const { Instances } = await call('RunInstances', {
+      LaunchTemplate: { ...named, Version: '$Latest' },
+      MinCount: 1,
+      MaxCount: 1,
+    });
+    assert.equal(Instances[0].InstanceType, instanceType);
+    assert.equal(await more(), 3);
+  });
+
   test('a name is one template; what is not there is said', async () => {
     await create();
     await assert.rejects(create(), refused('InvalidLaunchTemplateName.AlreadyExistsException'));

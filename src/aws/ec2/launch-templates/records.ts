@@ -14,7 +14,9 @@ export interface LaunchTemplateRecord {
   readonly createdBy: string;
   readonly name: string;
   readonly defaultVersion: number;
+  /** The number that was given last, though that version may be gone. */
   readonly latestVersion: number;
+  /** In their order; the default one is always among them. */
   readonly versions: readonly TemplateVersion[];
 }
 
@@ -71,13 +73,18 @@ export async function findTemplate(
       );
 }
 
+/** What `$Latest` means. */
+export function latestOf({ versions }: LaunchTemplateRecord): TemplateVersion {
+  return versions.at(-1)!;
+}
+
 /** The version of that number, of `$Default` (which no number means), or of `$Latest`. */
 export function versionOf(template: LaunchTemplateRecord, wanted: string | undefined): TemplateVersion {
   const number =
     wanted === undefined || wanted === '$Default'
       ? template.defaultVersion
       : wanted === '$Latest'
-        ? template.latestVersion
+        ? latestOf(template).number
         : Number(wanted);
   const found = template.versions.find((version) => version.number === number);
   if (!found)
