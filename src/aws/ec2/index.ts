@@ -54,6 +54,7 @@ export { lightImageId } from './images.ts';
 export type { LaunchTemplates } from './launch-templates/launch-templates.ts';
 export { metadataOptions, type MetadataOptions } from './metadata/options.ts';
 export type { MetadataServer } from './metadata/server.ts';
+export { unbuiltMember } from './unbuilt.ts';
 export type { InterfaceRequest, PlannedInterface } from './interfaces.ts';
 export type { Scope } from './scope.ts';
 

@@ -16,6 +16,7 @@ import { withTemplate, type LaunchTemplates } from './launch-templates/launch-te
 import { metadataOptions, toMetadataOptions } from './metadata/options.ts';
 import { allIn, type Ec2State, type Scope } from './scope.ts';
 import { tagsFor } from './tags.ts';
+import { unbuiltMember } from './unbuilt.ts';
 
 /** Finds the profile by name or ARN, and the role in it that the caller passes. */
 export type InstanceProfiles = (
@@ -197,25 +198,7 @@ export function instanceHandlers({ state, instances, profiles, templates }: Inst
 
 /** What an instance here cannot have is refused, never accepted and ignored. */
 function refuseUnbuilt(input: RunInstancesRequest): void {
-  const unbuilt = (
-    [
-      'UserData',
-      'KeyName',
-      'BlockDeviceMappings',
-      'InstanceMarketOptions',
-      'SecurityGroups',
-      'Ipv6AddressCount',
-      'Ipv6Addresses',
-      'ElasticGpuSpecification',
-      'CapacityReservationSpecification',
-      'HibernationOptions',
-      'EnclaveOptions',
-      'SecondaryInterfaces',
-    ] as const
-  ).find((member) => {
-    const value = input[member];
-    return Array.isArray(value) ? value.length > 0 : value !== undefined;
-  });
+  const unbuilt = unbuiltMember(input);
   if (unbuilt)
     throw new AwsError(
       'UnsupportedOperation',

@@ -1,15 +1,11 @@
 /** Launch templates of node groups: Amazon EKS User Guide, "Customize managed nodes with launch templates". */
 import type { LaunchTemplateSpecification } from '@aws-sdk/client-eks';
 import { AwsError } from '../errors.ts';
-import { findInstanceType, metadataOptions } from '../ec2/index.ts';
-import { lightImageId } from '../ec2/index.ts';
+import { findInstanceType, lightImageId, metadataOptions, unbuiltMember } from '../ec2/index.ts';
 import { invalidParameter, notSupported, type Scope } from './names.ts';
 import { nodeMetadataOptions } from './nodes/metadata-options.ts';
 import type { NodegroupTemplate } from './records.ts';
 import type { EksState } from './state.ts';
-
-/** What an instance here cannot have, since it has no system, disks or login of its own. */
-const unbuilt = ['UserData', 'KeyName', 'BlockDeviceMappings', 'EnclaveOptions', 'HibernationOptions'] as const;
 
 /** What the template says of nodes, as of now. Throws for what there is not, what node groups do not take, and what nodes here cannot have. */
 export async function nodegroupTemplate(
@@ -24,7 +20,7 @@ export async function nodegroupTemplate(
       Version: named.version,
     }),
   );
-  const lacking = unbuilt.find((member) => (Array.isArray(data[member]) ? data[member].length : data[member]));
+  const lacking = unbuiltMember(data);
   if (lacking) throw notSupported(`${lacking} of the launch template ${name}`);
   if (data.ImageId && data.ImageId !== lightImageId)
     throw notSupported(`The image ${data.ImageId} of the launch template ${name}`);

@@ -218,6 +218,10 @@ describe('eks clusters and their nodes', { timeout: 30_000 }, () => {
     const [second, ...more] = await living();
     assert.deepEqual([second.InstanceType, more.length], ['t3.medium', 0]);
     assert.notEqual(second.InstanceId, first.InstanceId);
+    for (const lacking of [{ SecurityGroups: ['default'] }, { InstanceRequirements: { VCpuCount: { Min: 1 } } }]) {
+      await callEc2('CreateLaunchTemplateVersion', { ...template, SourceVersion: '1', LaunchTemplateData: lacking });
+      await assert.rejects(update('$Latest'), new RegExp(`${Object.keys(lacking)[0]} of the launch template nodes`));
+    }
   });
 
   test('a pod keeps its address as long as it lives, and a node that goes gives all of them back', async () => {

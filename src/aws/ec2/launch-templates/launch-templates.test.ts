@@ -110,7 +110,11 @@ describe('launch templates', () => {
     ]);
     await call('CreateLaunchTemplateVersion', { ...named, LaunchTemplateData: data({ UserData: 'ZWNobw==' }) });
     const latest = { ...named, Version: '$Latest' };
-    await assert.rejects(call('RunInstances', { LaunchTemplate: latest, MinCount: 1, MaxCount: 1 }), /UserData/);
+    const launch = async () => await call('RunInstances', { LaunchTemplate: latest, MinCount: 1, MaxCount: 1 });
+    await assert.rejects(launch(), /UserData/);
+    const requirements = { InstanceRequirements: { VCpuCount: { Min: 64 } } };
+    await call('CreateLaunchTemplateVersion', { ...named, LaunchTemplateData: requirements });
+    await assert.rejects(launch(), /InstanceRequirements/);
   });
 
   test('permission is asked for the template however it is named, and for what it says', async () => {

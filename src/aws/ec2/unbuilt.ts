@@ -1,0 +1,28 @@
+import type { RequestLaunchTemplateData, RunInstancesRequest } from '@aws-sdk/client-ec2';
+
+/** What an instance here cannot have, since it is an address and a share of the machine, without a system, disks or login of its own. */
+const unbuilt = [
+  'UserData',
+  'KeyName',
+  'BlockDeviceMappings',
+  'InstanceMarketOptions',
+  'InstanceRequirements',
+  'SecurityGroups',
+  'Ipv6AddressCount',
+  'Ipv6Addresses',
+  'ElasticGpuSpecification',
+  'ElasticGpuSpecifications',
+  'CapacityReservationSpecification',
+  'HibernationOptions',
+  'EnclaveOptions',
+  'SecondaryInterfaces',
+] as const;
+
+/** The first member of a request, or of a template's data, that asks for something an instance here cannot have: to be refused, never accepted and ignored. */
+export function unbuiltMember(asked: RunInstancesRequest | RequestLaunchTemplateData): string | undefined {
+  const members: { readonly [Name in (typeof unbuilt)[number]]?: unknown } = asked;
+  return unbuilt.find((member) => {
+    const value = members[member];
+    return Array.isArray(value) ? value.length > 0 : value !== undefined && value !== '';
+  });
+}
