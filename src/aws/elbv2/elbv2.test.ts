@@ -96,6 +96,14 @@ describe('network load balancers', () => {
     );
   });
 
+  test('an elastic address is in one zone', async () => {
+    const SubnetMappings = subnets.slice(0, 2).map(({ id }) => ({ SubnetId: id, AllocationId: 'eipalloc-1' }));
+    await assert.rejects(
+      createBalancer({ Subnets: undefined, SubnetMappings }),
+      refused('InvalidConfigurationRequestException', 'an elastic address of its own'),
+    );
+  });
+
   test('the same again is the same, and with other settings a duplicate', async () => {
     const made = await createBalancer();
     assert.equal((await createBalancer()).LoadBalancerArn, made.LoadBalancerArn);

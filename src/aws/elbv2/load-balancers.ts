@@ -140,6 +140,9 @@ async function checkSubnets(state: Elbv2State, scope: Scope, { subnets }: NewBal
       'InvalidConfigurationRequestException',
       'A load balancer cannot be attached to multiple subnets in the same Availability Zone',
     );
+  const elastic = subnets.flatMap(({ allocationId }) => allocationId ?? []);
+  if (new Set(elastic).size < elastic.length)
+    throw new AwsError('InvalidConfigurationRequestException', 'Each subnet must have an elastic address of its own');
   return found;
 }
 
