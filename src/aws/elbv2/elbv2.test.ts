@@ -267,6 +267,12 @@ describe('network load balancers', () => {
     );
     await elbv2.balancers.ensure({ ...wanted, ports: [other] });
     assert.equal((await published()).groups.length, 1);
+    const withAttribute = async (Key: string, Value: string) =>
+      await elbv2.balancers.ensure({ ...wanted, ports: [{ ...other, attributes: [{ Key, Value }] }] });
+    await withAttribute('preserve_client_ip.enabled', 'true');
+    assert.equal((await published()).groups[0]!.preservesClientIp, true);
+    await assert.rejects(withAttribute('proxy_protocol_v2.enabled', 'true'), refused('UnsupportedOperation', 501));
+    await assert.rejects(withAttribute('none', 'true'), /'none' is not recognized/);
     await elbv2.balancers.ensure({ ...wanted, scheme: 'internal' });
     assert.deepEqual(
       (await published()).balancers[0]!.zones.map(({ publicIp }) => publicIp),

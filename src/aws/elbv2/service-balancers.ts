@@ -4,7 +4,7 @@ import { changeBalancer, changeGroup } from './change.ts';
 import { readHealthCheck } from './health-checks.ts';
 import { createBalancer, deleteBalancer, type SubnetWish } from './load-balancers.ts';
 import { withListener } from './listeners.ts';
-import { listenerDefaults } from './attributes.ts';
+import { listenerDefaults, withAttributes } from './attributes.ts';
 import { dnsNameOf } from './publish.ts';
 import {
   keyOf,
@@ -40,6 +40,8 @@ export interface ServiceBalancerPort {
   /** Private addresses of pods with their ports, or ids of instances with a node port. */
   readonly targets: readonly { readonly id: string; readonly port: number }[];
   readonly preservesClientIp?: boolean;
+  /** Further attributes of the target group, which come before what the other members say. */
+  readonly attributes?: readonly { readonly Key: string; readonly Value: string }[];
   /** Default: a TCP connection to the target's own port. */
   readonly healthCheck?: { readonly protocol: 'TCP' | 'HTTP'; readonly port?: number; readonly path?: string };
 }
@@ -96,7 +98,7 @@ export function serviceBalancers(state: Elbv2State): ServiceBalancers {
       throw new AwsError('TargetGroupNotFoundException', `Target group ${name} was deleted meanwhile`);
     };
     return await changeGroup(state, wanted, mustFind, (group) =>
-      inShape(group, { targets, healthCheck, now: clock.now(), preservesClientIp: port.preservesClientIp ?? false }),
+      inShape(group, port, { targets, healthCheck, now: clock.now() }),
     );
   }
 
@@ -152,13 +154,13 @@ export function serviceBalancers(state: Elbv2State): ServiceBalancers {
   };
 }
 
-/** A group with exactly these targets. */
+/** A group with exactly these targets. Throws what the API says of attributes that there are not. */
 function inShape(
   group: GroupRecord,
+  { preservesClientIp = false, attributes }: ServiceBalancerPort,
   wanted: {
     readonly targets: readonly TargetRecord[];
     readonly healthCheck: GroupRecord['healthCheck'];
-    readonly preservesClientIp: boolean;
     readonly now: number;
   },
 ): GroupRecord {
@@ -169,6 +171,10 @@ function inShape(
   return {
     ...withTargets(lean, wanted.targets),
     healthCheck: wanted.healthCheck,
-    attributes: { ...group.attributes, 'preserve_client_ip.enabled': String(wanted.preservesClientIp) },
+    attributes: withAttributes(
+      { ...group.attributes, 'preserve_client_ip.enabled': String(preservesClientIp) },
+      attributes,
+      'group',
+    ),
   };
 }

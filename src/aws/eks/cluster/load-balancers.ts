@@ -103,7 +103,7 @@ type Target = ServiceBalancerPort['targets'][number];
 /** Each port with those that serve it now. */
 function portsOf(
   { spec }: types.Service,
-  { targetType, preservesClientIp, healthCheck }: BalancerWishes,
+  { targetType, targetAttributes, healthCheck }: BalancerWishes,
   targetsOf: (port: Port) => readonly Target[],
 ): readonly ServiceBalancerPort[] {
   return (spec?.ports ?? []).flatMap((each) => {
@@ -115,7 +115,8 @@ function portsOf(
       targetType,
       targets: targetsOf(each),
       // A service that answers where its pods are does so for their sake who want to know their clients.
-      preservesClientIp: preservesClientIp ?? (targetType === 'instance' && spec?.externalTrafficPolicy === 'Local'),
+      preservesClientIp: targetType === 'instance' && spec?.externalTrafficPolicy === 'Local',
+      ...(targetAttributes && { attributes: targetAttributes }),
       ...(healthCheck && { healthCheck }),
     };
   });

@@ -37,7 +37,10 @@ describe('annotations of services', () => {
         subnetIds: ['subnet-1', 'subnet-2'],
         privateIps: ['10.0.0.9', '10.0.1.9'],
         securityGroupIds: ['sg-1'],
-        preservesClientIp: true,
+        targetAttributes: [
+          { Key: 'preserve_client_ip.enabled', Value: 'true' },
+          { Key: 'deregistration_delay.timeout_seconds', Value: '1' },
+        ],
         healthCheck: { protocol: 'HTTP', path: '/ready' },
       },
     );

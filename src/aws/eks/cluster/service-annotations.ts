@@ -17,7 +17,8 @@ export interface BalancerWishes {
   readonly privateIps?: readonly string[];
   /** In place of the group that is made for the service. */
   readonly securityGroupIds?: readonly string[];
-  readonly preservesClientIp?: boolean;
+  /** Attributes of the target groups, which are checked where they are set. */
+  readonly targetAttributes?: ServiceBalancerPort['attributes'];
   readonly healthCheck?: ServiceBalancerPort['healthCheck'];
 }
 
@@ -40,7 +41,10 @@ export function balancerWishes({ metadata, spec }: types.Service): BalancerWishe
   ];
   if (allocationIds && isInternal) throw new Error('an internal load balancer has no elastic addresses');
   const securityGroupIds = list('security-groups');
-  const preserves = list('target-group-attributes')?.find((pair) => pair.startsWith('preserve_client_ip.enabled='));
+  const targetAttributes = list('target-group-attributes')?.map((pair) => {
+    const [Key = '', Value = ''] = pair.split('=', 2);
+    return { Key, Value };
+  });
   const targetType = targetTypeOf(value('nlb-target-type'), value('type'));
   const healthCheck = healthCheckOf(targetType === 'instance' ? spec : undefined, value);
   return {
@@ -50,7 +54,7 @@ export function balancerWishes({ metadata, spec }: types.Service): BalancerWishe
     ...(allocationIds && { allocationIds }),
     ...(privateIps && { privateIps }),
     ...(securityGroupIds && { securityGroupIds }),
-    ...(preserves && { preservesClientIp: preserves.endsWith('=true') }),
+    ...(targetAttributes && { targetAttributes }),
     ...(healthCheck && { healthCheck }),
   };
 }
