@@ -125,6 +125,9 @@ export function createEks(options: EksOptions): Eks {
     podCredentials: podIdentityCredentials(state),
     summary: () => summarize(state, clusters),
     access: () => clusterAccess(state),
-    stop: () => clusters.stopAll(),
+    async stop() {
+      await clusters.stopAll();
+      await logs?.idle();
+    },
   };
 }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { silentLogger, systemClock } from '#base';
-import { LogDelivery } from './log-delivery.ts';
+import type { ClusterRecord } from '../records.ts';
+import { LogDeliveries, LogDelivery } from './log-delivery.ts';
 
 const cluster = { account: '000000000000', region: 'us-east-1', name: 'c', id: 'f00d' };
 
@@ -62,5 +63,24 @@ describe('logs of a control plane', () => {
     delivery.write('api', 'kept');
     await delivery.idle();
     assert.deepEqual(batches.at(-1)!.lines, ['kept']);
+  });
+
+  test('whoever stops waits for the lines of all clusters', async () => {
+    const gate = Promise.withResolvers<void>();
+    const kept: string[] = [];
+    const logs = {
+      async write({ group }: { readonly group: string }) {
+        await gate.promise;
+        kept.push(group);
+      },
+    };
+    const deliveries = new LogDeliveries({ logs, clock: systemClock, logger: silentLogger });
+    // Only the members that are looked at.
+    for (const name of ['a', 'b'])
+      deliveries.of({ ...cluster, name, id: name, logTypes: ['api'] } as unknown as ClusterRecord).write('api', 'x');
+    const idle = deliveries.idle();
+    gate.resolve();
+    await idle;
+    assert.deepEqual(kept, ['/aws/eks/a/cluster', '/aws/eks/b/cluster']);
   });
 });

@@ -104,6 +104,11 @@ export class LogDeliveries {
     return delivery;
   }
 
+  /** Resolves when what was said is kept. */
+  async idle(): Promise<void> {
+    await Promise.all([...this.#byId.values()].map(async (delivery) => await delivery.idle()));
+  }
+
   async forget(id: string): Promise<void> {
     const delivery = this.#byId.get(id);
     this.#byId.delete(id);

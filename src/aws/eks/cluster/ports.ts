@@ -20,7 +20,7 @@ import { readAuthMap, type AuthMap } from './auth-map.ts';
 import type { CallerTokens } from './caller-token.ts';
 import { clusterUser } from './cluster-users.ts';
 import { fargatePods } from './fargate-pods.ts';
-import type { LogDeliveries } from './log-delivery.ts';
+import type { LogDeliveries, LogDelivery } from './log-delivery.ts';
 import { loadBalancersOf } from './load-balancers.ts';
 import { podCredentials } from './pod-credentials.ts';
 
@@ -49,8 +49,9 @@ export function portsOf(parts: PortParts, record: ClusterRecord): ClusterPorts {
     if (!running) throw new DabbaError('Unavailable', `cluster ${record.name} is not up yet`);
     return running.client;
   };
+  const logs = parts.logs?.of(record);
   return {
-    tokenAuthenticators: [callerAuthenticator(parts, record, client)],
+    tokenAuthenticators: [callerAuthenticator({ ...parts, logs }, record, client)],
     authorizers: [accessAuthorizer(state, record)],
     admissionPlugins: [
       fargatePods(state, record),
@@ -60,7 +61,7 @@ export function portsOf(parts: PortParts, record: ClusterRecord): ClusterPorts {
         serviceAccount: async (name) => await client().get(resources.serviceAccounts, name),
       }),
     ],
-    ...(parts.logs && { logs: parts.logs.of(record) }),
+    ...(logs && { logs }),
     ...(parts.balancers && { loadBalancers: loadBalancersOf({ state, balancers: parts.balancers }, record) }),
     async dialKubelet(nodeName, signal) {
       const nodes = await state.nodes.list(idIn({ ...record, cluster: record.name }, ''));
@@ -72,7 +73,7 @@ export function portsOf(parts: PortParts, record: ClusterRecord): ClusterPorts {
 }
 
 function callerAuthenticator(
-  { state, callers, logs }: PortParts,
+  { state, callers, logs }: Pick<PortParts, 'state' | 'callers'> & { readonly logs: LogDelivery | undefined },
   record: ClusterRecord,
   client: () => ApiClient,
 ): TokenAuthenticator {
@@ -93,12 +94,8 @@ function callerAuthenticator(
         },
       };
       const user = await clusterUser(parts, current.value, principal);
-      logs
-        ?.of(current.value)
-        .write(
-          'authenticator',
-          verdictLine(state.clock.now(), principal.kind === 'anonymous' ? '' : principal.arn, user),
-        );
+      const arn = principal.kind === 'anonymous' ? '' : principal.arn;
+      logs?.write('authenticator', verdictLine(state.clock.now(), arn, user));
       return user;
     },
   };
