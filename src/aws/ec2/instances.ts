@@ -192,18 +192,23 @@ export class Instances {
     });
   }
 
+  /** A machine's node in the zone, if the machine as a whole has so much memory. */
+  async machineFor(zone: string, leastMiB: number): Promise<Node | undefined> {
+    const nodes = (await this.#nodes.list()).map(({ value }) => value);
+    return nodes
+      .filter(({ zoneLetter }) => zone.endsWith(zoneLetter))
+      .find(({ machineId }) => {
+        const whole = nodes.filter((node) => node.machineId === machineId);
+        return whole.reduce((sum, { memoryMiB }) => sum + memoryMiB, 0) >= leastMiB;
+      });
+  }
+
   /**
    * A node of the subnet's zone on a machine that is large enough for the type. Memory may be promised
    * more than once: instances of a development machine stand mostly empty, and each is held to its own size.
    */
   async #place(type: InstanceType, zone: string): Promise<Node> {
-    const nodes = (await this.#nodes.list()).map(({ value }) => value);
-    const fitting = nodes
-      .filter(({ zoneLetter }) => zone.endsWith(zoneLetter))
-      .find(({ machineId }) => {
-        const whole = nodes.filter((node) => node.machineId === machineId);
-        return whole.reduce((sum, { memoryMiB }) => sum + memoryMiB, 0) >= type.memoryMiB;
-      });
+    const fitting = await this.machineFor(zone, type.memoryMiB);
     if (!fitting)
       throw new AwsError(
         'InsufficientInstanceCapacity',

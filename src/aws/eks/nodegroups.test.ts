@@ -302,6 +302,11 @@ describe('eks clusters and their nodes', { timeout: 30_000 }, () => {
     const labels = { 'eks.amazonaws.com/fargate-profile': 'fp' };
     const spec = { schedulerName: 'fargate-scheduler', containers: [{ name: 'c', image: 'i' }] };
     const { resourceVersion } = await client.list(resources.pods);
+    const larger = { ...spec, containers: [{ name: 'c', image: 'i', resources: { requests: { memory: '60Gi' } } }] };
+    await client.create(resources.pods, {
+      metadata: { ...pod, name: 'larger-than-the-machine', labels },
+      spec: larger,
+    });
     await client.create(resources.pods, { metadata: { ...pod, labels }, spec });
     let nodeName: string | undefined;
     for await (const { object } of client.watch(resources.pods, {
@@ -311,13 +316,15 @@ describe('eks clusters and their nodes', { timeout: 30_000 }, () => {
       nodeName = object.spec?.nodeName;
       if (nodeName) break;
     }
+    assert.equal((await eksCollections(store).kubelets.list()).length, 1);
     assert.match(nodeName ?? '', /^fargate-ip-172-31-/);
     assert.equal((await nodes())[0]!.metadata!.labels!['eks.amazonaws.com/compute-type'], 'fargate');
     assert.deepEqual(await living(), [], 'it is no instance');
     const { metadata } = await client.get(resources.pods, pod);
     assert.equal(metadata?.annotations?.['CapacityProvisioned'], '0.25vCPU 0.5GB');
     await call('DeleteFargateProfile', profile);
-    await client.delete(resources.pods, pod, { gracePeriodSeconds: 0 }).catch(() => undefined);
+    for (const name of [pod.name, 'larger-than-the-machine'])
+      await client.delete(resources.pods, { ...pod, name }, { gracePeriodSeconds: 0 }).catch(() => undefined);
     await until(
       store,
       async () => !(await call('ListFargateProfiles', { clusterName: 'c1' })).fargateProfileNames.length,

@@ -1,5 +1,4 @@
 /** A node of Fargate: made for one pod, of a size that holds it, seen by nobody as an instance. Loaded with the first such pod. */
-import { nodeRecords } from '#node';
 import type { types } from '#kubernetes';
 import { AwsError } from '../../errors.ts';
 import type { FargateSize } from '../../fargate-sizes.ts';
@@ -24,9 +23,7 @@ export async function planFargateNode(state: EksState, request: FargateRequest):
   const { cluster, keys, profile, pod, size, subnetId } = request;
   const scope = { account: cluster.account, region: cluster.region };
   const subnet = await state.network.subnet(scope, subnetId);
-  const place = (await nodeRecords(state.store).nodes.list()).find(({ value }) =>
-    subnet.zone.endsWith(value.zoneLetter),
-  );
+  const place = await state.instances.machineFor(subnet.zone, size.memoryMiB);
   if (!place)
     throw new AwsError('InsufficientInstanceCapacity', `There is no Fargate capacity in ${subnet.zone} at this time.`);
   const id = `fargate-${state.random.hex(17)}`;
@@ -36,7 +33,7 @@ export async function planFargateNode(state: EksState, request: FargateRequest):
     securityGroupIds: [cluster.securityGroupId],
     description: `EKS Fargate ${cluster.name}/${profile.name}`,
     managedBy: 'eks',
-    nodeId: place.value.id,
+    nodeId: place.id,
     cluster: { id: cluster.id, nodePrefix: 'fargate-' },
   });
   const nodeName = networkInterface.cluster!.node;
@@ -55,7 +52,7 @@ export async function planFargateNode(state: EksState, request: FargateRequest):
     cluster: cluster.name,
     id,
     nodeName,
-    machineId: place.value.machineId,
+    machineId: place.machineId,
     networkInterfaceId: networkInterface.id,
     owner: { kind: 'fargate', profile: profile.name, pod: { namespace, name, uid } },
     phase: 'active',
