@@ -35,6 +35,12 @@ function toAddress(address: ElasticIp, interfaces: ReadonlyMap<string, NetworkIn
   };
 }
 
+/** A service knows its interfaces by the addresses they have: a load balancer is published with them. */
+function checkOwn({ id, managedBy }: NetworkInterface): void {
+  if (managedBy && managedBy !== 'ec2')
+    throw new AwsError('OperationNotPermitted', `You are not allowed to manage '${id}': it belongs to ${managedBy}.`);
+}
+
 export function addressHandlers(state: Ec2State) {
   const { records, random, clock, store, publicCidr } = state;
 
@@ -54,6 +60,7 @@ export function addressHandlers(state: Ec2State) {
   async function disassociate(scope: Scope, address: Versioned<ElasticIp>): Promise<void> {
     const { networkInterfaceId, associationId: _id, ...rest } = address.value;
     const eni = networkInterfaceId ? await records.networkInterfaces.get(keyIn(scope, networkInterfaceId)) : undefined;
+    if (eni) checkOwn(eni.value);
     const { succeeded } = await store.txn({
       compare: [records.elasticIps.ifUnchanged(address), ...(eni ? [records.networkInterfaces.ifUnchanged(eni)] : [])],
       success: [
@@ -133,6 +140,7 @@ export function addressHandlers(state: Ec2State) {
         ? await mustGet(records.elasticIps, context, 'elastic-ip', input.AllocationId)
         : await byIp(context, input.PublicIp ?? '');
       const eni = await mustGet(records.networkInterfaces, context, 'network-interface', input.NetworkInterfaceId);
+      checkOwn(eni.value);
       await requireRoute(context, eni.value);
       if (address.value.networkInterfaceId === eni.value.id) return { AssociationId: address.value.associationId };
       if (address.value.networkInterfaceId) {

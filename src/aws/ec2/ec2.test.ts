@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
 import { ManualClock, silentLogger, systemRandom } from '#base';
 import { memoryStore } from '#store';
-import { account, type Answer, caller, refused } from '../test-calls.ts';
+import { account, type Answer, caller, refused, region } from '../test-calls.ts';
 import { createEc2 } from './index.ts';
 
 function service(publicCidr = '198.18.0.0/16') {
@@ -152,6 +152,29 @@ describe('ec2', () => {
     await ec2.call('DeleteNetworkInterface', { NetworkInterfaceId });
     await ec2.call('ReleaseAddress', { AllocationId });
     assert.equal((await ec2.call('DescribeAddresses')).Addresses.length, 0);
+  });
+
+  test('an address that a service uses is not taken from it', async () => {
+    const [subnet] = (await ec2.call('DescribeSubnets')).Subnets;
+    const { AllocationId } = await ec2.call('AllocateAddress', { Domain: 'vpc' });
+    const { id, publicIpAssociationId: AssociationId } = await ec2.network.createInterface({
+      account,
+      region,
+      subnetId: subnet.SubnetId,
+      description: '',
+      managedBy: 'amazon-elb',
+      elasticIpId: AllocationId,
+    });
+    const { NetworkInterface } = await ec2.call('CreateNetworkInterface', { SubnetId: subnet.SubnetId });
+    const { NetworkInterfaceId } = NetworkInterface;
+    const isKept = refused('OperationNotPermitted', 'amazon-elb');
+    await assert.rejects(ec2.call('DisassociateAddress', { AssociationId }), isKept);
+    await assert.rejects(ec2.call('AssociateAddress', { AllocationId, NetworkInterfaceId }), isKept);
+    const other = await ec2.call('AllocateAddress', { Domain: 'vpc' });
+    const onto = { AllocationId: other.AllocationId, NetworkInterfaceId: id };
+    await assert.rejects(ec2.call('AssociateAddress', onto), isKept);
+    await ec2.network.deleteInterface({ account, region }, id);
+    await ec2.call('ReleaseAddress', { AllocationId });
   });
 
   test('paging goes on behind what was seen', async () => {
