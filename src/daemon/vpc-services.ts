@@ -3,8 +3,8 @@
  * a first line of each says whose it is and what for, which nobody but the host can write.
  */
 import { chmodSync, rmSync } from 'node:fs';
-import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { createServer, type Socket } from 'node:net';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { VpcCaller } from '#aws/agent';
 import { dialSocket } from './socket-api.ts';
 
@@ -27,20 +27,21 @@ export async function serveVpcServices(
   services: { readonly [Name in VpcService]: Handler },
 ): Promise<AsyncDisposable> {
   const openings = new WeakMap<Socket, Opening>();
-  const http = createHttpServer({ keepAliveTimeout: 75_000, requestTimeout: 0 }, (request, response) => {
+  const server = createServer({ keepAliveTimeout: 75_000 }, (request, response) => {
     const opening = openings.get(request.socket);
     if (opening) void services[opening.service](request, response, opening.caller);
     else request.destroy();
   });
   const open = new Set<Socket>();
-  // As an HTTP server has it: a client may end its half after the question.
-  const server = createServer({ allowHalfOpen: true }, (socket) => {
+  // The server's own listener takes a connection once its first line is read: only so do its timeouts hold.
+  const [serve] = server.listeners('connection');
+  server.removeAllListeners('connection').on('connection', (socket: Socket) => {
     open.add(socket);
     socket.once('close', () => open.delete(socket));
     socket.on('error', () => socket.destroy());
     readOpening(socket, (opening) => {
       openings.set(socket, opening);
-      http.emit('connection', socket);
+      serve!.call(server, socket);
     });
   });
   rmSync(path, { force: true });
