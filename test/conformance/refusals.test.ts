@@ -159,6 +159,9 @@ suite('refusals', () => {
       '--regid',
       '65534',
       '--clear-groups',
+      // Wherever this project lies, it may be read.
+      '--inh-caps=+dac_read_search',
+      '--ambient-caps=+dac_read_search',
       process.execPath,
       join(project, 'src/cli/main.ts'),
       'up',
