@@ -27,7 +27,7 @@ describe('the way from a VPC to the control plane', () => {
       },
       ...more,
     });
-    const client = connect(await listen(relay({ vpcId: 'vpc-1' }) as Server), '127.0.0.1');
+    const client = connect(await listen(relay({ vpcId: 'vpc-1' })), '127.0.0.1');
     held.defer(() => void client.destroy());
     return client;
   };
