@@ -51,7 +51,8 @@ RUN --mount=type=tmpfs,target=/c/d true
 `,
   });
   assert.deepEqual(readdirSync(victims).sort(), ['hosts', 'mine']);
-  assert.match(await run(world.engine, imageId, 'ls', '-d', '/a', '/b/mine'), /a\n.*mine/);
+  assert.equal(await run(world.engine, imageId, 'readlink', '/a'), `${victims}\n`);
+  assert.equal(await run(world.engine, imageId, 'ls', '/b'), 'mine\n');
   assert.equal(await run(world.engine, imageId, 'sh', '-c', 'test -e /c || echo none'), 'none\n');
 });
 
