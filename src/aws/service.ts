@@ -63,7 +63,12 @@ export interface ServiceDefinition {
   /** Loads the SDK package; done once, on the first request or for coverage. */
   loadSdk(): Promise<object>;
   readonly handlers: { readonly [operation: string]: unknown };
-  /** Permissions of an operation. Default: `<name>:<operation>` on `*`. May look at the input; must not throw for odd input. */
+  /**
+   * The input with everything that could come to mean something else (a name, a version that moves, a default) put in its place, so that permission is asked for what
+   * the handler then does. May throw `AwsError`, which answers once the caller may do what it asked. Default: the input as it is.
+   */
+  resolve?(operation: string, input: object, context: CallContext): Promise<object>;
+  /** Permissions of an operation, by its resolved input. Default: `<name>:<operation>` on `*`. May look at the input; must not throw for odd input. */
   permissions?(
     operation: string,
     input: unknown,

@@ -1,5 +1,6 @@
 import { addressAt, type InternetGateway, type RouteTable, type SecurityGroup, type Subnet, type Vpc } from '#network';
 import { Collection } from '#store';
+import { AwsError } from '../errors.ts';
 import { allIn, keyIn, newId, type Ec2State, type Scope } from './scope.ts';
 import { openEgress } from './security-group-rules.ts';
 import { zonesOf } from './zones.ts';
@@ -35,6 +36,17 @@ export async function ensureDefaultVpc(state: Ec2State, scope: Scope): Promise<v
 export async function findDefaultVpc(state: Ec2State, scope: Scope): Promise<Vpc | undefined> {
   const vpcs = await state.records.vpcs.list(allIn(scope));
   return vpcs.find(({ value }) => value.isDefault)?.value;
+}
+
+/** The subnet of those who name none, of the zone if they name that. Throws `MissingInput` where the default VPC has none. */
+export async function defaultSubnet(state: Ec2State, scope: Scope, zone: string | undefined): Promise<string> {
+  const vpc = await findDefaultVpc(state, scope);
+  const subnets = (await state.records.subnets.list(allIn(scope))).map(({ value }) => value);
+  const found = subnets
+    .filter(({ vpcId, isDefaultForZone }) => isDefaultForZone && vpcId === vpc?.id)
+    .find((subnet) => !zone || zone === subnet.zone);
+  if (!found) throw new AwsError('MissingInput', 'No subnets found for the default VPC. Please specify a subnet.');
+  return found.id;
 }
 
 function defaultVpc(state: Ec2State, scope: Scope) {

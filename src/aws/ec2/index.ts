@@ -20,7 +20,7 @@ import {
   type PlannedGroup,
   type ServiceGroupRequest,
 } from './group-plans.ts';
-import { guarded, permissions } from './guard.ts';
+import { guarded } from './guard.ts';
 import { Interfaces, type InterfaceRequest, type PlannedInterface } from './interfaces.ts';
 import { imageHandlers } from './images.ts';
 import { instanceHandlers, type InstanceProfiles } from './instance-handlers.ts';
@@ -30,16 +30,19 @@ import { interfaceAt } from './interface-addresses.ts';
 import { internetGatewayHandlers } from './internet-gateways.ts';
 import { mustGet } from './kinds.ts';
 import { launchTemplateHandlers } from './launch-templates/handlers.ts';
-import { launchTemplates, withNamedTemplate, type LaunchTemplates } from './launch-templates/launch-templates.ts';
+import { launchTemplates, type LaunchTemplates } from './launch-templates/launch-templates.ts';
 import { templateCollections } from './launch-templates/records.ts';
 import { createMetadataServer, type MetadataServer } from './metadata/server.ts';
 import { networkInterfaceHandlers } from './network-interfaces.ts';
+import { conditionsFrom } from './permissions/conditions.ts';
+import { permissions } from './permissions/permissions.ts';
+import { resolveInput } from './permissions/resolve.ts';
 import { routeTableHandlers } from './route-tables.ts';
 import { allIn, keyIn, type Ec2State, type Scope } from './scope.ts';
 import { securityGroupChangeHandlers } from './security-group-changes.ts';
 import { securityGroupHandlers } from './security-groups.ts';
 import { subnetHandlers } from './subnets.ts';
-import { tagHandlers } from './tags.ts';
+import { recordsOf, tagHandlers } from './tags.ts';
 import { Uses } from './uses.ts';
 import { vpcHandlers } from './vpcs.ts';
 import { zoneHandlers } from './zones.ts';
@@ -130,6 +133,7 @@ export function createEc2(options: Ec2Options): {
   const collections = templateCollections(options.store);
   const templates = launchTemplates(collections);
   const profiles = options.instanceProfiles ?? (() => undefined);
+  const others = { instance: instances.records, 'launch-template': collections.templates };
   const handlers = {
     ...vpcHandlers(state, uses),
     ...subnetHandlers(state, uses),
@@ -142,17 +146,20 @@ export function createEc2(options: Ec2Options): {
     ...internetGatewayHandlers(state, uses),
     ...routeTableHandlers(state, uses),
     ...addressHandlers(state),
-    ...tagHandlers(state, { instance: instances.records, 'launch-template': collections.templates }),
+    ...tagHandlers(state, others),
     ...zoneHandlers(async (scope) => (await network.defaultVpc(scope))?.id),
   };
+  const conditions = conditionsFrom(recordsOf(state.records, others));
   const definition = defineService<typeof import('@aws-sdk/client-ec2')>({
     name: 'ec2',
     signingNames: ['ec2'],
     eventSource: 'ec2.amazonaws.com',
     loadSdk: () => import('@aws-sdk/client-ec2'),
     handlers: guarded(handlers, (context) => network.ensureDefaultVpc(context)),
+    resolve: async (operation, input, context) =>
+      await resolveInput({ state, templates }, { operation, input }, context),
     permissions: async (operation, input, context) =>
-      permissions(operation, await withNamedTemplate(templates, context, { operation, input }), context),
+      await permissions({ templates, conditions }, { operation, input }, context),
   });
   const reconcilers = [instanceReconciler({ store: options.store, clock: options.clock, instances, interfaces })];
   const metadata = createMetadataServer({

@@ -2,7 +2,7 @@ import type { RunInstancesRequest } from '@aws-sdk/client-ec2';
 import type { SecurityGroup } from '#network';
 import { AwsError } from '../errors.ts';
 import type { CallContext, Handlers } from '../service.ts';
-import { findDefaultVpc } from './default-vpc.ts';
+import { defaultSubnet } from './default-vpc.ts';
 import { paginate, select } from './describe.ts';
 import { privateDnsName } from './dns-names.ts';
 import { applyFilters, type FilterFields } from './filters.ts';
@@ -216,7 +216,8 @@ async function requestOf(
   const [card, ...more] = input.NetworkInterfaces ?? [];
   if (more.length || card?.NetworkInterfaceId)
     throw new AwsError('UnsupportedOperation', 'An instance has one interface, which is made with it', { status: 501 });
-  const subnetId = card?.SubnetId ?? input.SubnetId ?? (await defaultSubnet(state, context, input.Placement));
+  const subnetId =
+    card?.SubnetId ?? input.SubnetId ?? (await defaultSubnet(state, context, input.Placement?.AvailabilityZone));
   const profileName = input.IamInstanceProfile?.Arn ?? input.IamInstanceProfile?.Name;
   const profile = profileName === undefined ? undefined : profiles(context.account, profileName);
   if (profileName !== undefined && !profile)
@@ -242,20 +243,6 @@ async function requestOf(
       clientToken: input.ClientToken,
     },
   };
-}
-
-async function defaultSubnet(
-  state: Ec2State,
-  scope: Scope,
-  placement: RunInstancesRequest['Placement'],
-): Promise<string> {
-  const vpc = await findDefaultVpc(state, scope);
-  const subnets = (await state.records.subnets.list(allIn(scope))).map(({ value }) => value);
-  const found = subnets
-    .filter(({ vpcId, isDefaultForZone }) => isDefaultForZone && vpcId === vpc?.id)
-    .find(({ zone }) => !placement?.AvailabilityZone || placement.AvailabilityZone === zone);
-  if (!found) throw new AwsError('MissingInput', 'No subnets found for the default VPC. Please specify a subnet.');
-  return found.id;
 }
 
 /** Instances that an earlier call with the same token made. */

@@ -85,6 +85,8 @@ describe('ec2 instances', () => {
       refused('InsufficientInstanceCapacity'),
     );
     await assert.rejects(run({ UserData: 'x' }), refused('UnsupportedOperation'));
+    for (const placement of [{ GroupName: 'g' }, { Tenancy: 'dedicated' }])
+      await assert.rejects(run({ Placement: placement }), refused('UnsupportedOperation', 'Placement.'));
     await assert.rejects(run({ IamInstanceProfile: { Name: 'none' } }), refused('InvalidParameterValue'));
     const [held] = await run({ DisableApiTermination: true });
     await assert.rejects(

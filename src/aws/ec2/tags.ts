@@ -47,12 +47,19 @@ function checkTags(list: readonly Tag[]): Tags {
 }
 
 /** Records of this service that the network has none of, and that carry tags. */
-type OtherRecords = { readonly [Kind in ResourceKind]?: unknown };
+export type OtherRecords = { readonly [Kind in ResourceKind]?: unknown };
 
 /** Where tags are kept. */
 interface TaggedRecords {
   readonly records: NetworkRecords;
   readonly others: OtherRecords;
+}
+
+/** The collection of a kind's records, where it has one. */
+export type RecordsOf = (kind: ResourceKind) => Collection<Taggable> | undefined;
+
+export function recordsOf(records: NetworkRecords, others: OtherRecords): RecordsOf {
+  return (kind) => collectionOf({ records, others }, kind);
 }
 
 type Taggable = { readonly id: string; readonly tags: Tags };

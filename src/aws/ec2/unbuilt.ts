@@ -21,8 +21,18 @@ const unbuilt = [
 /** The first member of a request, or of a template's data, that asks for something an instance here cannot have: to be refused, never accepted and ignored. */
 export function unbuiltMember(asked: RunInstancesRequest | RequestLaunchTemplateData): string | undefined {
   const members: { readonly [Name in (typeof unbuilt)[number]]?: unknown } = asked;
-  return unbuilt.find((member) => {
+  const found = unbuilt.find((member) => {
     const value = members[member];
     return Array.isArray(value) ? value.length > 0 : value !== undefined && value !== '';
   });
+  return found ?? unbuiltPlacement(asked.Placement);
+}
+
+/** Of a placement, only the zone is chosen. */
+function unbuiltPlacement(placement: RunInstancesRequest['Placement']): string | undefined {
+  const { GroupName, GroupId, HostId, HostResourceGroupArn, PartitionNumber, Tenancy } = placement ?? {};
+  if (Tenancy && Tenancy !== 'default') return 'Placement.Tenancy';
+  const named = { GroupName, GroupId, HostId, HostResourceGroupArn, PartitionNumber };
+  const member = Object.entries(named).find(([, value]) => value !== undefined && value !== '')?.[0];
+  return member && `Placement.${member}`;
 }

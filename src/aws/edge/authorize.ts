@@ -30,7 +30,7 @@ export async function authorize(call: Call, authorizer: Authorizer): Promise<voi
   const operation = call.wireCall!.operation.name;
   if (definition.unguarded?.includes(operation) || call.principal!.kind === 'anonymous') return;
   const permissions = definition.permissions
-    ? await definition.permissions(operation, call.input, call.context!)
+    ? await definition.permissions(operation, call.resolved, call.context!)
     : [{ action: `${definition.name}:${operation}`, resources: ['*'] }];
   call.resources = permissions.flatMap(({ resources }) => resources).filter((resource) => resource !== '*');
   for (const permission of permissions) await authorizeOne(permission, call, call.principal!, authorizer);

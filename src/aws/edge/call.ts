@@ -1,4 +1,5 @@
 import type { Principal, SignatureClaim } from '../auth/index.ts';
+import type { AwsError } from '../errors.ts';
 import type { CallContext, ServiceDefinition } from '../service.ts';
 import type { ServiceModel, Structure, Wire, WireCall, WireRequest } from '../wire/index.ts';
 
@@ -30,6 +31,9 @@ export interface Call {
   /** ARNs that permission was asked for. */
   resources?: readonly string[];
   input?: Structure;
+  /** What the service made of the input, for the permissions and the handler; `unresolved` is why it could not. */
+  resolved?: Structure;
+  unresolved?: AwsError;
 }
 
 /** How a call ended, for the audit trail, the metrics and whoever else looks on. Observers must not keep or change the values. */

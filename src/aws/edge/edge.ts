@@ -13,6 +13,7 @@ import { wireErrorOf } from './faults.ts';
 import { findOperation, findService } from './find.ts';
 import { readInput } from './input.ts';
 import { perform } from './perform.ts';
+import { resolve } from './resolve.ts';
 import { Services } from './services.ts';
 
 export interface EdgeOptions {
@@ -66,7 +67,9 @@ export function createEdge(options: EdgeOptions): Edge {
     decode(call, limitBytes);
     readInput(call);
     giveContext(call, authorizer);
+    await resolve(call);
     await authorize(call, authorizer);
+    if (call.unresolved) throw call.unresolved;
     return perform(call, idempotency);
   }
 

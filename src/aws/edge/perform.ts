@@ -20,7 +20,7 @@ export async function perform(call: Call, idempotency: Idempotency | undefined):
     throw new AwsError('UnsupportedOperation', `dabba does not implement ${definition.name}:${operation.name} yet.`, {
       status: 501,
     });
-  const run = async () => (await handler.call(definition.handlers, call.input!, call.context!)) ?? {};
+  const run = async () => (await handler.call(definition.handlers, call.resolved!, call.context!)) ?? {};
   if (!idempotency || !definition.idempotency?.operations.includes(operation.name)) return run();
   const { account, region } = call.context!;
   return idempotency.once(

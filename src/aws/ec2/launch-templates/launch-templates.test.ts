@@ -117,25 +117,17 @@ describe('launch templates', () => {
     await assert.rejects(launch(), /InstanceRequirements/);
   });
 
-  test('permission is asked for the template however it is named, and for what it says', async () => {
-    const SubnetId = 'subnet-0123456789abcdef0';
-    const tags = [{ ResourceType: 'instance', Tags: [{ Key: 'team', Value: 'a' }] }];
-    const { LaunchTemplateId: id } = await create({ SubnetId, TagSpecifications: tags });
-    const needed = async (operation: string, input: object) =>
-      (await ec2.definition.permissions!(operation, input, callContext())).map(({ action, resources, context }) => ({
-        action,
-        names: resources.map((arn) => arn.split('/')[1]),
-        team: context?.['aws:RequestTag/team'],
-      }));
-    assert.deepEqual(await needed('RunInstances', { LaunchTemplate: named }), [
-      { action: 'ec2:RunInstances', names: [SubnetId, id, '*'], team: 'a' },
-      { action: 'ec2:CreateTags', names: ['*'], team: 'a' },
-    ]);
-    assert.deepEqual(await needed('DeleteLaunchTemplate', named), [
-      { action: 'ec2:DeleteLaunchTemplate', names: [id], team: undefined },
-    ]);
+  test('permission is asked for the template however it is named', async () => {
+    const { LaunchTemplateId: id } = await create();
+    const needed = async (operation: string, input: object) => {
+      const resolved = await ec2.definition.resolve!(operation, input, callContext());
+      const permissions = await ec2.definition.permissions!(operation, resolved, callContext());
+      return permissions.map(({ action, resources }) => [action, resources[0]!.split('/')[1]]);
+    };
+    for (const operation of ['CreateLaunchTemplateVersion', 'ModifyLaunchTemplate', 'DeleteLaunchTemplate'])
+      for (const input of [named, { LaunchTemplateId: id }])
+        assert.deepEqual(await needed(operation, input), [[`ec2:${operation}`, id]]);
     const other = { LaunchTemplateName: 'none' };
-    assert.equal((await needed('RunInstances', { LaunchTemplate: other })).length, 1);
-    assert.deepEqual((await needed('DeleteLaunchTemplate', other))[0]!.names, [undefined]);
+    await assert.rejects(needed('DeleteLaunchTemplate', other), refused('InvalidLaunchTemplateName.NotFoundException'));
   });
 });

@@ -1,5 +1,4 @@
 import type { LaunchTemplateSpecification, RequestLaunchTemplateData, RunInstancesRequest } from '@aws-sdk/client-ec2';
-import { AwsError } from '../../errors.ts';
 import type { Scope } from '../scope.ts';
 import { findTemplate, versionOf, type TemplateCollections } from './records.ts';
 
@@ -34,43 +33,6 @@ export async function withTemplate(
 ): Promise<RunInstancesRequest> {
   if (!input.LaunchTemplate) return input;
   return merged(input, (await templates.resolve(scope, input.LaunchTemplate)).data);
-}
-
-/**
- * What a call needs permission for: its input with the id of the template that it names, and with what that says of an instance. Where there is no such template, the
- * input as it is: the handler will say so.
- */
-export async function withNamedTemplate(
-  templates: LaunchTemplates,
-  scope: Scope,
-  { operation, input }: { readonly operation: string; readonly input: unknown },
-): Promise<unknown> {
-  const named = templateOf(operation, input);
-  if (!named) return input;
-  try {
-    const { id, data } = await templates.resolve(scope, named);
-    // Only RunInstances names a template that its own input goes on.
-    const whole = operation === 'RunInstances' ? merged(input as RunInstancesRequest, data) : (input as object);
-    return { ...whole, LaunchTemplateId: id };
-  } catch (error) {
-    if (error instanceof AwsError) return input;
-    throw error;
-  }
-}
-
-/** Calls that change a template, which they name by members of their own. */
-const changes = new Set([
-  'CreateLaunchTemplateVersion',
-  'ModifyLaunchTemplate',
-  'DeleteLaunchTemplate',
-  'DeleteLaunchTemplateVersions',
-]);
-
-function templateOf(operation: string, input: unknown): LaunchTemplateSpecification | undefined {
-  // The operation says whose input it is.
-  if (operation === 'RunInstances') return (input as RunInstancesRequest).LaunchTemplate;
-  const { LaunchTemplateId, LaunchTemplateName } = input as LaunchTemplateSpecification;
-  return changes.has(operation) ? { LaunchTemplateId, LaunchTemplateName } : undefined;
 }
 
 function merged(

@@ -1,0 +1,163 @@
+import type { RunInstancesRequest } from '@aws-sdk/client-ec2';
+import { AwsError } from '../../errors.ts';
+import type { CallContext } from '../../service.ts';
+import { defaultSubnet, ensureDefaultVpc, findDefaultVpc } from '../default-vpc.ts';
+import { withTemplate, type LaunchTemplates } from '../launch-templates/launch-templates.ts';
+import { allIn, type Ec2State, type Scope } from '../scope.ts';
+
+interface ResolvingParts {
+  readonly state: Ec2State;
+  readonly templates: LaunchTemplates;
+}
+
+type Resolver = (parts: ResolvingParts, input: never, scope: Scope) => Promise<object>;
+
+/**
+ * The input with ids in the place of names, versions that move, and defaults: what permission is asked for is then what is done, whatever changes between. Throws the
+ * API's own errors for what is not there.
+ */
+export async function resolveInput(
+  parts: ResolvingParts,
+  { operation, input }: { readonly operation: string; readonly input: object },
+  context: CallContext,
+): Promise<object> {
+  // The operation says whose input it is.
+  return (await resolvers[operation]?.(parts, input as never, context)) ?? input;
+}
+
+const ownTemplate: Resolver = async ({ templates }, input: NamedTemplate, scope) => {
+  const { LaunchTemplateName: name, ...rest } = input;
+  if (name === undefined || input.LaunchTemplateId !== undefined) return input;
+  return { ...rest, LaunchTemplateId: (await templates.resolve(scope, { LaunchTemplateName: name })).id };
+};
+
+interface NamedTemplate {
+  readonly LaunchTemplateId?: string;
+  readonly LaunchTemplateName?: string;
+}
+
+/** A group named without its id is one of the default VPC. */
+const ownGroup: Resolver = async ({ state }, input: NamedGroup, scope) => {
+  const { GroupName: name, ...rest } = input;
+  if (name === undefined || input.GroupId) return input;
+  const vpc = await findDefaultVpc(state, scope);
+  const groups = await state.records.securityGroups.list(allIn(scope));
+  const group = groups.find(({ value }) => value.vpcId === vpc?.id && value.name === name);
+  if (!group) throw new AwsError('InvalidGroup.NotFound', `The security group '${name}' does not exist in default VPC`);
+  return { ...rest, GroupId: group.value.id };
+};
+
+interface NamedGroup {
+  readonly GroupId?: string;
+  readonly GroupName?: string;
+}
+
+/** An address named by itself or by what holds it, which has a say too when it is taken from there. */
+const ownAddress: Resolver = async ({ state }, input: NamedAddress, scope) => {
+  const { PublicIp: ip, ...rest } = input;
+  const addresses = (await state.records.elasticIps.list(allIn(scope))).map(({ value }) => value);
+  const address = addresses.find((one) =>
+    input.AssociationId ? one.associationId === input.AssociationId : !input.AllocationId && one.ip === ip,
+  );
+  if (!address) {
+    if (ip === undefined || input.AllocationId || input.AssociationId) return input;
+    throw new AwsError('InvalidAddress.NotFound', `Address '${ip}' not found.`);
+  }
+  const { id, associationId, networkInterfaceId } = address;
+  return {
+    ...(networkInterfaceId && { NetworkInterfaceId: networkInterfaceId }),
+    ...(associationId && { AssociationId: associationId }),
+    ...rest,
+    AllocationId: id,
+  };
+};
+
+interface NamedAddress {
+  readonly AllocationId?: string;
+  readonly AssociationId?: string;
+  readonly PublicIp?: string;
+}
+
+const ownAssociation: Resolver = async ({ state }, input: { readonly AssociationId?: string }, scope) => {
+  for (const { value } of await state.records.routeTables.list(allIn(scope))) {
+    const found = value.associations.find(({ id }) => id === input.AssociationId);
+    if (found) return { ...input, RouteTableId: value.id, SubnetId: found.subnetId };
+  }
+  return input;
+};
+
+const intoDefaultVpc: Resolver = async ({ state }, input: { readonly VpcId?: string }, scope) => {
+  if (input.VpcId) return input;
+  await ensureDefaultVpc(state, scope);
+  const vpc = await findDefaultVpc(state, scope);
+  return vpc ? { ...input, VpcId: vpc.id } : input;
+};
+
+/** The version of its template by number; the subnet and the group of interfaces for which neither names one. */
+const instances: Resolver = async ({ state, templates }, input: RunInstancesRequest, scope) => {
+  await ensureDefaultVpc(state, scope);
+  const pinned = input.LaunchTemplate ? { ...input, LaunchTemplate: await pin(templates, scope, input) } : input;
+  const merged = await withTemplate(templates, scope, pinned);
+  const place = async (card: Place): Promise<{ SubnetId: string; Groups: readonly string[] }> => {
+    const SubnetId = card.SubnetId ?? (await defaultSubnet(state, scope, merged.Placement?.AvailabilityZone));
+    return { SubnetId, Groups: card.Groups?.length ? card.Groups : await defaultGroup(state, scope, SubnetId) };
+  };
+  const own = { SubnetId: merged.SubnetId, Groups: merged.SecurityGroupIds };
+  const cards = merged.NetworkInterfaces ?? [];
+  if (!cards.length) {
+    const { SubnetId, Groups } = await place(own);
+    return {
+      ...pinned,
+      ...(own.SubnetId === undefined && { SubnetId }),
+      ...(!own.Groups?.length && { SecurityGroupIds: Groups }),
+    };
+  }
+  if (cards.every((card) => card.NetworkInterfaceId ?? (card.SubnetId && card.Groups?.length))) return pinned;
+  const placed = cards.map(async (card) =>
+    card.NetworkInterfaceId
+      ? card
+      : {
+          ...card,
+          ...(await place({
+            SubnetId: card.SubnetId ?? own.SubnetId,
+            Groups: card.Groups?.length ? card.Groups : own.Groups,
+          })),
+        },
+  );
+  return { ...pinned, NetworkInterfaces: await Promise.all(placed) };
+};
+
+interface Place {
+  readonly SubnetId: string | undefined;
+  readonly Groups: readonly string[] | undefined;
+}
+
+async function pin(templates: LaunchTemplates, scope: Scope, { LaunchTemplate }: RunInstancesRequest) {
+  const { id, version } = await templates.resolve(scope, LaunchTemplate!);
+  return { LaunchTemplateId: id, Version: String(version) };
+}
+
+async function defaultGroup({ records }: Ec2State, scope: Scope, subnetId: string): Promise<string[]> {
+  const groups = (await records.securityGroups.list(allIn(scope))).map(({ value }) => value);
+  const subnets = (await records.subnets.list(allIn(scope))).map(({ value }) => value);
+  const vpcId = subnets.find(({ id }) => id === subnetId)?.vpcId;
+  return groups.filter((group) => group.vpcId === vpcId && group.name === 'default').map(({ id }) => id);
+}
+
+const resolvers: { readonly [operation: string]: Resolver } = {
+  AssociateAddress: ownAddress,
+  AuthorizeSecurityGroupEgress: ownGroup,
+  AuthorizeSecurityGroupIngress: ownGroup,
+  CreateLaunchTemplateVersion: ownTemplate,
+  CreateSecurityGroup: intoDefaultVpc,
+  DeleteLaunchTemplate: ownTemplate,
+  DeleteLaunchTemplateVersions: ownTemplate,
+  DeleteSecurityGroup: ownGroup,
+  DisassociateAddress: ownAddress,
+  DisassociateRouteTable: ownAssociation,
+  ModifyLaunchTemplate: ownTemplate,
+  ReleaseAddress: ownAddress,
+  RevokeSecurityGroupEgress: ownGroup,
+  RevokeSecurityGroupIngress: ownGroup,
+  RunInstances: instances,
+};
