@@ -17,6 +17,7 @@ import { metadataOptions, toMetadataOptions } from './metadata/options.ts';
 import { allIn, type Ec2State, type Scope } from './scope.ts';
 import { tagsFor } from './tags.ts';
 import { unbuiltMember } from './unbuilt.ts';
+import { checkUserData } from './user-data.ts';
 
 /** Finds the profile by name or ARN, and the role in it that the caller passes. */
 export type InstanceProfiles = (
@@ -86,6 +87,7 @@ export function instanceHandlers({ state, instances, profiles, templates }: Inst
   return {
     async RunInstances(asked, context) {
       const input = await withTemplate(templates, context, asked);
+      checkUserData(input.UserData, 'InvalidParameterValue');
       refuseUnbuilt(input);
       const known = await sameToken(instances, context, input.ClientToken);
       if (known.length) return toReservations(known, await groupsIn(context))[0]!;

@@ -84,7 +84,7 @@ describe('ec2 instances', () => {
       run({ InstanceType: instanceType.replace('small', '2xlarge') }),
       refused('InsufficientInstanceCapacity'),
     );
-    await assert.rejects(run({ UserData: 'x' }), refused('UnsupportedOperation'));
+    await assert.rejects(run({ UserData: 'eA==' }), refused('UnsupportedOperation'));
     for (const placement of [{ GroupName: 'g' }, { Tenancy: 'dedicated' }])
       await assert.rejects(run({ Placement: placement }), refused('UnsupportedOperation', 'Placement.'));
     await assert.rejects(run({ IamInstanceProfile: { Name: 'none' } }), refused('InvalidParameterValue'));

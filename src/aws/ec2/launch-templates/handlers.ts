@@ -1,23 +1,26 @@
 import type { LaunchTemplate, LaunchTemplateVersion, RequestLaunchTemplateData } from '@aws-sdk/client-ec2';
-import type { Versioned } from '#store';
+import type { Operation, Versioned } from '#store';
 import { AwsError } from '../../errors.ts';
 import type { CallContext, Handlers } from '../../service.ts';
 import { paginate, selectFrom } from '../describe.ts';
 import { applyFilters, type FilterFields } from '../filters.ts';
-import { allIn, keyIn, newId, type Ec2State } from '../scope.ts';
+import { notFound } from '../kinds.ts';
+import { keyIn, newId, type Ec2State } from '../scope.ts';
 import { tagsFor, toTags } from '../tags.ts';
-import {
-  findTemplate,
-  latestOf,
-  versionOf,
-  type LaunchTemplateRecord,
-  type TemplateCollections,
-  type TemplateVersion,
-} from './records.ts';
+import { checkUserData } from '../user-data.ts';
+import { findTemplate, listTemplates, versionOf } from './find.ts';
+import { versionId, type LaunchTemplateRecord, type TemplateCollections, type TemplateVersion } from './records.ts';
 
 const NAME = /^[a-zA-Z0-9().\-/_]{3,128}$/;
 /** Amazon EC2 User Guide, "Launch template restrictions". */
 const MAX_VERSIONS = 10_000;
+const ATTEMPTS = 32;
+
+/** A template as it is to be, and what is written with it. */
+interface Change {
+  readonly record: LaunchTemplateRecord;
+  readonly success?: readonly Operation[];
+}
 
 const fields: FilterFields<LaunchTemplateRecord> = {
   'create-time': ({ createdAt }) => new Date(createdAt).toISOString(),
@@ -40,7 +43,7 @@ function toTemplate(record: LaunchTemplateRecord): LaunchTemplate {
     CreateTime: new Date(record.createdAt),
     CreatedBy: record.createdBy,
     DefaultVersionNumber: record.defaultVersion,
-    LatestVersionNumber: latestOf(record).number,
+    LatestVersionNumber: record.latestKept,
     Tags: toTags(record.tags),
   };
 }
@@ -62,7 +65,7 @@ function toVersion(
 }
 
 export function launchTemplateHandlers(state: Ec2State, collections: TemplateCollections) {
-  const { templates, names } = collections;
+  const { templates, names, versions } = collections;
   const { store, clock, random } = state;
   const callerOf = ({ principal, account }: CallContext) => ('arn' in principal ? principal.arn : account);
   const newVersion = (
@@ -80,11 +83,25 @@ export function launchTemplateHandlers(state: Ec2State, collections: TemplateCol
     data: checkData(data),
   });
 
+  /** Changes a template and its versions in one transaction, reading again when somebody else was faster. */
   async function change(
-    seen: Versioned<LaunchTemplateRecord>,
-    to: (record: LaunchTemplateRecord) => LaunchTemplateRecord,
+    { id }: Versioned<LaunchTemplateRecord>,
+    plan: (record: LaunchTemplateRecord) => Promise<Change> | Change,
   ): Promise<LaunchTemplateRecord> {
-    return (await templates.update(seen.id, to)).value;
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const seen = await templates.get(id);
+      if (!seen) throw notFound('launch-template', id.slice(id.lastIndexOf('/') + 1));
+      const { record, success = [] } = await plan(seen.value);
+      const { succeeded } = await store.txn({
+        compare: [templates.ifUnchanged(seen)],
+        success: [templates.put(id, record), ...success],
+      });
+      if (succeeded) return record;
+    }
+    throw new AwsError(
+      'RequestLimitExceeded',
+      'The launch template changes faster than the request can be carried out.',
+    );
   }
 
   return {
@@ -106,11 +123,18 @@ export function launchTemplateHandlers(state: Ec2State, collections: TemplateCol
         name,
         defaultVersion: 1,
         latestVersion: 1,
-        versions: [newVersion(context, 1, { data: input.LaunchTemplateData, description })],
+        latestKept: 1,
+        versionCount: 1,
       };
+      const version = newVersion(context, 1, { data: input.LaunchTemplateData, description });
+      const id = keyIn(context, record.id);
       const { succeeded } = await store.txn({
         compare: [names.ifAbsent(keyIn(context, name))],
-        success: [names.put(keyIn(context, name), { id: record.id }), templates.put(keyIn(context, record.id), record)],
+        success: [
+          names.put(keyIn(context, name), { id: record.id }),
+          templates.put(id, record),
+          versions.put(versionId(id, 1), version),
+        ],
       });
       if (!succeeded)
         throw new AwsError('InvalidLaunchTemplateName.AlreadyExistsException', 'Launch template name already in use.');
@@ -119,20 +143,29 @@ export function launchTemplateHandlers(state: Ec2State, collections: TemplateCol
 
     async CreateLaunchTemplateVersion(input, context) {
       const seen = await findTemplate(collections, context, input);
-      const source = input.SourceVersion === undefined ? undefined : versionOf(seen.value, input.SourceVersion);
+      const source =
+        input.SourceVersion === undefined ? undefined : await versionOf(collections, seen, input.SourceVersion);
       const data = { ...source?.data, ...input.LaunchTemplateData };
+      const made = newVersion(context, 0, { data, description: input.VersionDescription });
       const record = await change(seen, (before) => {
-        if (before.versions.length >= MAX_VERSIONS)
+        if (before.versionCount >= MAX_VERSIONS)
           throw new AwsError('VersionLimitExceeded', `A launch template has at most ${MAX_VERSIONS} versions.`);
         const number = before.latestVersion + 1;
-        const version = newVersion(context, number, { data, description: input.VersionDescription });
-        return { ...before, latestVersion: number, versions: [...before.versions, version] };
+        return {
+          record: {
+            ...before,
+            latestVersion: number,
+            latestKept: number,
+            versionCount: before.versionCount + 1,
+          },
+          success: [versions.put(versionId(seen.id, number), { ...made, number })],
+        };
       });
-      return { LaunchTemplateVersion: toVersion(record, record.versions.at(-1)!) };
+      return { LaunchTemplateVersion: toVersion(record, { ...made, number: record.latestVersion }) };
     },
 
     async DescribeLaunchTemplates(input, context) {
-      const all = (await templates.list(allIn(context))).map(({ value }) => value);
+      const all = await listTemplates(collections, context);
       const named = await Promise.all(
         (input.LaunchTemplateNames ?? []).map(
           async (name) => (await findTemplate(collections, context, { LaunchTemplateName: name })).value,
@@ -154,14 +187,18 @@ export function launchTemplateHandlers(state: Ec2State, collections: TemplateCol
     },
 
     async DescribeLaunchTemplateVersions(input, context) {
-      const { value: template } = await findTemplate(collections, context, input);
+      const seen = await findTemplate(collections, context, input);
+      const template = seen.value;
       const wanted = input.Versions?.length
-        ? [...new Set(input.Versions.map((version) => versionOf(template, version)))]
-        : template.versions.filter(
-            ({ number }) => number >= Number(input.MinVersion ?? 1) && number <= Number(input.MaxVersion ?? Infinity),
-          );
+        ? await Promise.all([...new Set(input.Versions)].map((version) => versionOf(collections, seen, version)))
+        : (await versions.list(`${seen.id}/`))
+            .map(({ value }) => value)
+            .filter(
+              ({ number }) => number >= Number(input.MinVersion ?? 1) && number <= Number(input.MaxVersion ?? Infinity),
+            );
+      const distinct = [...new Map(wanted.map((version) => [version.number, version])).values()];
       // Newest first, as the service lists them.
-      const rows = wanted
+      const rows = distinct
         .toSorted((a, b) => b.number - a.number)
         .map((version) => ({ ...version, id: String(MAX_NUMBER - version.number), tags: {}, template }));
       const selection = { maxResults: input.MaxResults, nextToken: input.NextToken };
@@ -171,10 +208,10 @@ export function launchTemplateHandlers(state: Ec2State, collections: TemplateCol
 
     async ModifyLaunchTemplate(input, context) {
       const seen = await findTemplate(collections, context, input);
-      const record = await change(seen, (before) => ({
-        ...before,
-        defaultVersion: versionOf(before, input.DefaultVersion).number,
-      }));
+      const record = await change(seen, async (value) => {
+        const { number } = await versionOf(collections, { ...seen, value }, input.DefaultVersion);
+        return { record: { ...value, defaultVersion: number } };
+      });
       return { LaunchTemplate: toTemplate(record) };
     },
 
@@ -183,7 +220,11 @@ export function launchTemplateHandlers(state: Ec2State, collections: TemplateCol
       // If it is gone by now, its name may be that of another.
       await store.txn({
         compare: [templates.ifPresent(id)],
-        success: [templates.remove(id), names.remove(keyIn(context, value.name))],
+        success: [
+          templates.remove(id),
+          names.remove(keyIn(context, value.name)),
+          { kind: 'deletePrefix', prefix: versions.key(`${id}/`) },
+        ],
       });
       return { LaunchTemplate: toTemplate(value) };
     },
@@ -191,15 +232,21 @@ export function launchTemplateHandlers(state: Ec2State, collections: TemplateCol
     async DeleteLaunchTemplateVersions(input, context) {
       const seen = await findTemplate(collections, context, input);
       const { id: LaunchTemplateId, name: LaunchTemplateName } = seen.value;
-      const named = (input.Versions ?? []).map((text) => {
-        const number = Number(text);
-        const code = whyKept(seen.value, number);
-        return { row: { LaunchTemplateId, LaunchTemplateName, VersionNumber: number }, code };
+      const numbers = [...new Set((input.Versions ?? []).map(Number))];
+      let kept = new Map<number, Kept | undefined>();
+      await change(seen, async (before) => {
+        const present = (await versions.list(`${seen.id}/`)).map(({ value }) => value.number);
+        kept = new Map(numbers.map((number) => [number, whyKept(before, present, number)]));
+        const gone = numbers.filter((number) => !kept.get(number));
+        const left = present.filter((number) => !gone.includes(number));
+        return {
+          record: { ...before, latestKept: left.at(-1)!, versionCount: left.length },
+          success: gone.map((number) => versions.remove(versionId(seen.id, number))),
+        };
       });
-      const gone = new Set(named.flatMap(({ row, code }) => (code ? [] : [row.VersionNumber])));
-      await change(seen, (before) => ({
-        ...before,
-        versions: before.versions.filter(({ number }) => number === before.defaultVersion || !gone.has(number)),
+      const named = numbers.map((number) => ({
+        row: { LaunchTemplateId, LaunchTemplateName, VersionNumber: number },
+        code: kept.get(number),
       }));
       return {
         SuccessfullyDeletedLaunchTemplateVersions: named.flatMap(({ row, code }) => (code ? [] : [row])),
@@ -216,8 +263,12 @@ const MAX_NUMBER = 10 ** 9;
 
 type Kept = 'launchTemplateVersionDoesNotExist' | 'unexpectedError';
 
-function whyKept({ versions, defaultVersion }: LaunchTemplateRecord, number: number): Kept | undefined {
-  if (!versions.some((version) => version.number === number)) return 'launchTemplateVersionDoesNotExist';
+function whyKept(
+  { defaultVersion }: LaunchTemplateRecord,
+  present: readonly number[],
+  number: number,
+): Kept | undefined {
+  if (!present.includes(number)) return 'launchTemplateVersionDoesNotExist';
   return number === defaultVersion ? 'unexpectedError' : undefined;
 }
 
@@ -233,10 +284,6 @@ function checkData(data: RequestLaunchTemplateData | undefined): RequestLaunchTe
     throw new AwsError('UnsupportedOperation', 'InstanceMarketOptions of launch templates is not supported.', {
       status: 501,
     });
-  if (
-    data.UserData &&
-    Buffer.from(data.UserData, 'base64').toString('base64').replace(/=+$/, '') !== data.UserData.replace(/=+$/, '')
-  )
-    throw new AwsError('InvalidUserData.Malformed', 'Invalid BASE64 encoding of user data.');
+  checkUserData(data.UserData, 'InvalidUserData.Malformed');
   return data;
 }

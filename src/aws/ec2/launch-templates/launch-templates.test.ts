@@ -2,14 +2,15 @@ import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
 import { silentLogger, systemClock, systemRandom } from '#base';
 import { nodeRecords } from '#node';
-import { memoryStore } from '#store';
-import { callContext, caller, refused, type Answer } from '../../test-calls.ts';
+import { memoryStore, type Operation, type Store } from '#store';
+import { account, callContext, caller, refused, region, type Answer } from '../../test-calls.ts';
 import { createEc2, lightImageId } from '../index.ts';
 
 const instanceType = process.arch === 'arm64' ? 't4g.small' : 't3.small';
 
 describe('launch templates', () => {
   let ec2: ReturnType<typeof createEc2>;
+  let store: Store;
   const call = caller(() => ec2.definition);
   const named = { LaunchTemplateName: 'web' };
   const data = (more: object = {}) => ({ ImageId: lightImageId, InstanceType: instanceType, ...more });
@@ -17,7 +18,7 @@ describe('launch templates', () => {
     (await call('CreateLaunchTemplate', { ...named, LaunchTemplateData: data(more) })).LaunchTemplate;
 
   beforeEach(async () => {
-    const store = memoryStore();
+    store = memoryStore();
     ec2 = createEc2({
       store,
       clock: systemClock,
@@ -74,6 +75,74 @@ describe('launch templates', () => {
     });
     assert.equal(Instances[0].InstanceType, instanceType);
     assert.equal(await more(), 3);
+  });
+
+  test('user data has 16 KB, counted before they are encoded', async () => {
+    const UserData = (bytes: number) => Buffer.alloc(bytes, 'x').toString('base64');
+    const tooLarge = 'User data is limited to 16384 bytes';
+    await assert.rejects(create({ UserData: UserData(16_385) }), refused('InvalidUserData.Malformed', tooLarge));
+    await assert.rejects(create({ UserData: '#!/bin/sh' }), refused('InvalidUserData.Malformed', 'BASE64'));
+    const run = { ImageId: lightImageId, MinCount: 1, MaxCount: 1, UserData: UserData(16_385) };
+    await assert.rejects(call('RunInstances', run), refused('InvalidParameterValue', tooLarge));
+    await create({ UserData: UserData(16_384) });
+  });
+
+  test('a version is one record, written once', async () => {
+    const { LaunchTemplateId } = await create();
+    const UserData = Buffer.alloc(16_000, 'x').toString('base64');
+    for (let version = 2; version <= 20; version++)
+      await call('CreateLaunchTemplateVersion', { ...named, LaunchTemplateData: data({ UserData }) });
+    const { entries } = await store.list('ec2/launch-template');
+    assert.ok(Math.max(...entries.map(({ value }) => value.length)) < 30_000);
+    const of = entries.filter(({ key }) => key.includes(`${LaunchTemplateId}/`));
+    assert.equal(of.length, 20);
+    assert.ok(of.every(({ version }) => version === 1));
+    await call('DeleteLaunchTemplate', named);
+    assert.equal((await store.list('ec2/launch-template')).entries.length, 0);
+  });
+
+  test('a template from when its versions were part of it goes on', async () => {
+    const id = 'lt-0123456789abcdef0';
+    const older = {
+      id,
+      tenant: account,
+      region,
+      tags: {},
+      createdAt: 0,
+      createdBy: 'u',
+      name: 'web',
+      defaultVersion: 1,
+    };
+    const versions = [1, 3].map((number) => ({ number, createdAt: 0, createdBy: 'u', data: data() }));
+    const put = (key: string, value: object): Operation => ({
+      kind: 'put',
+      key: `ec2/${key}`,
+      value: Buffer.from(JSON.stringify(value)),
+    });
+    await store.txn({
+      success: [
+        put(`launch-templates/${account}/${region}/${id}`, { ...older, latestVersion: 4, versions }),
+        put(`launch-template-names/${account}/${region}/web`, { id }),
+      ],
+    });
+    const { LaunchTemplates } = await call('DescribeLaunchTemplates');
+    assert.equal(LaunchTemplates[0].LatestVersionNumber, 3);
+    const made = await call('CreateLaunchTemplateVersion', { ...named, SourceVersion: '3', LaunchTemplateData: {} });
+    assert.equal(made.LaunchTemplateVersion.VersionNumber, 5);
+    const all = await call('DescribeLaunchTemplateVersions', named);
+    assert.deepEqual(
+      all.LaunchTemplateVersions.map(({ VersionNumber }: Answer) => VersionNumber),
+      [5, 3, 1],
+    );
+  });
+
+  test('versions that are made at once get numbers of their own', async () => {
+    await create();
+    const made = await Promise.all(
+      Array.from({ length: 8 }, () => call('CreateLaunchTemplateVersion', { ...named, LaunchTemplateData: data() })),
+    );
+    const numbers = made.map(({ LaunchTemplateVersion }) => LaunchTemplateVersion.VersionNumber).sort((a, b) => a - b);
+    assert.deepEqual(numbers, [2, 3, 4, 5, 6, 7, 8, 9]);
   });
 
   test('a name is one template; what is not there is said', async () => {

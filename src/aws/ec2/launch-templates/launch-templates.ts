@@ -1,6 +1,7 @@
 import type { LaunchTemplateSpecification, RequestLaunchTemplateData, RunInstancesRequest } from '@aws-sdk/client-ec2';
 import type { Scope } from '../scope.ts';
-import { findTemplate, versionOf, type TemplateCollections } from './records.ts';
+import { findTemplate, versionOf } from './find.ts';
+import type { TemplateCollections } from './records.ts';
 
 export interface ResolvedTemplate {
   readonly id: string;
@@ -18,8 +19,9 @@ export interface LaunchTemplates {
 export function launchTemplates(collections: TemplateCollections): LaunchTemplates {
   return {
     async resolve(scope, named) {
-      const { value } = await findTemplate(collections, scope, named);
-      const { number, data } = versionOf(value, named.Version);
+      const seen = await findTemplate(collections, scope, named);
+      const { number, data } = await versionOf(collections, seen, named.Version);
+      const { value } = seen;
       return { id: value.id, name: value.name, version: number, data };
     },
   };

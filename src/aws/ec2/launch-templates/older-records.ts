@@ -1,0 +1,30 @@
+import type { Versioned } from '#store';
+import { versionId, type LaunchTemplateRecord, type TemplateCollections, type TemplateVersion } from './records.ts';
+
+/** A template as it was kept until each version had a record of its own. */
+type OlderRecord = Omit<LaunchTemplateRecord, 'latestKept' | 'versionCount'> & {
+  readonly versions: readonly TemplateVersion[];
+};
+
+/** The template with its versions in records of their own, where it had them in itself. */
+export async function upToDate(
+  { store, templates, versions }: TemplateCollections,
+  seen: Versioned<LaunchTemplateRecord | OlderRecord>,
+): Promise<Versioned<LaunchTemplateRecord>> {
+  if (!isOlder(seen)) return seen;
+  const { versions: embedded, ...rest } = seen.value;
+  const record = { ...rest, latestKept: embedded.at(-1)!.number, versionCount: embedded.length };
+  await store.txn({
+    compare: [templates.ifUnchanged({ ...seen, value: record })],
+    success: [
+      templates.put(seen.id, record),
+      ...embedded.map((version) => versions.put(versionId(seen.id, version.number), version)),
+    ],
+  });
+  // If that failed, somebody else was faster, and has done it.
+  return (await templates.get(seen.id)) ?? { ...seen, value: record };
+}
+
+function isOlder(seen: Versioned<LaunchTemplateRecord | OlderRecord>): seen is Versioned<OlderRecord> {
+  return 'versions' in seen.value;
+}
