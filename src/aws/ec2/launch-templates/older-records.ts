@@ -11,7 +11,7 @@ export async function upToDate(
   { store, templates, versions }: TemplateCollections,
   seen: Versioned<LaunchTemplateRecord | OlderRecord>,
 ): Promise<Versioned<LaunchTemplateRecord>> {
-  if (!isOlder(seen)) return seen;
+  if (!('versions' in seen.value)) return { ...seen, value: seen.value };
   const { versions: embedded, ...rest } = seen.value;
   const record = { ...rest, latestKept: embedded.at(-1)!.number, versionCount: embedded.length };
   await store.txn({
@@ -23,8 +23,4 @@ export async function upToDate(
   });
   // If that failed, somebody else was faster, and has done it.
   return (await templates.get(seen.id)) ?? { ...seen, value: record };
-}
-
-function isOlder(seen: Versioned<LaunchTemplateRecord | OlderRecord>): seen is Versioned<OlderRecord> {
-  return 'versions' in seen.value;
 }
