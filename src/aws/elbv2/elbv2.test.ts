@@ -273,6 +273,14 @@ describe('network load balancers', () => {
     assert.equal((await published()).groups[0]!.preservesClientIp, true);
     await assert.rejects(withAttribute('proxy_protocol_v2.enabled', 'true'), refused('UnsupportedOperation', 501));
     await assert.rejects(withAttribute('none', 'true'), /'none' is not recognized/);
+    const checked = { protocol: 'HTTP' as const, port: '8081', path: '/ready', matcher: '200', intervalS: 10 };
+    await elbv2.balancers.ensure({ ...wanted, ports: [{ ...other, healthCheck: { ...checked, timeoutS: 3 } }] });
+    const { healthCheck } = (await published()).groups[0]!;
+    assert.deepEqual([healthCheck.port, healthCheck.path, healthCheck.matcher], [8081, '/ready', '200']);
+    assert.deepEqual([healthCheck.intervalS, healthCheck.timeoutS, healthCheck.healthyThreshold], [10, 3, 2]);
+    const crossing = { Key: 'load_balancing.cross_zone.enabled', Value: 'false' };
+    await elbv2.balancers.ensure({ ...wanted, ports: [other], attributes: [crossing] });
+    assert.equal((await published()).balancers[0]!.crossesZones, false);
     await elbv2.balancers.ensure({ ...wanted, scheme: 'internal' });
     assert.deepEqual(
       (await published()).balancers[0]!.zones.map(({ publicIp }) => publicIp),

@@ -12,6 +12,7 @@ import {
   type BalancerRecord,
   type Elbv2State,
   type GroupRecord,
+  type HealthCheckRecord,
   type Protocol,
   type Scope,
   type TargetRecord,
@@ -29,6 +30,8 @@ export interface ServiceBalancer extends Scope {
   /** Empty: everybody may reach it. */
   readonly securityGroupIds: readonly string[];
   readonly tags: Tags;
+  /** Attributes of the load balancer, over that it spreads over zones. */
+  readonly attributes?: readonly { readonly Key: string; readonly Value: string }[];
   readonly ports: readonly ServiceBalancerPort[];
 }
 
@@ -42,8 +45,8 @@ export interface ServiceBalancerPort {
   readonly preservesClientIp?: boolean;
   /** Further attributes of the target group, which come before what the other members say. */
   readonly attributes?: readonly { readonly Key: string; readonly Value: string }[];
-  /** Default: a TCP connection to the target's own port. */
-  readonly healthCheck?: { readonly protocol: 'TCP' | 'HTTP'; readonly port?: number; readonly path?: string };
+  /** Default: a TCP connection to the target's own port, every five seconds. Members are checked as those of the API. */
+  readonly healthCheck?: Partial<HealthCheckRecord>;
 }
 
 /** Load balancers for the services of clusters, without the API's wire. */
@@ -68,14 +71,8 @@ export function serviceBalancers(state: Elbv2State): ServiceBalancers {
 
   async function ensureGroup(wanted: ServiceBalancer, port: ServiceBalancerPort, vpcId: string): Promise<GroupRecord> {
     const name = groupName(wanted.name, port);
-    const { protocol, healthCheck: check } = port;
-    const healthCheck = readHealthCheck({
-      HealthCheckProtocol: check?.protocol,
-      HealthCheckPort: check?.port === undefined ? undefined : String(check.port),
-      HealthCheckPath: check?.path,
-      HealthCheckIntervalSeconds: INTERVAL_S,
-      HealthyThresholdCount: 2,
-    });
+    const { protocol } = port;
+    const healthCheck = healthCheckOf(port);
     const find = async () => await groups.get(keyOf(wanted, name));
     if (!(await find()))
       await createGroup(state, wanted, {
@@ -128,7 +125,11 @@ export function serviceBalancers(state: Elbv2State): ServiceBalancers {
             listeners: [],
             tags: wanted.tags,
             // From the machine one comes by an address and not by the name, which would leave out zones without a pod.
-            attributes: { ...seen.attributes, 'load_balancing.cross_zone.enabled': 'true' },
+            attributes: withAttributes(
+              { ...seen.attributes, 'load_balancing.cross_zone.enabled': 'true' },
+              wanted.attributes,
+              'balancer',
+            ),
           },
         ),
       );
@@ -152,6 +153,19 @@ export function serviceBalancers(state: Elbv2State): ServiceBalancers {
       for (const group of names) await deleteGroup(state, scope, group);
     },
   };
+}
+
+function healthCheckOf({ healthCheck: asked }: ServiceBalancerPort): GroupRecord['healthCheck'] {
+  return readHealthCheck({
+    HealthCheckProtocol: asked?.protocol,
+    HealthCheckPort: asked?.port,
+    HealthCheckPath: asked?.path,
+    Matcher: asked?.matcher === undefined ? undefined : { HttpCode: asked.matcher },
+    HealthCheckIntervalSeconds: asked?.intervalS ?? INTERVAL_S,
+    HealthCheckTimeoutSeconds: asked?.timeoutS,
+    HealthyThresholdCount: asked?.healthyThreshold ?? 2,
+    UnhealthyThresholdCount: asked?.unhealthyThreshold,
+  });
 }
 
 /** A group with exactly these targets. Throws what the API says of attributes that there are not. */

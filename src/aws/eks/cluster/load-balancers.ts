@@ -25,10 +25,12 @@ export function loadBalancersOf({ state, balancers }: LoadBalancerParts, cluster
   return {
     isFor: ({ spec }) => spec?.loadBalancerClass === undefined || spec.loadBalancerClass === CLASS,
 
-    async ensure({ service, nodes, slices }) {
+    async ensure({ service, nodes, slices, warn }) {
       const wishes = balancerWishes(service);
+      for (const warning of wishes.warnings ?? []) warn(warning);
       const ports = portsOf(service, wishes, wishes.targetType === 'ip' ? podsOf(slices) : instancesOf(nodes));
       const tags = {
+        ...wishes.tags,
         [`kubernetes.io/cluster/${cluster.name}`]: 'owned',
         'kubernetes.io/service-name': `${service.metadata?.namespace}/${service.metadata?.name}`,
       };
@@ -54,6 +56,7 @@ export function loadBalancersOf({ state, balancers }: LoadBalancerParts, cluster
         // The cluster's own group lets it reach the pods; the others let clients reach it.
         securityGroupIds: [...(wishes.securityGroupIds ?? [(await ownGroup()).id]), cluster.securityGroupId],
         tags,
+        ...(wishes.attributes && { attributes: wishes.attributes }),
         ports,
       });
       if (wishes.securityGroupIds) await removeOwnGroup(service);

@@ -17,8 +17,9 @@ class FakeBalancers implements LoadBalancers {
     return spec?.loadBalancerClass === undefined;
   }
 
-  async ensure({ service, nodes }: Parameters<LoadBalancers['ensure']>[0]) {
+  async ensure({ service, nodes, warn }: Parameters<LoadBalancers['ensure']>[0]) {
     if (this.isBroken) throw new Error('no capacity');
+    for (const name of Object.keys(service.metadata?.annotations ?? {})) warn(`${name} has no effect`);
     this.there.set(
       service.metadata!.uid!,
       nodes.map(({ metadata }) => metadata!.name!),
@@ -68,6 +69,14 @@ test('a service goes when its balancer is gone', async () => {
   await run.client.delete(services, name);
   await run.settle();
   assert.deepEqual([balancers.there.size, run.client.all(services).length], [0, 0]);
+});
+
+test('what a balancer leaves out is told', async () => {
+  const { run } = start();
+  await using _ = run;
+  await run.client.create(services, { ...service(), metadata: { ...name, annotations: { shape: 'round' } } });
+  await run.settle();
+  assert.ok(run.said().includes('UnsupportedLoadBalancerOption: shape has no effect'));
 });
 
 test('another class is another’s matter, and a failure is told and tried again', async () => {

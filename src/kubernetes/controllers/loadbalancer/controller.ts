@@ -31,6 +31,7 @@ export function loadBalancerController(parts: ControllerParts, balancers: LoadBa
         service: held,
         nodes: nodeCopy.list().filter(isEligible),
         slices: slices.by('service', keyOf(service)),
+        warn: (message: string) => tell(service, 'Warning', 'UnsupportedLoadBalancerOption', message),
       };
       const ingress = await balancers.ensure(request, step.signal);
       await tellIngress(held, ingress, step);

@@ -7,6 +7,8 @@ export interface LoadBalancerRequest {
   readonly nodes: readonly Node[];
   /** Who serves, for balancers that go to pods themselves. */
   readonly slices: readonly EndpointSlice[];
+  /** Tells the owner of the service, by an event, of something it asked for that is left out. */
+  warn(message: string): void;
 }
 
 export type LoadBalancerIngress = NonNullable<
