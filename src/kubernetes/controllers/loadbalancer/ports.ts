@@ -8,7 +8,7 @@ export interface LoadBalancerRequest {
   /** Who serves, for balancers that go to pods themselves. */
   readonly slices: readonly EndpointSlice[];
   /** Tells the owner of the service, by an event, of something it asked for that is left out. */
-  warn(message: string): void;
+  readonly warn: (message: string) => void;
 }
 
 export type LoadBalancerIngress = NonNullable<
