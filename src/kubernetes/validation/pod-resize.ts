@@ -1,5 +1,5 @@
 /** What `pods/resize` may change: `pkg/apis/core/validation`, "ValidatePodResize", v1.34. */
-import { qosClassOf } from '../apiserver/registry/qos-class.ts';
+import { qosClassOf } from '../qos.ts';
 import type { FieldError } from '../status.ts';
 import type { Container, Pod } from '../types.ts';
 import { forbiddenField, invalidValue, same, when, type Errors } from './field.ts';

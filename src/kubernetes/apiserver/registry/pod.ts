@@ -3,7 +3,7 @@ import { type Draft, draftOf } from '../draft.ts';
 import type { Strategy, Subresource } from '../resource.ts';
 import { defaultPodSpec } from './pod-defaults.ts';
 import { resizeErrors } from '../../validation/pod-resize.ts';
-import { qosClassOf } from './qos-class.ts';
+import { qosClassOf } from '../../qos.ts';
 import { part } from './row.ts';
 
 /** Source: `pkg/registry/core/pod/strategy.go`. */

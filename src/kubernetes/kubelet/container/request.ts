@@ -2,7 +2,7 @@ import type { ContainerCreate, ContainerNetwork, Image, Mount } from '#engine';
 import { milliValue, quantityValue } from '../../quantity.ts';
 import type * as types from '../../types.ts';
 import { type ContainerIdentity, engineName, identityLabels } from '../identity.ts';
-import { oomScoreAdjOf } from '../pod/qos.ts';
+import { oomScoreAdjOf } from '../pod/resources.ts';
 import { expand } from './expand.ts';
 import { podNames } from './hosts.ts';
 import type { NameResolution } from './resolution.ts';

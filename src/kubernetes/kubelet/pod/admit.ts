@@ -3,7 +3,7 @@ import { requestsOf } from '../../scheduler/resources.ts';
 import type * as types from '../../types.ts';
 import { forbiddenSysctl } from '../container/security.ts';
 import type { Allocatable } from '../container/resource-field.ts';
-import { podResourcesOf } from './qos.ts';
+import { podResourcesOf } from './resources.ts';
 
 /** Why a node does not take a pod that was bound to it, in the kubelet's words; undefined when it does. */
 export function rejection(

@@ -8,7 +8,7 @@ import type { Allocatable } from '../container/resource-field.ts';
 import { engineResources } from '../container/request.ts';
 import { isRunning } from '../status/container-status.ts';
 import { containersOf, type PodContainer } from './containers.ts';
-import { podResourcesOf } from './qos.ts';
+import { podResourcesOf } from './resources.ts';
 import { newestRun, type Runs } from './runs.ts';
 
 type Resources = NonNullable<ContainerCreate['resources']>;

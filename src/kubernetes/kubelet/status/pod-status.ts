@@ -1,5 +1,5 @@
 import type * as types from '../../types.ts';
-import { qosClassOf } from '../pod/qos.ts';
+import { qosClassOf } from '../../qos.ts';
 import type { ResizeState } from '../pod/resize.ts';
 import { conditionsOf, mergeConditions } from './conditions.ts';
 import { phaseOf, type Judged } from './phase.ts';

@@ -9,7 +9,7 @@ import type { DownwardFacts } from '../container/field-ref.ts';
 import { expand } from '../container/expand.ts';
 import type { KubeletContext } from '../context.ts';
 import { podRefOf } from '../identity.ts';
-import { podResourcesOf } from '../pod/qos.ts';
+import { podResourcesOf } from '../pod/resources.ts';
 import { timestamp } from '../timestamp.ts';
 import { claimPlace } from './claims.ts';
 import { checkPath, writeAtomically } from './files.ts';

@@ -1,8 +1,9 @@
 import { messageOf } from '#base';
+import { qosClassOf } from '../../../qos.ts';
 import { runtimeClasses } from '../../../resources.ts';
 import type { LocalPod } from '../../local.ts';
 import { podIdentity } from '../../traces.ts';
-import { podResourcesOf, qosClassOf } from '../qos.ts';
+import { podResourcesOf } from '../resources.ts';
 import type { PodRun } from '../run.ts';
 
 const [unitsOfCore, bytesPerMib, fewestUnits] = [1024, 2 ** 20, 2] as const;

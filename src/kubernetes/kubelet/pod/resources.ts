@@ -1,33 +1,6 @@
+import { qosClassOf } from '../../qos.ts';
 import { milliValue, quantityValue } from '../../quantity.ts';
 import type * as types from '../../types.ts';
-
-export type QosClass = 'Guaranteed' | 'Burstable' | 'BestEffort';
-
-const counted = ['cpu', 'memory'] as const;
-
-/**
- * The quality of service of a pod ("Pod Quality of Service Classes", Kubernetes documentation): Guaranteed when every container has limits for CPU and memory and requests
- * no less, BestEffort when none asks for anything, Burstable in between.
- */
-export function qosClassOf({ spec }: types.Pod): QosClass {
-  const containers = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])];
-  const asks = containers.some(({ resources }) =>
-    counted.some((name) => isSome(resources?.requests?.[name]) || isSome(resources?.limits?.[name])),
-  );
-  if (!asks) return 'BestEffort';
-  const isGuaranteed = containers.every(({ resources }) =>
-    counted.every((name) => {
-      const limit = resources?.limits?.[name];
-      const request = resources?.requests?.[name] ?? limit;
-      return isSome(limit) && request !== undefined && milliValue(request) === milliValue(limit);
-    }),
-  );
-  return isGuaranteed ? 'Guaranteed' : 'Burstable';
-}
-
-function isSome(amount: string | undefined): amount is string {
-  return amount !== undefined && milliValue(amount) > 0;
-}
 
 /** What a pod may use, as its cgroup is told. A limit is undefined when a container has none. */
 export interface PodResources {

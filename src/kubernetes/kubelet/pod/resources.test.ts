@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type * as types from '../../types.ts';
-import { oomScoreAdjOf, podResourcesOf, qosClassOf } from './qos.ts';
+import { oomScoreAdjOf, podResourcesOf } from './resources.ts';
 
 type Resources = NonNullable<types.Container['resources']>;
 
@@ -20,15 +20,6 @@ function pod(
     },
   };
 }
-
-test('the class follows from requests and limits', () => {
-  const full = { limits: { cpu: '1', memory: '1Gi' } };
-  assert.equal(qosClassOf(pod([{}])), 'BestEffort');
-  assert.equal(qosClassOf(pod([full])), 'Guaranteed');
-  assert.equal(qosClassOf(pod([{ ...full, requests: { cpu: '1000m', memory: '1024Mi' } }])), 'Guaranteed');
-  assert.equal(qosClassOf(pod([full, {}])), 'Burstable');
-  assert.equal(qosClassOf(pod([{ requests: { cpu: '1m' } }])), 'Burstable');
-});
 
 test('init containers count one at a time, sidecars beside all that follow', () => {
   const cpu = (amount: string) => ({ requests: { cpu: amount } });
