@@ -16,6 +16,7 @@ function portsWith(serveAt: (at: string, server: Server) => AsyncDisposable, mor
   const ports = createHealthPorts({
     copies: networkCopies(new MemoryInformers(client)),
     serveAt: (id, port, server) => serveAt(`${id}:${port}`, server),
+    isProxyHealthy: () => true,
     clock: systemClock,
     random: systemRandom,
     logger: silentLogger,
@@ -37,16 +38,20 @@ const [n1, n2] = [
 test('each node says how many of a service it has, for as long as the service asks', async () => {
   const open = new Map<string, Server>();
   let isBusy = true;
-  const { client, ports } = portsWith((at, server) => {
-    if (isBusy) throw new Error('in use');
-    open.set(at, server.listen(0, '127.0.0.1'));
-    return {
-      async [Symbol.asyncDispose]() {
-        open.delete(at);
-        await new Promise((resolve) => server.close(resolve));
-      },
-    };
-  });
+  let isProxyHealthy = true;
+  const { client, ports } = portsWith(
+    (at, server) => {
+      if (isBusy) throw new Error('in use');
+      open.set(at, server.listen(0, '127.0.0.1'));
+      return {
+        async [Symbol.asyncDispose]() {
+          open.delete(at);
+          await new Promise((resolve) => server.close(resolve));
+        },
+      };
+    },
+    { isProxyHealthy: () => isProxyHealthy },
+  );
   ports.setNodes([n1, n2]);
   await client.create(services, { metadata, spec });
   isBusy = false;
@@ -73,6 +78,11 @@ test('each node says how many of a service it has, for as long as the service as
     body: { service: { namespace: 'a', name: 'web' }, localEndpoints: 1, serviceProxyHealthy: true },
   });
   assert.equal((await ask('eni-2')).status, 503);
+  isProxyHealthy = false;
+  assert.deepEqual(await ask('eni-1'), {
+    status: 503,
+    body: { service: { namespace: 'a', name: 'web' }, localEndpoints: 1, serviceProxyHealthy: false },
+  });
   ports.setNodes([n1]);
   await until(() => open.size === 1);
   await client.delete(services, metadata);

@@ -19,6 +19,8 @@ export interface HealthPortsOptions {
   readonly copies: Pick<NetworkCopies, 'services' | 'slices'>;
   /** `NetworkPlane.serveAt`. */
   readonly serveAt: (networkInterfaceId: string, port: number, server: Server) => AsyncDisposable;
+  /** Whether the proxy of the nodes leads packets as the cluster has it. */
+  readonly isProxyHealthy: () => boolean;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -33,7 +35,14 @@ export interface HealthPorts {
 
 const PORTS = 'ports';
 
-export function createHealthPorts({ copies, serveAt, clock, random, logger }: HealthPortsOptions): HealthPorts {
+export function createHealthPorts({
+  copies,
+  serveAt,
+  isProxyHealthy,
+  clock,
+  random,
+  logger,
+}: HealthPortsOptions): HealthPorts {
   const stopping = new AbortController();
   const open = new Map<string, AsyncDisposable>();
   let nodes: readonly LocalNode[] = [];
@@ -51,12 +60,13 @@ export function createHealthPorts({ copies, serveAt, clock, random, logger }: He
     createServer((_request, response) => {
       const [namespace, name] = serviceKey.split('/');
       const localEndpoints = readyOn(serviceKey, node);
-      response.writeHead(localEndpoints > 0 ? 200 : 503, {
+      const serviceProxyHealthy = isProxyHealthy();
+      response.writeHead(localEndpoints > 0 && serviceProxyHealthy ? 200 : 503, {
         'content-type': 'application/json',
         'x-content-type-options': 'nosniff',
         'x-load-balancing-endpoint-weight': localEndpoints,
       });
-      response.end(JSON.stringify({ service: { namespace, name }, localEndpoints, serviceProxyHealthy: true }));
+      response.end(JSON.stringify({ service: { namespace, name }, localEndpoints, serviceProxyHealthy }));
     });
 
   function wanted(): ReadonlyMap<string, () => AsyncDisposable> {

@@ -63,7 +63,7 @@ export function createMachineProxies(options: MachineProxiesOptions): MachinePro
       if (!ending.signal.aborted)
         logger.error('a service proxy ended', { cluster: node.cluster.name, error: messageOf(error) });
     });
-    const health = createHealthPorts({ ...options, copies });
+    const health = createHealthPorts({ ...options, copies, isProxyHealthy: () => proxy.isHealthy() });
     return { proxy, health, ending };
   }
 

@@ -45,6 +45,7 @@ async function started() {
   const copies = networkCopies(new MemoryInformers(client));
   const parts = { clusters, copies, clock: systemClock, random: systemRandom, logger: silentLogger };
   const proxy = createClusterProxy({ ...parts, cluster, vpcId: 'vpc-1' });
+  assert.equal(proxy.isHealthy(), false);
   await proxy.start();
   return {
     client,
@@ -75,6 +76,7 @@ test('the address of the API and of DNS are served', async () => {
 
 test('rules follow services and their slices', async () => {
   const { client, proxy, settled, applied } = await started();
+  assert.equal(proxy.isHealthy(), true);
   await client.create(services, service);
   assert.equal((await settled(2)).services.length, 1);
   await client.create(endpointSlices, {

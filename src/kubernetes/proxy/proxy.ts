@@ -7,6 +7,7 @@ import type { KubeletRecord } from '../kubelet/ports.ts';
 import { untilAborted } from '../until-aborted.ts';
 import type { NetworkCopies } from './copies.ts';
 import { RuleBook } from './rules.ts';
+import { SyncHealth } from './sync-health.ts';
 
 export interface ClusterProxyOptions {
   readonly cluster: KubeletRecord['cluster'];
@@ -26,6 +27,8 @@ export interface ClusterProxy {
   /** Follows the cluster from now on; resolves when its rules are in force for the first time, which waits for its API server, or when stopped. */
   start(): Promise<void>;
   stop(): Promise<void>;
+  /** Whether packets are led as the cluster has it: rules are in force, and no change has waited for long. */
+  isHealthy(): boolean;
   /** Stops, and removes rules and listeners. */
   remove(): Promise<void>;
 }
@@ -36,6 +39,7 @@ export function createClusterProxy(options: ClusterProxyOptions): ClusterProxy {
   const { cluster, clusters, copies, vpcId, clock, random } = options;
   const logger = options.logger.with({ cluster: cluster.name });
   const book = new RuleBook(copies, cluster.serviceCidr);
+  const health = new SyncHealth(clock);
   const stopping = new AbortController();
   const first = Promise.withResolvers<void>();
   const synced = Promise.all(Object.values(copies).map((copy) => copy.synced())).then(() => undefined);
@@ -50,13 +54,19 @@ export function createClusterProxy(options: ClusterProxyOptions): ClusterProxy {
       network ??= await clusters.open({ vpcId, clusterId: cluster.id }, servedBy(cluster, copies, synced));
       // Rules made of half of the cluster would cut off what the other half serves.
       if (!isSynced) return;
+      health.begun();
       await network.apply(book.read());
+      health.applied();
       first.resolve();
     },
     onFailure: (_key, error, failures) =>
       logger.warn('rules of services could not be applied', { failures, error: messageOf(error) }),
   });
   let unfollow = () => {};
+  const wake = () => {
+    health.changed();
+    queue.add(RULES);
+  };
 
   async function stop(): Promise<void> {
     stopping.abort();
@@ -71,11 +81,12 @@ export function createClusterProxy(options: ClusterProxyOptions): ClusterProxy {
       await Promise.race([synced, untilAborted(stopping.signal)]);
       if (stopping.signal.aborted) return;
       isSynced = true;
-      unfollow = book.follow(() => queue.add(RULES));
-      queue.add(RULES);
+      unfollow = book.follow(wake);
+      wake();
       await first.promise;
     },
     stop,
+    isHealthy: () => health.isHealthy,
     async remove() {
       await stop();
       await network?.remove();
