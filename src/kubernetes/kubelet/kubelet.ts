@@ -4,7 +4,6 @@ import type { NetworkInterface, NetworkPlane } from '#network';
 import type { SandboxCgroups } from '#node/worker';
 import { KeyedQueue } from '#reconcile';
 import type { Collection } from '#store';
-import { asAllocated } from '../allocated.ts';
 import type { ApiClient } from '../client/client.ts';
 import type { Informer, Informers } from '../client/informer.ts';
 import { eventRecorder } from '../events.ts';
@@ -221,7 +220,7 @@ export class Kubelet {
 
   /** The pods that the node's room is held for, as it is. */
   #counted(): readonly types.Pod[] {
-    return [...this.#runs.values()].filter(({ isCounted }) => isCounted).map(({ pod }) => asAllocated(pod));
+    return [...this.#runs.values()].filter(({ isCounted }) => isCounted).map(({ allocated }) => allocated);
   }
 
   /** A pod that was bound to this node. */

@@ -2,6 +2,7 @@ import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promise
 import { join } from 'node:path';
 import { systemCode } from '#base';
 import type { PodRef } from './identity.ts';
+import type { Allocation } from './pod/allocation.ts';
 
 /** What has to be undone for a pod even if nothing else remembers it. */
 export interface LocalPod extends PodRef {
@@ -12,6 +13,8 @@ export interface LocalPod extends PodRef {
   readonly cgroup: string;
   /** It lives in the node's own network. */
   readonly isHostNetwork: boolean;
+  /** What of the node it was given; not in notes of earlier versions. */
+  readonly allocation?: Allocation;
 }
 
 /**

@@ -69,3 +69,36 @@ test('what the node cannot give is told, and the container keeps what it has', a
   await ask(machine, container(small));
   await machine.until((status) => conditionOf(status, 'PodResizePending') === undefined);
 });
+
+test('a container that is begun again while its pod waits for more gets what it had, by the next kubelet too', async () => {
+  await using machine = new FakeNode();
+  await machine.start();
+  await machine.run({ containers: [container(small)] });
+  await machine.until((status) => resourcesOf(status)?.cpu === '100m');
+  await ask(machine, container({ ...small, cpu: '100' }));
+  await machine.until((status) => conditionOf(status, 'PodResizePending') !== undefined);
+  const sharesOf = (attempt: number) => machine.engine.created(machine.runOf('web', attempt)).resources?.cpuShares;
+  machine.engine.exit(machine.runOf('web'), 1);
+  const again = await machine.until(({ containerStatuses }) => containerStatuses?.[0]?.restartCount === 1);
+  assert.deepEqual([sharesOf(1), conditionOf(again, 'PodResizePending')?.reason], [102, 'Infeasible']);
+  await machine.stop();
+  machine.engine.exit(machine.runOf('web', 1), 1);
+  await machine.start();
+  machine.clock.advance(60_000);
+  const later = await machine.until(({ containerStatuses }) => containerStatuses?.[0]?.restartCount === 2);
+  assert.deepEqual([sharesOf(2), resourcesOf(later)?.cpu], [102, '100m']);
+  await ask(machine, container(large));
+  await machine.until((status) => resourcesOf(status)?.cpu === '500m');
+});
+
+test('a pod that asks for more memory has room for it or waits, though no container is told of requests', async () => {
+  await using machine = new FakeNode();
+  await machine.start();
+  await machine.run({ containers: [container(small)] });
+  await machine.until((status) => resourcesOf(status)?.cpu === '100m');
+  await ask(machine, container({ ...small, memory: '64Gi' }));
+  const status = await machine.until((status) => conditionOf(status, 'PodResizePending') !== undefined);
+  assert.equal(resourcesOf(status)?.memory, '64Mi');
+  await ask(machine, container({ ...small, memory: '128Mi' }));
+  await machine.until((status) => resourcesOf(status)?.memory === '128Mi');
+});

@@ -1,6 +1,7 @@
 import { messageOf } from '#base';
 import type { Container, Image } from '#engine';
 import type { AttachedInterface } from '#network';
+import { asAllocated } from '../../allocated.ts';
 import { pods } from '../../resources.ts';
 import type * as types from '../../types.ts';
 import type { KubeletContext } from '../context.ts';
@@ -9,6 +10,7 @@ import { PodProbes, type ProbeFailure } from '../probe/pod-probes.ts';
 import type { Waiting } from '../status/container-status.ts';
 import { PodStatusWriter } from '../status/writer.ts';
 import { PodVolumes } from '../volume/volumes.ts';
+import { type Allocation, withAllocation } from './allocation.ts';
 import type { ContainerRole } from './containers.ts';
 import { HostPorts } from './host-ports.ts';
 import type { ResizeState } from './resize.ts';
@@ -61,6 +63,8 @@ export class PodRun {
   readonly imageNames = new Map<string, string>();
   /** Termination messages by engine id. */
   readonly messages = new Map<string, string>();
+  /** What of the node it was given; known once its note was read. */
+  allocation: Allocation | undefined;
   /** The pod asks for other resources than its containers run with. */
   resize: ResizeState | undefined;
   readonly doomed = new Map<string, Doom>();
@@ -103,6 +107,11 @@ export class PodRun {
   get isCounted(): boolean {
     const { phase } = this.pod.status ?? {};
     return !this.isGone && !this.isRefused && phase !== 'Succeeded' && phase !== 'Failed';
+  }
+
+  /** The pod with the resources it was given, which are those its containers are begun with. */
+  get allocated(): types.Pod {
+    return this.allocation ? withAllocation(this.pod, this.allocation) : asAllocated(this.pod);
   }
 
   /** How long its processes have to end by themselves. */

@@ -4,7 +4,7 @@ import { containerStatus, isRunning } from '../../status/container-status.ts';
 import type { Judged } from '../../status/phase.ts';
 import { podStatus } from '../../status/pod-status.ts';
 import { timestamp } from '../../timestamp.ts';
-import { containersOf, type PodContainer } from '../containers.ts';
+import { containersOf, findContainer, type PodContainer } from '../containers.ts';
 import { isAsAsked } from '../resize.ts';
 import type { PodRun } from '../run.ts';
 import { newestRun, type Runs } from '../runs.ts';
@@ -31,7 +31,7 @@ export function judge(run: PodRun, runs: Runs): readonly Judged[] {
         isReady: isLive && !run.isEnding && run.probes.isReady(newest),
         isStarted: isLive && run.probes.isStarted(newest),
         messages: run.messages,
-        resources: resourcesOf(run.pod, container, newest),
+        resources: resourcesOf(run, container, newest),
         before: statusBefore(run.pod, container),
       }),
     };
@@ -72,15 +72,17 @@ export function report(
   });
 }
 
-/** What it runs with: what the pod says, or what it said before it was asked for something else. */
+/** What it runs with: what it was given, or had before until that has come about. */
 function resourcesOf(
-  pod: types.Pod,
+  { pod, allocated }: PodRun,
   container: PodContainer,
   newest: Container | undefined,
 ): types.Container['resources'] {
-  const { spec } = container;
-  if (!newest || !isRunning(newest)) return undefined;
-  return isAsAsked(spec, newest) ? spec.resources : (statusBefore(pod, container)?.resources ?? spec.resources);
+  if (!newest) return undefined;
+  const spec = findContainer(allocated, container.spec.name)?.spec ?? container.spec;
+  return !isRunning(newest) || isAsAsked(spec, newest)
+    ? spec.resources
+    : (statusBefore(pod, container)?.resources ?? spec.resources);
 }
 
 function imageIdOf(run: PodRun, newest: Container | undefined): string | undefined {

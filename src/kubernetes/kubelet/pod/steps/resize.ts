@@ -1,4 +1,5 @@
 import { isDabbaError, messageOf, systemCode } from '#base';
+import { askedBy, isAllocated } from '../allocation.ts';
 import { obstacle, resizingsOf, type Resizing } from '../resize.ts';
 import type { PodRun } from '../run.ts';
 import type { Runs } from '../runs.ts';
@@ -17,15 +18,15 @@ export interface Resized {
 /** Brings what containers run with to what the pod says now, in place or by their next run; `onBegin` is called before the first change. */
 export async function resize(run: PodRun, runs: Runs, onBegin: () => void): Promise<Resized> {
   const { context, pod } = run;
-  const resizings = resizingsOf(pod, runs);
-  run.resize = resizings.length
-    ? (obstacle(pod, { others: context.others(run.ref.uid), allocatable: context.allocatable }) ?? {
-        type: 'PodResizeInProgress',
-      })
-    : undefined;
-  if (!run.resize) return { hasChanged: false };
   const retryAt = context.clock.now() + RETRY_MS;
-  if (run.resize.type === 'PodResizePending') return { hasChanged: false, retryAt };
+  if (run.allocation && !isAllocated(pod, run.allocation)) {
+    run.resize = obstacle(pod, { others: context.others(run.ref.uid), allocatable: context.allocatable });
+    if (run.resize) return { hasChanged: false, retryAt };
+    await allocate(run);
+  }
+  const resizings = resizingsOf(run.allocated, runs);
+  run.resize = resizings.length ? { type: 'PodResizeInProgress' } : undefined;
+  if (!run.resize) return { hasChanged: false };
   onBegin();
   try {
     await change(run, runs, resizings);
@@ -37,6 +38,15 @@ export async function resize(run: PodRun, runs: Runs, onBegin: () => void): Prom
     run.resize = { type: 'PodResizeInProgress', reason: 'Error', message: messageOf(error) };
     return { hasChanged: true, retryAt };
   }
+}
+
+/** Gives the pod what it asks for. It is noted before anything changes: after a restart its containers are begun with this and nothing else. */
+async function allocate(run: PodRun): Promise<void> {
+  const { context, pod, ref } = run;
+  const note = await context.local.find(ref.uid);
+  const allocation = askedBy(pod);
+  if (note) await context.local.save({ ...note, allocation });
+  run.allocation = allocation;
 }
 
 async function change(run: PodRun, runs: Runs, resizings: readonly Resizing[]): Promise<void> {

@@ -3,6 +3,7 @@ import { qosClassOf } from '../../../qos.ts';
 import { runtimeClasses } from '../../../resources.ts';
 import type { LocalPod } from '../../local.ts';
 import { podIdentity } from '../../traces.ts';
+import { askedBy } from '../allocation.ts';
 import { podResourcesOf } from '../resources.ts';
 import type { PodRun } from '../run.ts';
 
@@ -15,14 +16,17 @@ const [unitsOfCore, bytesPerMib, fewestUnits] = [1024, 2 ** 20, 2] as const;
 export async function prepareSandbox(run: PodRun, signal: AbortSignal): Promise<void> {
   if (run.sandbox) return;
   const { context, pod } = run;
+  const before = await context.local.find(run.ref.uid);
   const note: LocalPod = {
     // What an earlier kubelet was given is still to be let go.
-    ...(await context.local.find(run.ref.uid)),
+    ...before,
     ...run.ref,
     serviceAccount: pod.spec?.serviceAccountName || 'default',
     cgroup: cgroupOf(run),
     isHostNetwork: pod.spec?.hostNetwork ?? false,
+    allocation: before?.allocation ?? askedBy(run.allocated),
   };
+  run.allocation = note.allocation;
   try {
     await requireRuntime(run, signal);
     await context.local.save(note);
@@ -58,7 +62,7 @@ export function cgroupOf({ context, pod, ref }: PodRun): string {
 /** Makes it, or gives it other bounds: those of the pod, and at least so much memory. */
 export function shapeCgroup(run: PodRun, leastMemoryBytes = 0): void {
   const { cgroups, cgroup } = run.context;
-  const { cpuRequestMillis, memoryLimitBytes } = podResourcesOf(run.pod);
+  const { cpuRequestMillis, memoryLimitBytes } = podResourcesOf(run.allocated);
   if (qosClassOf(run.pod) === 'BestEffort') cgroups.ensure(`${cgroup}/besteffort`, { cpuUnits: fewestUnits });
   cgroups.ensure(cgroupOf(run), {
     cpuUnits: Math.max(fewestUnits, Math.floor((cpuRequestMillis * unitsOfCore) / 1000)),

@@ -12,7 +12,7 @@ import { resolutionOf } from '../../container/resolution.ts';
 import { serviceEnvironment } from '../../container/service-environment.ts';
 import { type ContainerIdentity, engineName } from '../../identity.ts';
 import { isRunning } from '../../status/container-status.ts';
-import { containersOf, type PodContainer } from '../containers.ts';
+import { containersOf, findContainer, type PodContainer } from '../containers.ts';
 import type { PodRun } from '../run.ts';
 import { newestRun, type Runs } from '../runs.ts';
 import { runPostStart } from './hooks.ts';
@@ -83,8 +83,9 @@ function say(run: PodRun, container: PodContainer, reason: string, message: stri
     run.event('Warning', 'Failed', `Error: ${message}`, container);
 }
 
-async function requestFor(run: PodRun, { spec, target }: PodContainer, next: NextRun, runs: Runs) {
-  const { context, pod, ref } = run;
+async function requestFor(run: PodRun, { spec: asked, target }: PodContainer, next: NextRun, runs: Runs) {
+  const { context, allocated: pod, ref } = run;
+  const spec = findContainer(pod, asked.name)?.spec ?? asked;
   const { node, networks, services: _, objects, clusterServices, allocatable } = context;
   const { namespace, uid } = ref;
   const own = await networks.own();
