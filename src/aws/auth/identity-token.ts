@@ -11,6 +11,8 @@ export interface IdentityClaims {
   readonly iss: string;
   readonly sub: string;
   readonly aud: readonly string[];
+  /** Everything it says, the claims that only its issuer knows among them. */
+  readonly payload: { readonly [claim: string]: unknown };
 }
 
 /** What a token says, once its issuer's key and its dates were checked. Throws STS's `InvalidIdentityToken` and `ExpiredTokenException`. */
@@ -21,7 +23,8 @@ export async function verifyIdentityToken(
   const [header = '', payload = '', signature = '', ...rest] = token.split('.');
   if (token.length > MAX_TOKEN_LENGTH || rest.length) throw invalidIdentityToken('The token is not a JSON Web Token');
   const { alg } = parsed(header);
-  const { iss, sub, aud, exp, nbf } = parsed(payload);
+  const claims = parsed(payload);
+  const { iss, sub, aud, exp, nbf } = claims;
   if (typeof iss !== 'string' || typeof sub !== 'string' || typeof exp !== 'number')
     throw invalidIdentityToken('The token lacks iss, sub or exp');
   const key = await issuerKeys(iss);
@@ -32,7 +35,8 @@ export async function verifyIdentityToken(
   if (now >= exp * 1000)
     throw new AwsError('ExpiredTokenException', 'Token expired: current date/time is past its exp', { status: 400 });
   if (typeof nbf === 'number' && now < nbf * 1000) throw invalidIdentityToken('The token is not valid yet');
-  return { iss, sub, aud: (Array.isArray(aud) ? aud : [aud]).filter((each) => typeof each === 'string') };
+  const audiences = (Array.isArray(aud) ? aud : [aud]).filter((each) => typeof each === 'string');
+  return { iss, sub, aud: audiences, payload: claims };
 }
 
 /** The algorithm is the key's own; a header that says another, `none` among them, is wrong. */

@@ -111,7 +111,7 @@ export interface Ec2Options {
   /** Default: there are none. */
   readonly instanceProfiles?: InstanceProfiles;
   /** Where the sessions of instances' roles come from. Default: nowhere. */
-  readonly identities?: Pick<Identities, 'issueRoleSession'>;
+  readonly identities?: Pick<Identities, 'issueRoleSession' | 'describeRole'>;
 }
 
 /** The EC2 service and what it offers to other services. */
@@ -172,8 +172,9 @@ export function createEc2(options: Ec2Options): {
   return { definition, network, instances, launchTemplates: templates, metadata, reconcilers };
 }
 
-const noSessions: Pick<Identities, 'issueRoleSession'> = {
+const noSessions: Pick<Identities, 'issueRoleSession' | 'describeRole'> = {
   issueRoleSession: async () => await Promise.reject(new Error('no identities were given')),
+  describeRole: async () => await Promise.resolve(undefined),
 };
 
 function vpcNetwork(state: Ec2State, interfaces: Interfaces, uses: Uses): VpcNetwork {

@@ -147,6 +147,10 @@ async function place(state: EksState, { cluster, running, profiles }: Placing, p
   } catch (error) {
     if (!(error instanceof AwsError)) throw error;
     state.logger.warn('a Fargate node cannot be made', { profile: profile.name, error: messageOf(error) });
+    const { refusePod } = await import('./nodes/fargate-refuse.ts');
+    const { namespace, name: podName } = pod.metadata ?? {};
+    const message = `Pod provisioning failed (will retry) for pod: ${namespace}/${podName}: ${messageOf(error)}`;
+    await refusePod(running, pod, message, state.clock.now());
     return { afterMs: RETRY_MS };
   }
 }

@@ -122,7 +122,7 @@ export function createEks(options: EksOptions): Eks {
     releasePodAddress: (request) => releasePodAddress(state, request),
     nodeCredentials: (node) => nodeCredentials(state, node),
     issuerKey: (issuer) => issuerKey(state, issuer),
-    podCredentials: podIdentityCredentials(state),
+    podCredentials: podIdentityCredentials(state, clusters),
     summary: () => summarize(state, clusters),
     access: () => clusterAccess(state),
     async stop() {

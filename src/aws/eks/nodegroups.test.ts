@@ -286,6 +286,40 @@ describe('eks clusters and their nodes', { timeout: 30_000 }, () => {
     await assert.rejects(ask(token('sa')), /no pod identity association/);
   });
 
+  test('a pod on the network of its node has its role too, as long as it is there', async () => {
+    await createGroup();
+    const [kubelet] = await eksCollections(store).kubelets.list();
+    const { nodeName, networkInterfaceId } = kubelet!.value;
+    const eni = (await ec2.network.findInterface({ account, region }, networkInterfaceId))!;
+    await call('CreatePodIdentityAssociation', { clusterName: 'c1', namespace: 'a', serviceAccount: 'sa', roleArn });
+    const make = async (name: string, hostNetwork: boolean, on: string) =>
+      await client.create(resources.pods, {
+        metadata: { namespace: 'a', name },
+        spec: { nodeName: on, hostNetwork, serviceAccountName: 'sa', containers: [{ name: 'c', image: 'i' }] },
+      });
+    const { cluster } = await call('DescribeCluster', { name: 'c1' });
+    const [keys] = await eksCollections(store).clusterKeys.list();
+    const ask = async (pod: { readonly name?: string; readonly uid?: string } | undefined) => {
+      const claims = {
+        iss: cluster.identity.oidc.issuer,
+        sub: 'system:serviceaccount:a:sa',
+        aud: ['pods.eks.amazonaws.com'],
+        exp: Math.floor(Date.now() / 1000) + 60,
+        'kubernetes.io': { namespace: 'a', ...(pod && { pod: { name: pod.name, uid: pod.uid } }) },
+      };
+      const token = signed(keys!.value.serviceAccountKey.privateKeyPem, claims);
+      return await eks.podCredentials({ vpcId: eni.vpcId, address: eni.privateIp, token });
+    };
+    const onHost = (await make('on-host', true, nodeName)).metadata;
+    assert.equal((await ask(onHost)).roleArn, roleArn);
+    await assert.rejects(ask({ ...onHost, uid: 'another' }), /not the one of this pod/);
+    await assert.rejects(ask(undefined), /not the one of this pod/);
+    await assert.rejects(ask((await make('beside', false, nodeName)).metadata), /not the one of this pod/);
+    await assert.rejects(ask((await make('elsewhere', true, 'other')).metadata), /not the one of this pod/);
+    await client.delete(resources.pods, { namespace: 'a', name: 'on-host' }, { gracePeriodSeconds: 0 });
+    await assert.rejects(ask(onHost), /not the one of this pod/);
+  });
+
   test('a pod of a Fargate profile gets a node of its own, which goes with it', async () => {
     const selectors = [{ namespace: 'a' }];
     const profile = { clusterName: 'c1', fargateProfileName: 'fp' };
@@ -317,6 +351,13 @@ describe('eks clusters and their nodes', { timeout: 30_000 }, () => {
       if (nodeName) break;
     }
     assert.equal((await eksCollections(store).kubelets.list()).length, 1);
+    const { items: told } = await client.list(resources.events);
+    const [refusal] = told.filter(({ involvedObject }) => involvedObject.name === 'larger-than-the-machine');
+    assert.equal(refusal?.reason, 'FailedScheduling');
+    assert.match(
+      refusal?.message ?? '',
+      /^Pod provisioning failed \(will retry\) for pod: a\/larger-than-the-machine: .*capacity/,
+    );
     assert.match(nodeName ?? '', /^fargate-ip-172-31-/);
     assert.equal((await nodes())[0]!.metadata!.labels!['eks.amazonaws.com/compute-type'], 'fargate');
     assert.deepEqual(await living(), [], 'it is no instance');

@@ -60,8 +60,10 @@ type Issued = SessionCredentials & { readonly issuedAt: number };
 /** Each rejects with IAM's refusal when the role does not trust EC2. */
 export function roleSessions({ identities, clock }: Pick<MetadataParts, 'identities' | 'clock'>): RoleSessions {
   const kept = new SessionCache<Issued>(() => clock.now());
-  return async ({ id, tenant }, roleArn) =>
-    await kept.of(`${id} ${roleArn}`, async () => {
+  return async ({ id, tenant }, roleArn) => {
+    // A role that is made anew under its name is another, for which sessions of the old one are no good.
+    const role = await identities.describeRole(roleArn);
+    return await kept.of(`${id} ${roleArn} ${role?.roleId}`, async () => {
       const session = await identities.issueRoleSession({
         roleArn,
         sessionName: id,
@@ -71,4 +73,5 @@ export function roleSessions({ identities, clock }: Pick<MetadataParts, 'identit
       });
       return { ...session, issuedAt: clock.now() };
     });
+  };
 }

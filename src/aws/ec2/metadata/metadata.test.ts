@@ -32,8 +32,10 @@ describe('instance metadata', () => {
         expiresAt: clock.now() + durationMs,
         roleArn,
       }),
+      describeRole: async () => ({ arn: roleArn, name: 'node', account, roleId, maxSessionMs: 1 }),
     },
   });
+  let roleId = 'AROA1';
   /** Who asks: the server knows it by the address in the VPC. */
   let address = '';
   let instance: InstanceRecord;
@@ -113,6 +115,13 @@ describe('instance metadata', () => {
     assert.partialDeepStrictEqual(first, { Code: 'Success', AccessKeyId: instance.id, Token: 't' });
     clock.advance(3_600_000);
     assert.deepEqual(await session(), first);
+    roleId = 'AROA2';
+    const ofOther = await session();
+    assert.notDeepEqual(ofOther, first, 'the role was deleted and made again');
+    assert.deepEqual(await session(), ofOther);
+    clock.advance(6 * 3_600_000);
+    assert.notDeepEqual(await session(), ofOther);
+    roleId = 'AROA1';
     clock.advance(5 * 3_600_000);
     assert.notDeepEqual(await session(), first);
   });

@@ -16,7 +16,7 @@ export interface MetadataParts {
   readonly instances: Instances;
   readonly records: NetworkRecords;
   readonly profiles: InstanceProfiles;
-  readonly identities: Pick<Identities, 'issueRoleSession'>;
+  readonly identities: Pick<Identities, 'issueRoleSession' | 'describeRole'>;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;

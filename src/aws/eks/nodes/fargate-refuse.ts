@@ -1,4 +1,4 @@
-/** Tells a pod that Fargate does not run it, as its scheduler does: by a condition and an event, once for each reason. */
+/** Tells a pod that Fargate does not run it, or cannot yet, as its scheduler does: by a condition and an event, once for each reason. */
 import { createHash } from 'node:crypto';
 import { isStatusError, resources, type types } from '#kubernetes';
 import type { RunningCluster } from '../running-clusters.ts';
