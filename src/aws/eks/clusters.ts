@@ -1,4 +1,4 @@
-import type { CreateClusterRequest, UpdateClusterConfigRequest } from '@aws-sdk/client-eks';
+import type { CreateClusterRequest } from '@aws-sdk/client-eks';
 import type { Versioned } from '#store';
 import type { CallContext, Handlers } from '../service.ts';
 import { creatorEntry } from './access-entries.ts';
@@ -11,12 +11,13 @@ import {
   refuseUnbuilt,
   serviceCidrFor,
 } from './cluster-checks.ts';
+import { configChange } from './cluster-config.ts';
 import { toCluster } from './cluster-view.ts';
 import { findCluster } from './find-cluster.ts';
 import { clusterId, idIn, inUse, invalidParameter, invalidRequest } from './names.ts';
 import { pageOf } from './pages.ts';
 import { passRole } from './pass-role.ts';
-import type { ClusterNetwork, ClusterRecord } from './records.ts';
+import type { ClusterRecord } from './records.ts';
 import type { EksState } from './state.ts';
 import { tagsOf } from './tags.ts';
 import { newUpdate, toUpdate, type UpdateRequest } from './updates.ts';
@@ -173,82 +174,4 @@ function checkBootstrap(config: CreateClusterRequest['accessConfig']): void {
     throw invalidParameter(
       'bootstrapClusterCreatorAdminPermissions must be true if cluster authentication mode is set to CONFIG_MAP',
     );
-}
-
-/** `UpdateClusterConfig` takes one kind of change a call. */
-async function configChange(
-  state: EksState,
-  context: CallContext,
-  record: ClusterRecord,
-  input: UpdateClusterConfigRequest,
-): Promise<{ readonly changed: Partial<ClusterRecord>; readonly request: Pick<UpdateRequest, 'type' | 'params'> }> {
-  const { accessConfig, resourcesVpcConfig, upgradePolicy, deletionProtection, logging } = input;
-  if (logging)
-    return {
-      changed: { logTypes: checkLogging(logging, record.logTypes) },
-      request: { type: 'LoggingUpdate', params: { ClusterLogging: logging } },
-    };
-  if (accessConfig?.authenticationMode) {
-    const mode = accessConfig.authenticationMode;
-    checkModeChange(record.authenticationMode, mode);
-    return {
-      changed: { authenticationMode: mode },
-      request: { type: 'AccessConfigUpdate', params: { AuthenticationMode: mode } },
-    };
-  }
-  if (resourcesVpcConfig) {
-    const network = await networkChange(state, context, record, resourcesVpcConfig);
-    const isEndpoint = !resourcesVpcConfig.subnetIds?.length && !resourcesVpcConfig.securityGroupIds?.length;
-    return {
-      changed: { network },
-      request: {
-        type: isEndpoint ? 'EndpointAccessUpdate' : 'VpcConfigUpdate',
-        params: isEndpoint
-          ? {
-              EndpointPublicAccess: network.endpointPublicAccess,
-              EndpointPrivateAccess: network.endpointPrivateAccess,
-              PublicAccessCidrs: network.publicAccessCidrs,
-            }
-          : { Subnets: network.subnetIds, SecurityGroups: network.securityGroupIds },
-      },
-    };
-  }
-  if (upgradePolicy?.supportType)
-    return {
-      changed: { supportType: upgradePolicy.supportType },
-      request: { type: 'UpgradePolicyUpdate', params: { UpgradePolicy: upgradePolicy } },
-    };
-  if (deletionProtection !== undefined)
-    return {
-      changed: { isDeletionProtected: deletionProtection },
-      request: { type: 'DeletionProtectionUpdate', params: { DeletionProtection: deletionProtection } },
-    };
-  throw invalidParameter('No changes needed for the config provided');
-}
-
-async function networkChange(
-  state: EksState,
-  context: CallContext,
-  { network }: ClusterRecord,
-  config: NonNullable<UpdateClusterConfigRequest['resourcesVpcConfig']>,
-): Promise<ClusterNetwork> {
-  checkEndpointAccess(config);
-  const subnetIds = config.subnetIds?.length ? config.subnetIds : network.subnetIds;
-  const securityGroupIds = config.securityGroupIds ?? network.securityGroupIds;
-  await checkNetwork(state, context, { subnetIds, securityGroupIds });
-  return {
-    ...network,
-    subnetIds,
-    securityGroupIds,
-    endpointPrivateAccess: config.endpointPrivateAccess ?? network.endpointPrivateAccess,
-    publicAccessCidrs: config.publicAccessCidrs ?? network.publicAccessCidrs,
-  };
-}
-
-const modes = ['CONFIG_MAP', 'API_AND_CONFIG_MAP', 'API'] as const;
-
-/** Access entries, once on, stay on; the config map, once off, stays off. */
-function checkModeChange(from: (typeof modes)[number], to: (typeof modes)[number]): void {
-  if (modes.indexOf(to) <= modes.indexOf(from))
-    throw invalidParameter(`Unsupported authentication mode update from ${from} to ${to}`);
 }

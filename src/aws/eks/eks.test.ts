@@ -187,6 +187,30 @@ describe('eks', () => {
     );
   });
 
+  test('a cluster takes one kind of change a call, and one that changes something', async () => {
+    await create();
+    await bringUp();
+    const change = async (config: object) => await call('UpdateClusterConfig', { name: 'c1', ...config });
+    const logging = { clusterLogging: [{ types: ['api'], enabled: true }] };
+    const isOne = refused('InvalidParameterException', 'Only one type of update can be allowed.');
+    await assert.rejects(change({ logging, deletionProtection: true }), isOne);
+    await assert.rejects(change({ logging, resourcesVpcConfig: { endpointPrivateAccess: true } }), isOne);
+    const { subnetIds } = (await call('DescribeCluster', { name: 'c1' })).cluster.resourcesVpcConfig;
+    await assert.rejects(change({ resourcesVpcConfig: { endpointPrivateAccess: true, subnetIds } }), isOne);
+    await assert.rejects(change({}), refused('InvalidParameterException', 'No changes needed'));
+    const off = { clusterLogging: [{ types: ['api'], enabled: false }] };
+    await assert.rejects(change({ logging: off }), refused('InvalidParameterException', 'for the logging config'));
+    await assert.rejects(
+      change({ resourcesVpcConfig: { endpointPrivateAccess: false } }),
+      refused('InvalidParameterException', 'already at the desired configuration'),
+    );
+    const { update } = await change({ logging });
+    assert.equal(update.type, 'LoggingUpdate');
+    const { cluster } = await call('DescribeCluster', { name: 'c1' });
+    assert.deepEqual(cluster.logging.clusterLogging[0], { types: ['api'], enabled: true });
+    assert.equal(cluster.deletionProtection, false);
+  });
+
   test('a node group holds its cluster, and its sizes agree', async () => {
     await create();
     await assert.rejects(createNodegroup(), refused('InvalidRequestException', 'not in ACTIVE'));
