@@ -4,5 +4,6 @@ export type * from './brand.ts';
 export * from './clock.ts';
 export * from './digest.ts';
 export * from './errors.ts';
+export * from './iso-time.ts';
 export * from './logger.ts';
 export * from './random.ts';

@@ -1,6 +1,6 @@
 /** Events of the core group: what happened to an object, said once and counted from then on. Behaviour: client-go `tools/record`. */
 import { createHash } from 'node:crypto';
-import { type Clock, type Logger, messageOf } from '#base';
+import { type Clock, type Logger, messageOf, isoSeconds } from '#base';
 import { KeyedQueue } from '#reconcile';
 import type { Random } from '#base';
 import type { ApiClient } from './client/client.ts';
@@ -181,5 +181,5 @@ function identityOf({
 }
 
 function timestamp(clock: Clock): string {
-  return `${new Date(clock.now()).toISOString().slice(0, 19)}Z`;
+  return isoSeconds(clock.now());
 }

@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { messageOf, type Logger } from '#base';
+import { messageOf, type Logger, isoSeconds } from '#base';
 import type { LinkLocalServer } from '#network';
 import { credentialsPath, metadataPath } from './addresses.ts';
 import { containerMetadata, taskMetadata } from './metadata.ts';
@@ -63,7 +63,7 @@ async function credentials({ roles }: LinkLocalParts, { spec }: FoundSandbox): P
     AccessKeyId: session.accessKeyId,
     SecretAccessKey: session.secretAccessKey,
     Token: session.sessionToken,
-    Expiration: new Date(session.expiresAt).toISOString().replace(/\.\d{3}Z$/, 'Z'),
+    Expiration: isoSeconds(session.expiresAt),
   };
 }
 

@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { isDabbaError, messageOf, type ErrorKind, type Logger } from '#base';
+import { isDabbaError, messageOf, type ErrorKind, type Logger, isoSeconds } from '#base';
 import type { LinkLocalServer } from '#network';
 import type { Credentials } from './signed-request.ts';
 
@@ -57,7 +57,7 @@ async function answer(
         SecretAccessKey: session.secretAccessKey,
         Token: session.sessionToken,
         AccountId: session.roleArn.split(':')[4],
-        Expiration: new Date(session.expiresAt).toISOString().replace(/\.\d{3}Z$/, 'Z'),
+        Expiration: isoSeconds(session.expiresAt),
       },
     };
   } catch (error) {

@@ -1,4 +1,4 @@
-import type { Random } from '#base';
+import { isoSeconds, type Random } from '#base';
 import type { Principal } from '../auth/index.ts';
 import type { EcrAuditEvent } from '../ecr/index.ts';
 import type { FinishedCall } from '../edge/index.ts';
@@ -164,8 +164,4 @@ function resourceOf(arn: string): AuditResource {
     ARN: arn,
     ...(words && { type: `AWS::${typeNames[service] ?? service.toUpperCase()}::${words.join('')}` }),
   };
-}
-
-function isoSeconds(at: number): string {
-  return `${new Date(at).toISOString().slice(0, 19)}Z`;
 }

@@ -1,4 +1,5 @@
 /** The subresource `serviceaccounts/token`: what `kubectl create token` and kubelets ask. Upstream: `registry/core/serviceaccount/storage/token.go`. */
+import { isoSeconds } from '#base';
 import type { ApiClient } from '../client/client.ts';
 import type { ObjectName, ResourceType } from '../object.ts';
 import { nodes, pods, secrets, serviceAccounts } from '../resources.ts';
@@ -45,7 +46,7 @@ export async function requestToken(
     apiVersion: 'authentication.k8s.io/v1',
     metadata: { ...request.metadata, name: account.name, namespace: account.namespace },
     spec,
-    status: { token, expirationTimestamp: new Date(expiresAt!).toISOString().replace(/\.\d+/, '') },
+    status: { token, expirationTimestamp: isoSeconds(expiresAt!) },
   };
 }
 

@@ -1,3 +1,4 @@
+import { isoSeconds } from '#base';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Informer } from '../client/informer.ts';
@@ -18,7 +19,6 @@ import {
 } from '../resources.ts';
 import { makeTestCluster, refusalLog, type TestCluster } from '../test-cluster.ts';
 import { isTrue } from './conditions.ts';
-import { timestampAt } from './meta.ts';
 
 /** Resolves when the copy satisfies `holds`. */
 function until<T extends KubernetesObject>(copy: Informer<T>, holds: () => boolean): Promise<void> {
@@ -48,7 +48,7 @@ function fakeKubelet({ client, informers }: TestCluster): () => void {
                 status: {
                   phase: now.metadata!.labels?.['job-name'] ? 'Succeeded' : 'Running',
                   podIP: `10.0.0.${++last}`,
-                  conditions: [{ type: 'Ready', status: 'True', lastTransitionTime: timestampAt(Date.now()) }],
+                  conditions: [{ type: 'Ready', status: 'True', lastTransitionTime: isoSeconds(Date.now()) }],
                 },
               },
             },

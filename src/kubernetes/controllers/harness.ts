@@ -1,6 +1,6 @@
 /** Runs controllers against objects in memory, for their tests: time stands still until a test moves it, and `settle` waits until nobody has anything to do. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { ManualClock, silentLogger, systemRandom } from '#base';
+import { ManualClock, silentLogger, systemRandom, isoSeconds } from '#base';
 import { MemoryClient } from '../client/memory-client.ts';
 import { MemoryInformers } from '../client/memory-informers.ts';
 import { type EventRecorder, eventRecorder } from '../events.ts';
@@ -8,7 +8,6 @@ import { apiVersionOf, type KubernetesObject, type ResourceType } from '../objec
 import * as resources from '../resources.ts';
 import type { Pod } from '../types.ts';
 import { type Controller, type ControllerParts, runControllers } from './controller.ts';
-import { timestampAt } from './meta.ts';
 
 export interface Harness extends AsyncDisposable {
   readonly client: MemoryClient;
@@ -69,7 +68,7 @@ export function harness(make: (parts: ControllerParts) => readonly Controller[])
     said: () => notes,
     pods: () => client.all(resources.pods).filter(({ metadata }) => !metadata?.deletionTimestamp),
     async ready(...which) {
-      const now = timestampAt(clock.now());
+      const now = isoSeconds(clock.now());
       for (const pod of which)
         await this.setStatus(resources.pods, pod, {
           phase: 'Running',

@@ -1,5 +1,5 @@
 /** Reading what every stored object has. */
-import type { Clock } from '#base';
+import { isoSeconds, type Clock } from '#base';
 import { mergePatch } from '../merge/merge-patch.ts';
 import type { KubernetesObject } from '../object.ts';
 import type { ObjectMeta } from '../types.ts';
@@ -38,11 +38,7 @@ export function isDeleting(object: KubernetesObject): boolean {
 
 /** RFC 3339, second precision, as Kubernetes writes instants. */
 export function timestampOf(clock: Clock): string {
-  return timestampAt(clock.now());
-}
-
-export function timestampAt(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
+  return isoSeconds(clock.now());
 }
 
 /** Milliseconds since the epoch; absent is never. */

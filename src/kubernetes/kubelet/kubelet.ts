@@ -1,4 +1,4 @@
-import { type Clock, type Logger, messageOf, type Random } from '#base';
+import { type Clock, type Logger, messageOf, type Random, isoSeconds } from '#base';
 import type { Engine } from '#engine';
 import type { NetworkInterface, NetworkPlane } from '#network';
 import type { SandboxCgroups } from '#node/worker';
@@ -24,7 +24,6 @@ import { rejection } from './pod/admit.ts';
 import { PodRun } from './pod/run.ts';
 import { syncPod } from './pod/sync.ts';
 import type { KubeletRecord, NodeServices } from './ports.ts';
-import { timestamp } from './timestamp.ts';
 import { keepStorage } from './volume/storage.ts';
 import { removeTraces, tracedPods } from './traces.ts';
 
@@ -276,7 +275,7 @@ export class Kubelet {
       address: { privateIp: own.privateIp, publicIp: record?.value.publicIp },
       images,
       pressures: { ...pressures, memory: this.usage().workingSetBytes > allocatable.memoryBytes },
-      now: timestamp(clock.now()),
+      now: isoSeconds(clock.now()),
     };
   }
 

@@ -1,10 +1,11 @@
+import { isoSeconds } from '#base';
 import { recordId } from '#network';
 import type { SessionCredentials } from '../../auth/index.ts';
 import { SessionCache } from '../../session-cache.ts';
 import type { InstanceRecord } from '../instance-records.ts';
 import type { MetadataCaller } from './caller.ts';
 import type { MetadataParts } from './server.ts';
-import { isoSeconds, type InstanceFacts, type InstanceRole } from './tree.ts';
+import type { InstanceFacts, InstanceRole } from './tree.ts';
 
 const SESSION_MS = 6 * 3_600_000;
 

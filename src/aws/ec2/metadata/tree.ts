@@ -1,4 +1,5 @@
 /** What an instance can read of itself: Amazon EC2 User Guide, "Instance metadata categories". What we know nothing of is not there. */
+import { isoSeconds } from '#base';
 import { macAddressOf, type NetworkInterface, type SecurityGroup, type Subnet, type Vpc } from '#network';
 import { privateDnsName, publicDnsName } from '../dns-names.ts';
 import type { InstanceRecord } from '../instance-records.ts';
@@ -122,10 +123,6 @@ function identityDocument({ instance }: InstanceFacts): string {
     version: '2017-09-30',
   };
   return JSON.stringify(document, undefined, 2);
-}
-
-export function isoSeconds(at: number): string {
-  return new Date(at).toISOString().replace(/\.\d{3}Z$/, 'Z');
 }
 
 /** What is at a path, split at its slashes: the text of a file, or a directory's entries a line each. Undefined when nothing is. */

@@ -1,6 +1,6 @@
 /** What a cluster asks of the room above: who callers are, what access policies give them, what is put into pods, where kubelets answer. */
 import type { Duplex } from 'node:stream';
-import { DabbaError } from '#base';
+import { DabbaError, isoSeconds } from '#base';
 import {
   isStatusError,
   resources,
@@ -103,7 +103,7 @@ function callerAuthenticator(
 
 /** As aws-iam-authenticator says it. */
 function verdictLine(now: number, arn: string, user: UserInfo | undefined): string {
-  const time = new Date(now).toISOString().replace(/\.\d{3}Z$/, 'Z');
+  const time = isoSeconds(now);
   if (!user) return `time="${time}" level=warning msg="access denied" arn="${arn}" error="Identity is not mapped"`;
   const { uid, username, groups } = user;
   return `time="${time}" level=info msg="access granted" arn="${arn}" groups="[${groups.join(' ')}]" method=POST path=/authenticate uid="${uid}" username="${username}"`;

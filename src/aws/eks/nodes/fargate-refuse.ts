@@ -1,4 +1,5 @@
 /** Tells a pod that Fargate does not run it, or cannot yet, as its scheduler does: by a condition and an event, once for each reason. */
+import { isoSeconds } from '#base';
 import { createHash } from 'node:crypto';
 import { isStatusError, resources, type types } from '#kubernetes';
 import type { RunningCluster } from '../running-clusters.ts';
@@ -13,7 +14,7 @@ export async function refusePod(
   const { namespace = '', name = '', uid = '' } = pod.metadata ?? {};
   const told = pod.status?.conditions?.find(({ type }) => type === 'PodScheduled');
   if (told?.message === message) return;
-  const time = new Date(now).toISOString().replace(/\.\d{3}Z$/, 'Z');
+  const time = isoSeconds(now);
   const condition = {
     type: 'PodScheduled',
     status: 'False',

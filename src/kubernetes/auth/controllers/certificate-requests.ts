@@ -2,7 +2,7 @@
  * Approves the requests of kubelets, signs what is approved, and forgets what is over. Upstream: `pkg/controller/certificates/{approver,signer,cleaner}`. Serving
  * certificates of nodes that ask for themselves are approved too, as EKS does it.
  */
-import { messageOf } from '#base';
+import { messageOf, isoSeconds } from '#base';
 import { type Controller, type ControllerParts, type Step, wakes } from '../../controllers/controller.ts';
 import { certificateSigningRequests as requests } from '../../resources.ts';
 import { isStatusError } from '../../status.ts';
@@ -146,7 +146,7 @@ function condition(
   { clock }: CertificateRequestParts,
   what: Pick<Condition, 'type' | 'reason' | 'message'>,
 ): Condition {
-  const now = `${new Date(clock.now()).toISOString().slice(0, 19)}Z`;
+  const now = isoSeconds(clock.now());
   return { ...what, status: 'True', lastUpdateTime: now, lastTransitionTime: now };
 }
 

@@ -1,3 +1,4 @@
+import { isoSeconds } from '#base';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { KubernetesObject, ResourceType } from '../../object.ts';
@@ -6,7 +7,6 @@ import type { HorizontalPodAutoscaler } from '../../types.ts';
 import { conditionOf } from '../conditions.ts';
 import { deploymentController } from '../deployment/controller.ts';
 import { type Harness, harness } from '../harness.ts';
-import { timestampAt } from '../meta.ts';
 import { replicaSetController } from '../replicaset/controller.ts';
 import { limited, ScaleHistory } from './behavior.ts';
 import { horizontalPodAutoscaler } from './controller.ts';
@@ -40,7 +40,7 @@ function autoscaler(more: Partial<HorizontalPodAutoscaler['spec'] & object> = {}
 
 /** Every pod runs since long ago and uses so much, as a metrics server would tell. */
 async function use(run: Harness, cpu: string): Promise<void> {
-  const long = timestampAt(run.clock.now() - 3_600_000);
+  const long = isoSeconds(run.clock.now() - 3_600_000);
   for (const pod of run.pods()) {
     await run.setStatus(pods, pod, {
       phase: 'Running',

@@ -1,9 +1,9 @@
+import { isoSeconds } from '#base';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cronJobs, jobs } from '../../resources.ts';
 import type { CronJob, Job } from '../../types.ts';
 import { type Harness, harness } from '../harness.ts';
-import { timestampAt } from '../meta.ts';
 import { cronJobController } from './controller.ts';
 
 const start = () => harness((parts) => [cronJobController(parts)]);
@@ -20,7 +20,7 @@ const all = (run: Harness) => run.client.all(jobs);
 const get = (run: Harness) => run.client.get(cronJobs, name);
 
 async function end(run: Harness, job: Job, type: 'Complete' | 'Failed'): Promise<void> {
-  const at = timestampAt(run.clock.now());
+  const at = isoSeconds(run.clock.now());
   const conditions = [{ type, status: 'True', lastTransitionTime: at }];
   await run.setStatus(jobs, job, { conditions, startTime: at, ...(type === 'Complete' && { completionTime: at }) });
   await run.settle();

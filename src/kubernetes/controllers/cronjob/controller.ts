@@ -1,6 +1,6 @@
 /** Makes jobs at the times of a schedule. Behaviour: kubernetes `pkg/controller/cronjob`. */
 import { isDeepStrictEqual } from 'node:util';
-import { messageOf } from '#base';
+import { messageOf, isoSeconds } from '#base';
 import { referenceTo } from '../../events.ts';
 import { keyOf } from '../../object.ts';
 import { cronJobs, jobs } from '../../resources.ts';
@@ -10,7 +10,7 @@ import { conditionOf, isTrue } from '../conditions.ts';
 import { type Controller, type ControllerParts, copyOf, type Step, wakes } from '../controller.ts';
 import { ownedIn } from '../indexes.ts';
 import { isJobFinished } from '../job/settings.ts';
-import { instantOf, isDeleting, metaOf, nameOf, omitEmpty, timestampAt } from '../meta.ts';
+import { instantOf, isDeleting, metaOf, nameOf, omitEmpty } from '../meta.ts';
 import { controllerReference, isControlledBy, keysOfController } from '../ownership.ts';
 import { type Missed, missedTime } from './missed.ts';
 import { parseSchedule, type Schedule } from './schedule.ts';
@@ -64,7 +64,7 @@ class CronStep {
     if (!schedule || isDeleting(this.#cronJob) || spec?.suspend) return this.#writeStatus({});
     const missed = missedTime(this.#cronJob, schedule, this.#now);
     const started = missed && (await this.#start(missed));
-    await this.#writeStatus(started ? { lastScheduleTime: timestampAt(missed.at), started } : {});
+    await this.#writeStatus(started ? { lastScheduleTime: isoSeconds(missed.at), started } : {});
     const next = schedule.next(this.#now);
     return next === undefined ? undefined : { afterMs: next - this.#now + MARGIN_MS };
   }
@@ -119,7 +119,7 @@ class CronStep {
   async #create(name: string, at: number): Promise<Job | undefined> {
     const { namespace } = metaOf(this.#cronJob);
     const { metadata = {}, spec } = this.#cronJob.spec!.jobTemplate;
-    const annotations = { ...metadata.annotations, 'batch.kubernetes.io/cronjob-scheduled-timestamp': timestampAt(at) };
+    const annotations = { ...metadata.annotations, 'batch.kubernetes.io/cronjob-scheduled-timestamp': isoSeconds(at) };
     const job: Job = {
       metadata: {
         ...(namespace && { namespace }),

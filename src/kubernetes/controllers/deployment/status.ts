@@ -1,7 +1,8 @@
 /** What a deployment tells of itself: counts, and the conditions that `kubectl rollout status` reads. Behaviour: kubernetes `pkg/controller/deployment/progress.go`. */
+import { isoSeconds } from '#base';
 import type { Deployment } from '../../types.ts';
 import { conditionOf, withCondition, withoutCondition } from '../conditions.ts';
-import { instantOf, omitEmpty, timestampAt } from '../meta.ts';
+import { instantOf, omitEmpty } from '../meta.ts';
 import { allSetsOf, type Rollout } from './rollout.ts';
 import { availableOf, total } from './settings.ts';
 
@@ -45,13 +46,13 @@ export function rolloutStatus(rollout: Rollout): DeploymentStatus {
     const next = progress(rollout, status);
     if (next) {
       const isSame = old && old.status === next.status && old.lastTransitionTime !== undefined;
-      const lastTransitionTime = isSame ? old.lastTransitionTime : timestampAt(parts.clock.now());
+      const lastTransitionTime = isSame ? old.lastTransitionTime : isoSeconds(parts.clock.now());
       // Movement is told anew each time: the deadline counts from the last one.
       const isMoved = next.reason === 'ReplicaSetUpdated' || old?.reason !== next.reason || old?.status !== next.status;
       if (isMoved)
         conditions = [
           ...withoutCondition(conditions, 'Progressing'),
-          { ...next, lastTransitionTime, lastUpdateTime: timestampAt(parts.clock.now()) },
+          { ...next, lastTransitionTime, lastUpdateTime: isoSeconds(parts.clock.now()) },
         ];
     }
   }
@@ -115,7 +116,7 @@ export function deadlineIn({ status }: Deployment, seconds: number | undefined, 
 
 /** A condition told for the first time at this instant. */
 export function conditionAt(nowMs: number, condition: DeploymentCondition): DeploymentCondition {
-  const now = timestampAt(nowMs);
+  const now = isoSeconds(nowMs);
   return { ...condition, lastUpdateTime: now, lastTransitionTime: now };
 }
 

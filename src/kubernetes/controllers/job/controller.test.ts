@@ -1,10 +1,10 @@
+import { isoSeconds } from '#base';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { jobs, pods } from '../../resources.ts';
 import type { Job, Pod } from '../../types.ts';
 import { isTrue } from '../conditions.ts';
 import { type Harness, harness } from '../harness.ts';
-import { timestampAt } from '../meta.ts';
 import { isActive } from '../pods.ts';
 import { jobController } from './controller.ts';
 import { batchLabel, TRACKING } from './labels.ts';
@@ -25,7 +25,7 @@ const indexesOf = (list: readonly Pod[]) =>
   list.map(({ metadata }) => Number(metadata!.annotations![batchLabel('job-completion-index')])).sort((a, b) => a - b);
 
 async function end(run: Harness, pod: Pod, exitCode: number): Promise<void> {
-  const finishedAt = timestampAt(run.clock.now());
+  const finishedAt = isoSeconds(run.clock.now());
   const state = { terminated: { exitCode, finishedAt } };
   await run.setStatus(pods, pod, {
     phase: exitCode ? 'Failed' : 'Succeeded',
@@ -119,7 +119,7 @@ test('a failure policy ignores, or fails the job', async () => {
   ];
   await run.client.create(jobs, job({ backoffLimit: 0, podFailurePolicy: { rules } }));
   await run.settle();
-  const conditions = [{ type: 'DisruptionTarget', status: 'True', lastTransitionTime: timestampAt(run.clock.now()) }];
+  const conditions = [{ type: 'DisruptionTarget', status: 'True', lastTransitionTime: isoSeconds(run.clock.now()) }];
   await run.setStatus(pods, active(run)[0]!, { phase: 'Failed', conditions });
   await run.settle();
   await run.advance(10_000);

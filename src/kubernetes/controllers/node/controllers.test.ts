@@ -1,10 +1,10 @@
+import { isoSeconds } from '#base';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { leases, nodes, pods } from '../../resources.ts';
 import type { Node, PodSpec } from '../../types.ts';
 import { conditionOf } from '../conditions.ts';
 import { type Harness, harness } from '../harness.ts';
-import { timestampAt } from '../meta.ts';
 import { nodeLifecycleController } from './lifecycle.ts';
 import { podGarbageCollector } from './pod-gc.ts';
 import { taintEvictionController } from './taint-eviction.ts';
@@ -24,7 +24,7 @@ async function heartbeat(
   ready = 'True',
   more: NonNullable<Node['status']>['conditions'] = [],
 ): Promise<void> {
-  const lastHeartbeatTime = timestampAt(run.clock.now());
+  const lastHeartbeatTime = isoSeconds(run.clock.now());
   const conditions = [{ type: 'Ready', status: ready, lastHeartbeatTime }, ...more];
   await run.setStatus(nodes, await get(run, name), { conditions });
   await run.settle();

@@ -1,8 +1,8 @@
+import { isoSeconds } from '#base';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { jobs } from '../../resources.ts';
 import { harness } from '../harness.ts';
-import { timestampAt } from '../meta.ts';
 import { ttlAfterFinishedController } from './controller.ts';
 
 test('a job goes when its time after the end is over, and not before', async () => {
@@ -15,7 +15,7 @@ test('a job goes when its time after the end is over, and not before', async () 
   await run.advance(120_000);
   assert.equal(run.client.all(jobs)[0]!.metadata!.deletionTimestamp, undefined);
   await run.setStatus(jobs, job, {
-    conditions: [{ type: 'Complete', status: 'True', lastTransitionTime: timestampAt(run.clock.now()) }],
+    conditions: [{ type: 'Complete', status: 'True', lastTransitionTime: isoSeconds(run.clock.now()) }],
   });
   await run.settle();
   await run.advance(59_000);

@@ -1,10 +1,10 @@
+import { isoSeconds } from '#base';
 import type { ContainerStats } from '#engine';
 import { identityOf } from '../identity.ts';
 import type { Kubelet } from '../kubelet.ts';
 import type { PodRun } from '../pod/run.ts';
 import { readRuns } from '../pod/runs.ts';
 import { isRunning } from '../status/container-status.ts';
-import { timestamp } from '../timestamp.ts';
 import type { Route } from './route.ts';
 
 /** What is used, by the counters of the kernel: `/metrics/resource` as metrics servers read it, `/stats/summary` as older ones do. */
@@ -142,17 +142,17 @@ function metricsText({ node, pods }: NodeUsage): string {
 /** `k8s.io/kubelet/pkg/apis/stats/v1alpha1`, "Summary", as far as the kernel tells. */
 function summary({ name, node, pods }: NodeUsage) {
   const counts = ({ at, cpuNs, memoryBytes, workingSetBytes }: Usage) => ({
-    cpu: { time: timestamp(at), usageCoreNanoSeconds: cpuNs },
-    memory: { time: timestamp(at), usageBytes: memoryBytes, workingSetBytes },
+    cpu: { time: isoSeconds(at), usageCoreNanoSeconds: cpuNs },
+    memory: { time: isoSeconds(at), usageBytes: memoryBytes, workingSetBytes },
   });
   return {
     node: { nodeName: name, ...counts(node) },
     pods: pods.map(({ run, containers, total }) => ({
       podRef: { name: run.ref.name, namespace: run.ref.namespace, uid: run.ref.uid },
-      startTime: run.pod.status?.startTime ?? timestamp(run.firstSeenAt),
+      startTime: run.pod.status?.startTime ?? isoSeconds(run.firstSeenAt),
       containers: containers.map((each) => ({
         name: each.name,
-        startTime: timestamp(each.startedAt),
+        startTime: isoSeconds(each.startedAt),
         ...counts(each),
       })),
       ...counts(total),

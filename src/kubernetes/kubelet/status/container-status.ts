@@ -1,8 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import { systemCode } from '#base';
+import { systemCode, isoSeconds } from '#base';
 import type { Container } from '#engine';
 import type * as types from '../../types.ts';
-import { timestamp } from '../timestamp.ts';
 import { containerIdOf, identityOf } from '../identity.ts';
 import type { PodContainer } from '../pod/containers.ts';
 
@@ -86,7 +85,7 @@ function stateOf(
   newest: Container | undefined,
   { waiting, defaultWaiting, messages }: Pick<ContainerFacts, 'waiting' | 'defaultWaiting' | 'messages'>,
 ): State {
-  if (newest && isRunning(newest)) return { running: { startedAt: timestamp(newest.state.startedAt ?? 0) } };
+  if (newest && isRunning(newest)) return { running: { startedAt: isoSeconds(newest.state.startedAt ?? 0) } };
   if (waiting) return { waiting };
   if (newest && isOver(newest)) return { terminated: terminated(newest, messages) };
   return { waiting: defaultWaiting };
@@ -102,8 +101,8 @@ function terminated(run: Container, messages: ReadonlyMap<string, string>): Term
     exitCode,
     reason,
     ...(message !== undefined && { message }),
-    startedAt: timestamp(startedAt ?? 0),
-    finishedAt: timestamp(finishedAt ?? run.createdAt),
+    startedAt: isoSeconds(startedAt ?? 0),
+    finishedAt: isoSeconds(finishedAt ?? run.createdAt),
     containerID: containerIdOf(run),
   };
 }

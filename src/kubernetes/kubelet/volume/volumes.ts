@@ -1,6 +1,6 @@
 import { chmod, mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DabbaError } from '#base';
+import { DabbaError, isoSeconds } from '#base';
 import type { Mount } from '#engine';
 import { quantityValue } from '../../quantity.ts';
 import { configMaps, secrets } from '../../resources.ts';
@@ -10,7 +10,6 @@ import { expand } from '../container/expand.ts';
 import type { KubeletContext } from '../context.ts';
 import { podRefOf } from '../identity.ts';
 import { podResourcesOf } from '../pod/resources.ts';
-import { timestamp } from '../timestamp.ts';
 import { claimPlace } from './claims.ts';
 import { checkPath, writeAtomically } from './files.ts';
 import { beneath, type HostPlace, hostPlace, makeDirectory } from './host-path.ts';
@@ -107,7 +106,7 @@ export class PodVolumes {
       // What may be secret stays in memory.
       const isOpen = volume.configMap !== undefined || volume.downwardAPI !== undefined;
       const path = isOpen ? this.#disk(volume.name) : join(this.#memory(), volume.name);
-      const stamp = `${timestamp(clock.now()).replaceAll(/[-:TZ]/g, '_')}${this.#context.random.hex(8)}`;
+      const stamp = `${isoSeconds(clock.now()).replaceAll(/[-:TZ]/g, '_')}${this.#context.random.hex(8)}`;
       const files = await project(pod, volume, this.#sources(namespace, facts, signal));
       await writeAtomically(path, files, { stamp, fsGroup });
       return { path, isReadOnly: true };

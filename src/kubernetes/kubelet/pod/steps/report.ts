@@ -1,9 +1,9 @@
+import { isoSeconds } from '#base';
 import type { Container } from '#engine';
 import type * as types from '../../../types.ts';
 import { containerStatus, isRunning } from '../../status/container-status.ts';
 import type { Judged } from '../../status/phase.ts';
 import { podStatus } from '../../status/pod-status.ts';
-import { timestamp } from '../../timestamp.ts';
 import { containersOf, findContainer, type PodContainer } from '../containers.ts';
 import { isAsAsked } from '../resize.ts';
 import type { PodRun } from '../run.ts';
@@ -63,8 +63,8 @@ export function report(
       hasSandbox,
       podIp: kept,
       hostIp,
-      startTime: pod.status?.startTime ?? timestamp(firstSeenAt),
-      now: timestamp(context.clock.now()),
+      startTime: pod.status?.startTime ?? isoSeconds(firstSeenAt),
+      now: isoSeconds(context.clock.now()),
       ...(failure && { failure }),
       resize: run.resize,
       isEnded,
