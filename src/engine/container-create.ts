@@ -127,7 +127,7 @@ export type ContainerNetwork =
   /** Another container's, by id or name, with its host name and files of names. It must run whenever this one starts. */
   | { readonly mode: 'container'; readonly container: string };
 
-/** Another container, by id or name, that is called by a further name. It must run when this one starts, in a network of both. */
+/** Another container, by id or name (kept by its name), that is called by a further name. It must run when this one starts, in a network of both. */
 export interface ContainerLink {
   readonly container: string;
   readonly alias: string;

@@ -144,3 +144,15 @@ test('a link on the default network tells of the other by variables and in the h
   await remove('web', 'third', 'fourth');
   await docker('network', 'rm', 'named');
 });
+
+test('a link means the container that had the name, not one whose id begins like it', async () => {
+  const other = await docker('run', '-d', image, 'sleep', '1000');
+  const name = other.slice(0, 6);
+  const linked = await docker('run', '-d', '--name', name, image, 'sleep', '1000');
+  await docker('run', '-d', '--name', 'web', '--link', `${linked.slice(0, 10)}:store`, image, 'sleep', '1000');
+  assert.equal(await docker('inspect', 'web', '-f', '{{json .HostConfig.Links}}'), `["/${name}:/web/store"]`);
+  await remove(name);
+  await docker('restart', '-t', '0', 'web');
+  assert.doesNotMatch(await docker('exec', 'web', 'cat', '/etc/hosts'), /store/);
+  await remove('web', other);
+});

@@ -325,13 +325,17 @@ export class ContainerSet implements Containers, StepContainers, ImageUsers {
     const id = random.hex(64);
     const { network } = request;
     const donor = network.mode === 'container' ? this.#getNamed(network.container) : undefined;
-    for (const { container } of request.links ?? []) this.#getNamed(container);
+    const links = request.links?.map((link) => ({ ...link, container: this.#getNamed(link.container).record.name }));
     const hostname = donor?.record.hostname ?? request.hostname ?? shortId(id);
     const record = {
       id,
       createdAt: clock.now(),
       // By its id: whoever has that name later is another one.
-      create: donor ? { ...request, network: { mode: 'container' as const, container: donor.id } } : request,
+      create: {
+        ...request,
+        ...(links && { links }),
+        ...(donor && { network: { mode: 'container' as const, container: donor.id } }),
+      },
       imageId: image.id,
       ...(chainId && { chainId }),
       process: joinProcess({ ...request, hostname }, image.config, id),

@@ -43,20 +43,27 @@ export function linkedHosts(
   });
 }
 
-/** A linked container; undefined when it was removed: its link went with it, as in Docker. */
-export function findLinked(neighbours: Pick<Neighbours, 'find'>, nameOrId: string): Instance | undefined {
+/** The container a link means; undefined when it was removed: its link went with it, as in Docker. */
+export function findLinked(neighbours: Pick<Neighbours, 'find'>, name: string): Instance | undefined {
   try {
-    return neighbours.find(nameOrId);
+    const found = neighbours.find(name);
+    // Not one whose id merely begins like the name of the one that is gone.
+    return isLinkedName(name, found) ? found : undefined;
   } catch (error) {
     if (isDabbaError(error, 'NotFound')) return undefined;
     throw error;
   }
 }
 
-/** Those of `instances` that are linked to a container and run, by whatever of its names. */
+/** Those of `instances` that are linked to a container and run. */
 export function linkedTo(target: Instance, instances: Iterable<Instance>): readonly Instance[] {
-  const isTarget = (name: string) => name === target.record.name || (name.length >= 12 && target.id.startsWith(name));
   return [...instances].filter(
-    ({ isRunning, record }) => isRunning && record.create.links?.some(({ container }) => isTarget(container)),
+    ({ isRunning, record }) =>
+      isRunning && record.create.links?.some(({ container }) => isLinkedName(container, target)),
   );
+}
+
+/** Links are kept by names; those of records that older versions wrote may be ids. */
+function isLinkedName(name: string, { id, record }: Instance): boolean {
+  return name === record.name || (name.length >= 12 && id.startsWith(name));
 }
