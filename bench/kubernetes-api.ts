@@ -4,6 +4,7 @@
  * HTTPS is measured over kept connections from the same process, so both ends share the two cores.
  */
 import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { Agent, request } from 'node:https';
 import { cpus, tmpdir } from 'node:os';
@@ -20,7 +21,7 @@ import {
   resources,
   type types,
 } from '#kubernetes';
-import type { WatchOrder } from './watchers.ts';
+import type { SeenByAll, WatchOrder } from './watchers.ts';
 
 const { configMaps, pods } = resources;
 const WATCHERS = 1000;
@@ -121,32 +122,35 @@ async function measureStreams(): Promise<void> {
   await client.create(configMaps, configMap('stream'));
   for (const count of [100, 300, WATCHERS]) {
     const watchers = fork(new URL('watchers.ts', import.meta.url));
-    const said = (what: string) =>
-      new Promise<void>((resolve) => {
-        const listen = (message: unknown) => {
-          if (message !== what) return;
-          watchers.off('message', listen);
-          resolve();
-        };
-        watchers.on('message', listen);
-      });
     const path =
       '/api/v1/namespaces/default/configmaps?watch=true&resourceVersion=0&fieldSelector=metadata.name%3Dstream';
-    const opened = said('open');
+    const opened = once(watchers, 'message');
     watchers.send({ port: cluster.port, path, count, ...tls() } satisfies WatchOrder);
     await opened;
     const samples: number[] = [];
+    const used: { readonly server: number; readonly clients: number }[] = [];
     for (let round = 0; round < 21; round++) {
-      const all = said('all');
+      const all = once(watchers, 'message') as Promise<[SeenByAll]>;
       const started = performance.now();
       const body = { data: { round: `${count} ${round}` } };
       await client.patch(configMaps, { namespace: 'default', name: 'stream' }, { kind: 'merge', body });
-      await all;
+      const [{ all: clients }] = await all;
       samples.push(performance.now() - started);
+      used.push({ server: usedMs(), clients });
     }
     watchers.kill();
-    report(`the same by ${count} TLS connections of another process, p50`, quantile(samples, 0.5), { unit: 'ms' });
+    const what = `the same by ${count} TLS connections of another process`;
+    report(`${what}, p50`, quantile(samples, 0.5), { unit: 'ms' });
+    for (const side of ['server', 'clients'] as const) {
+      const each = (used.at(-1)![side] - used[0]![side]) / (used.length - 1);
+      report(`${what}: processor time of the ${side}`, each, { unit: 'ms' });
+    }
   }
+}
+
+function usedMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
 }
 
 async function measureLists(): Promise<void> {

@@ -19,9 +19,15 @@ const longestMessageBytes = 4 * 2 ** 20;
 /** Messages of input that may wait before the client has to. */
 const mostWaiting = 16;
 
+/** The subprotocols a client offers, in its order. */
+export function offeredProtocols(request: IncomingMessage): readonly string[] {
+  const offered = request.headers['sec-websocket-protocol'] ?? '';
+  return offered.split(',').flatMap((each) => each.trim() || []);
+}
+
 /** The subprotocol of those a client offers that is spoken; undefined when there is none. */
 export function chooseProtocol(request: IncomingMessage, known: readonly string[]): string | undefined {
-  const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((each) => each.trim());
+  const offered = offeredProtocols(request);
   return known.find((each) => offered.includes(each));
 }
 

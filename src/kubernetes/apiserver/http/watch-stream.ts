@@ -1,5 +1,4 @@
 /** A watch as a stream of JSON lines, or of protobuf frames. Source: apiserver `endpoints/handlers/watch.go`. */
-import { once } from 'node:events';
 import { envelope, watchFrame } from '../../schema/protobuf-encode.ts';
 import { StatusError } from '../../status.ts';
 import { bytesIn, convert, fieldIn, objectIn } from '../operations/read.ts';
@@ -13,6 +12,7 @@ import type { Negotiated } from './negotiate.ts';
 import { negotiatedFor } from './negotiated.ts';
 import { enveloped, type NamedKind, refusalOf } from './respond.ts';
 import { columnsOf, includeObjectOf, partialMetadata, tableOf } from './table.ts';
+import { type EventSink, sinkOf } from './watch-sinks.ts';
 
 /** Unsent bytes after which a reader is too slow to be kept. */
 const MAX_UNSENT_BYTES = 16 * 1024 * 1024;
@@ -31,9 +31,9 @@ const streamTypes: { readonly [form in Negotiated['form']]: string } = {
 /** Resolves when the stream has ended. */
 export async function streamWatch(parts: ApiParts, exchange: Exchange, call: NamedCall): Promise<void> {
   const as = negotiatedFor(parts, exchange, call);
-  const { response } = exchange;
-  const end = AbortSignal.any([exchange.signal, AbortSignal.timeout(timeoutOf(exchange, parts))]);
-  const lines = new Lines(parts, exchange, call, as);
+  const sink = sinkOf(exchange);
+  const end = AbortSignal.any([exchange.signal, sink.gone, AbortSignal.timeout(timeoutOf(exchange, parts))]);
+  const lines = new Lines(parts, { exchange, call, as, sink });
   const isSendingInitial = initialOf(exchange);
   const { initial, backlog, revision, stop } = await openWatch(
     parts,
@@ -42,8 +42,7 @@ export async function streamWatch(parts: ApiParts, exchange: Exchange, call: Nam
     (seen) => lines.add(seen),
   );
   using _listener = { [Symbol.dispose]: stop };
-  response.writeHead(200, { 'content-type': streamTypes[as.form] });
-  response.flushHeaders();
+  await sink.open(streamTypes[as.form]);
   await lines.begin(initial ?? [], end);
   if (isSendingInitial) lines.bookmark(revision, { 'k8s.io/initial-events-end': 'true' });
   lines.goOn(backlog);
@@ -56,7 +55,7 @@ export async function streamWatch(parts: ApiParts, exchange: Exchange, call: Nam
     // What waits to be told may be older than the bookmark would say; the next one will do.
     if (wantsBookmarks && !exchange.signal.aborted && !lines.isBehind) lines.bookmark(parts.feed.revision);
   }
-  response.end();
+  sink.end();
 }
 
 function timeoutOf(exchange: Exchange, { random }: ApiParts): number {
@@ -100,22 +99,33 @@ function watchQuery(
   };
 }
 
+interface Watching {
+  readonly exchange: Exchange;
+  readonly call: NamedCall;
+  readonly as: Negotiated;
+  readonly sink: EventSink;
+}
+
 /** Writes events, in order, to a client that may be slow. */
 class Lines {
   readonly #parts: ApiParts;
   readonly #exchange: Exchange;
   readonly #call: NamedCall;
   readonly #as: Negotiated;
+  readonly #sink: EventSink;
   readonly #lost = new AbortController();
   /** What came before its turn: the beginning is not written yet, or a webhook converts what came before. */
   #waiting: Seen[] | undefined = [];
   #hasColumns = true;
+  /** Watchers that have it in common share their frames. */
+  #form = '';
 
-  constructor(parts: ApiParts, exchange: Exchange, call: NamedCall, as: Negotiated) {
+  constructor(parts: ApiParts, { exchange, call, as, sink }: Watching) {
     this.#parts = parts;
     this.#exchange = exchange;
     this.#call = call;
     this.#as = as;
+    this.#sink = sink;
   }
 
   /** Aborts when the client is too slow, and the watch is to end. */
@@ -130,11 +140,12 @@ class Lines {
 
   /** Writes what there is already, no faster than the client takes it; what changes meanwhile waits. */
   async begin(initial: readonly StoredObject[], signal: AbortSignal): Promise<void> {
-    const { response } = this.#exchange;
+    const { form, transform } = this.#as;
+    this.#form = `${this.#sink.framing} ${form} ${transform} ${this.#call.version.version}`;
     await convert(this.#call.version, initial);
     for (const stored of initial) {
       this.#write(this.#event('ADDED', this.#bytesOf(stored)));
-      if (response.writableNeedDrain) await once(response, 'drain', { signal }).catch(() => undefined);
+      await this.#sink.ready(signal);
       if (signal.aborted) return;
     }
   }
@@ -177,7 +188,7 @@ class Lines {
 
   #tell(seen: Seen): void {
     try {
-      this.#write(this.#lineOf(seen));
+      this.#write(this.#frameOf(seen));
     } catch (error) {
       this.#fail(error);
     }
@@ -201,17 +212,14 @@ class Lines {
     this.#write(this.#event('BOOKMARK', this.#encode(isWhole ? object : partialMetadata(object, metaVersion))));
   }
 
-  #lineOf({ type, change }: Seen): Buffer {
-    const { version } = this.#call;
+  #frameOf({ type, change }: Seen): Buffer {
     // Tables hold ages and come with columns once: each is made for its own client.
     if (this.#as.transform === 'Table') return this.#event(type, this.#bytesOf(change.shown));
-    const { form: written, transform } = this.#as;
-    const form = written === 'json' && transform === 'none' ? version : `${written} ${transform} ${version.version}`;
-    return change.line(type, form, (type, stored) => this.#event(type, this.#bytesOf(stored)));
+    return change.line(type, this.#form, (type, stored) => this.#event(type, this.#bytesOf(stored)));
   }
 
   #event(type: EventType, object: Buffer): Buffer {
-    return this.#as.form === 'protobuf' ? watchFrame(type, object) : watchLine(type, object);
+    return this.#sink.frame(this.#as.form === 'protobuf' ? watchFrame(type, object) : watchLine(type, object));
   }
 
   #encode(object: NamedKind): Buffer {
@@ -238,10 +246,8 @@ class Lines {
     return Buffer.from(JSON.stringify(table));
   }
 
-  #write(line: Buffer): void {
-    const { response } = this.#exchange;
-    if (response.destroyed || response.writableEnded) return;
-    response.write(line);
-    if (response.writableLength > MAX_UNSENT_BYTES) this.#lost.abort();
+  #write(frame: Buffer): void {
+    this.#sink.write(frame);
+    if (this.#sink.unsentBytes > MAX_UNSENT_BYTES) this.#lost.abort();
   }
 }

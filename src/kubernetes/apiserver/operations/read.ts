@@ -90,7 +90,7 @@ export function fieldIn(
   version: ServedVersion,
   stored: StoredObject,
 ): ObjectField {
-  return stored.form(`protobuf ${version.version}`, () => schemas.protobufField(version, objectIn(version, stored)));
+  return stored.message(version.version, () => schemas.protobufField(version, objectIn(version, stored)));
 }
 
 /** Which list is asked for; `''`, `'0'` and absence of a version have upstream's meanings. */

@@ -22,7 +22,7 @@ export class Change<T extends KubernetesObject = KubernetesObject> {
   readonly before: StoredObject<T> | undefined;
   /** What a watcher is shown: the new object, or the deleted one as it last was, under the deleting revision. */
   readonly shown: StoredObject<T>;
-  #lines: Map<string, Map<unknown, Buffer>> | undefined;
+  #lines: Map<string, Map<string, Buffer>> | undefined;
 
   constructor(now: StoredObject<T> | undefined, before: StoredObject<T> | undefined, shown: StoredObject<T>) {
     this.revision = shown.revision;
@@ -40,7 +40,7 @@ export class Change<T extends KubernetesObject = KubernetesObject> {
   }
 
   /** The line, or frame, of a watch stream; made once for each type and form, and shared by all watchers. */
-  line(type: ChangeType, form: unknown, make: (type: ChangeType, object: StoredObject<T>) => Buffer): Buffer {
+  line(type: ChangeType, form: string, make: (type: ChangeType, object: StoredObject<T>) => Buffer): Buffer {
     const lines = (this.#lines ??= new Map());
     let forms = lines.get(type);
     if (!forms) lines.set(type, (forms = new Map()));

@@ -12,8 +12,11 @@ export class StoredObject<T extends KubernetesObject = KubernetesObject> {
   /** JSON with `metadata.resourceVersion`, in the version of the resource that is stored. */
   readonly bytes: Buffer;
   #object: T | undefined;
-  #forms: Map<unknown, Buffer> | undefined;
-  #converted: Map<unknown, KubernetesObject> | undefined;
+  /** By version of the resource, weakly: those of a custom resource are replaced whenever its definition changes, while the object may stay as it is. */
+  #forms: WeakMap<object, Buffer> | undefined;
+  #converted: WeakMap<object, KubernetesObject> | undefined;
+  /** In protobuf, by the name of a version. Only built-in resources have it, and few versions. */
+  #messages: Map<string, Buffer> | undefined;
 
   constructor(path: string, revision: number, bytes: Buffer, object?: T) {
     this.path = path;
@@ -32,27 +35,39 @@ export class StoredObject<T extends KubernetesObject = KubernetesObject> {
     return this.object.metadata?.labels ?? {};
   }
 
-  /** Bytes in another form, made once for all who ask. */
-  form(key: unknown, make: (object: T) => Buffer): Buffer {
-    const forms = (this.#forms ??= new Map());
-    let bytes = forms.get(key);
-    if (!bytes) forms.set(key, (bytes = make(this.object)));
-    return bytes;
+  /** JSON in another version, made once for all who ask. */
+  form(version: object, make: () => Buffer): Buffer {
+    return kept((this.#forms ??= new WeakMap()), version, make);
+  }
+
+  /** The protobuf message of a version, made once for all who ask. */
+  message(version: string, make: () => Buffer): Buffer {
+    return kept((this.#messages ??= new Map()), version, make);
   }
 
   /** The object in another version, if it has been noted. */
-  converted(version: unknown): KubernetesObject | undefined {
+  converted(version: object): KubernetesObject | undefined {
     return this.#converted?.get(version);
   }
 
-  noteConverted(version: unknown, object: KubernetesObject): void {
-    (this.#converted ??= new Map()).set(version, freeze(object));
+  noteConverted(version: object, object: KubernetesObject): void {
+    (this.#converted ??= new WeakMap()).set(version, freeze(object));
   }
 
   /** The same content under a later revision: what a deletion tells. */
   at(revision: number, codec: StoredCodec): StoredObject<T> {
     return new StoredObject(this.path, revision, codec.withRevision(codec.withoutRevision(this.bytes), revision));
   }
+}
+
+function kept<Key>(
+  forms: { get(key: Key): Buffer | undefined; set(key: Key, bytes: Buffer): unknown },
+  key: Key,
+  make: () => Buffer,
+): Buffer {
+  let bytes = forms.get(key);
+  if (!bytes) forms.set(key, (bytes = make()));
+  return bytes;
 }
 
 const metadataMember = '"metadata":{';
