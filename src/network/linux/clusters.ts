@@ -186,29 +186,30 @@ export class Clusters implements ClusterNetworks {
   }
 
   /**
-   * A connection without handshakes goes on as it began for as long as packets come: to a backend that is gone, or to a node itself from before its
-   * port led anywhere. Forgotten, its next packet is led anew.
+   * A connection without handshakes goes on as it began for as long as packets come: to a backend that is gone, or to who has the address itself (a node, an external address)
+   * from before its port led anywhere. Forgotten, its next packet is led anew.
    */
   #forgetConnections(vpcId: string, before: ClusterRules, now: ClusterRules): void {
     const fabric = this.#fabrics().get(recordKey('vpc', vpcId));
     if (!fabric) return;
     const [old, kept] = [backendsByUdp(before.services), backendsByUdp(now.services)];
     for (const [at, backend] of old) if (!kept.has(at)) fabric.forgetConnections({ protocol: 'udp', ...backend });
-    const served = servedNodePorts(before.services);
-    for (const port of servedNodePorts(now.services))
-      if (!served.has(port))
-        for (const address of now.nodes.flatMap(({ addresses }) => addresses))
-          fabric.forgetConnections({ protocol: 'udp', address, port });
+    const led = foreignPlaces(before);
+    for (const [at, place] of foreignPlaces(now))
+      if (!led.has(at)) fabric.forgetConnections({ protocol: 'udp', ...place });
   }
 }
 
-/** UDP node ports with somebody behind them. */
-function servedNodePorts(services: readonly ServicePort[]): ReadonlySet<number> {
-  return new Set(
-    services.flatMap(({ protocol, nodePort, external }) =>
-      protocol === 'udp' && nodePort !== undefined && backendsOf(external).length > 0 ? [nodePort] : [],
-    ),
-  );
+/** Where UDP services with somebody behind them are reached, at addresses that are somebody's beside. */
+function foreignPlaces({ nodes, services }: ClusterRules): ReadonlyMap<string, ServiceBackend> {
+  const ofNodes = nodes.flatMap(({ addresses }) => addresses);
+  const places = services
+    .filter(({ protocol, external }) => protocol === 'udp' && backendsOf(external).length > 0)
+    .flatMap(({ nodePort, port, externalAddresses }) => [
+      ...externalAddresses.map((address) => ({ address, port })),
+      ...(nodePort === undefined ? [] : ofNodes.map((address) => ({ address, port: nodePort }))),
+    ]);
+  return new Map(places.map((place) => [`${place.address}:${place.port}`, place]));
 }
 
 /** UDP backends of every service, under the name of the service and their own. */

@@ -230,6 +230,11 @@ test('datagrams of an old connection follow the backends', async () => {
   await run(client, 'busybox', 'ping', '-c', '1', '-W', '1', '10.0.1.5');
   await cluster.apply(atNode(11));
   assert.equal(await seen('10.0.1.5', 30_080), 'pod-0');
+
+  assert.equal(await seen('10.0.1.12', 8080), 'pod-1', 'the pod itself');
+  const claimed = service(backends(11), { protocol: 'udp', port: 8080, externalAddresses: ['10.0.1.12'] });
+  await cluster.apply({ ...nothing, services: [claimed] });
+  assert.equal(await seen('10.0.1.12', 8080), 'pod-0', 'the service that claims its address');
   assert.ok(near && far);
 });
 
