@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { type Json, until, Watch } from './api.ts';
-import { type NodeCluster, Pods, startNodeCluster } from './with-nodes.ts';
+import { imageWithNode, type NodeCluster, Pods, startNodeCluster } from './with-nodes.ts';
 
 let cluster: NodeCluster;
 let pods: Pods;
@@ -209,6 +209,98 @@ for (const origin of ['intra-pod', 'node-pod'] as const)
       assert.equal(await inside(`timeout 5 wget -q -O- http://${status.podIP}:8080/who`, from), metadata.name);
     },
   );
+
+/** A pod that answers its own name over UDP and TCP on 8081. */
+async function nodeServer(app: string, container: Json = {}, spec: Json = {}): Promise<Json> {
+  const script = `
+    const name = require('node:os').hostname();
+    // A probe hangs up as soon as it is connected, which may reset what is being answered.
+    require('node:net').createServer((socket) => socket.on('error', () => {}).end(name)).listen(8081);
+    const udp = require('node:dgram').createSocket('udp4');
+    udp.on('message', (_, { port, address }) => udp.send(name, port, address)).bind(8081, () => console.log('ready'))`;
+  const pod = pods.pod(
+    '',
+    {
+      image: await imageWithNode(cluster.dabba),
+      command: ['node', '-e', script],
+      readinessProbe: { tcpSocket: { port: 8081 }, periodSeconds: 1 },
+      ...container,
+    },
+    spec,
+  );
+  return await pods.ready({ ...pod, metadata: { ...pod.metadata, labels: { app } } });
+}
+/** Who answers there. */
+async function asked(protocol: 'udp' | 'tcp', host: string, port: number, spec: Json = {}): Promise<string> {
+  const scripts = {
+    udp: `
+      const udp = require('node:dgram').createSocket('udp4');
+      udp.on('message', (name) => { console.log(String(name)); process.exit(); });
+      const send = () => udp.send('who', ${port}, '${host}');
+      send(); setInterval(send, 500); setTimeout(() => { console.log('nobody'); process.exit(); }, 8000)`,
+    tcp: `
+      const ends = Date.now() + 8000;
+      const ask = () => {
+        const socket = require('node:net').connect(${port}, '${host}');
+        socket.on('data', (name) => { console.log(String(name)); process.exit(); });
+        socket.on('error', () => { if (Date.now() < ends) setTimeout(ask, 300); });
+      };
+      ask(); setTimeout(() => { console.log('nobody'); process.exit(); }, 8000)`,
+  };
+  const container = { image: await imageWithNode(cluster.dabba), command: ['node', '-e', scripts[protocol]] };
+  return await pods.output('', container, spec);
+}
+for (const origin of ['intra-pod', 'node-pod'] as const)
+  test(
+    `[sig-network] Networking Granular Checks: Pods should function for ${origin} communication: udp`,
+    options,
+    async () => {
+      const { metadata, status } = await nodeServer(`udp-${origin}`);
+      const spec = origin === 'intra-pod' ? {} : { hostNetwork: true };
+      assert.equal(await asked('udp', status.podIP, 8081, spec), metadata.name);
+    },
+  );
+test('[sig-network] Services should serve endpoints on same port and different protocols', options, async () => {
+  const { metadata } = await nodeServer('protocols');
+  const port = (protocol: string): Json => ({ name: protocol.toLowerCase(), protocol, port: 80, targetPort: 8081 });
+  await service('protocols', { ports: [port('TCP'), port('UDP')] });
+  const host = await address('protocols');
+  for (const protocol of ['tcp', 'udp'] as const)
+    assert.equal(await asked(protocol, host, 80), metadata.name, protocol);
+  const endpoints = await until(
+    pods.api,
+    pods.path('endpoints', 'protocols'),
+    ({ subsets }) => subsets?.[0]?.ports.length === 2,
+  );
+  assert.deepEqual(endpoints.subsets[0].ports.map(({ protocol }: Json) => protocol).sort(), ['TCP', 'UDP']);
+  // Without the one, the other goes on.
+  await pods.api.patch(pods.path('services', 'protocols'), { spec: { ports: [port('UDP')] } });
+  await until(pods.api, pods.path('endpoints', 'protocols'), ({ subsets }) => subsets?.[0]?.ports.length === 1);
+  assert.equal(await asked('udp', host, 80), metadata.name);
+  assert.equal(await asked('tcp', host, 80), 'nobody');
+});
+
+test(
+  '[sig-network] HostPort validates that there is no conflict between pods with same hostPort but different hostIP and protocol',
+  options,
+  async () => {
+    const { items } = await pods.api.get('/api/v1/nodes');
+    const { metadata, status } = items[0];
+    const on = { nodeSelector: { 'kubernetes.io/hostname': metadata.labels['kubernetes.io/hostname'] } };
+    const own = status.addresses.find(({ type }: Json) => type === 'InternalIP').address as string;
+    const at = async (hostIP: string, protocol: string): Promise<string> => {
+      const ports = [{ containerPort: 8081, hostPort: 54323, hostIP, protocol }];
+      return (await nodeServer('host-port', { ports }, on)).metadata.name;
+    };
+    const loopback = await at('127.0.0.1', 'TCP');
+    const tcp = await at(own, 'TCP');
+    const udp = await at(own, 'UDP');
+    const there = { hostNetwork: true, ...on };
+    assert.equal(await asked('tcp', '127.0.0.1', 54323, there), loopback);
+    assert.equal(await asked('tcp', own, 54323, there), tcp);
+    assert.equal(await asked('udp', own, 54323, there), udp);
+  },
+);
 
 // Names
 
