@@ -1,29 +1,46 @@
 import { Worker } from 'node:worker_threads';
-import { DabbaError, systemCode } from '#base';
-import { ByteReceiver, ByteSender, isChannelMessage, type Post } from './channel.ts';
-import type { Answer, Result, Task } from './worker.ts';
+import { DabbaError } from '#base';
+import { threadFault, type Answer } from './answer.ts';
+import { ByteReceiver, ByteSender, feed, isChannelMessage, type Post } from './channel.ts';
+import { DecodeThread } from './decode-thread.ts';
+import type { Result, Task } from './worker.ts';
 
-/** One worker thread, doing one task at a time. After a failure of the thread itself, or an abort, it is spent. */
+/** One worker thread, with another that decodes for it when needed, doing one task at a time. After a failure of the thread itself, or an abort, it is spent. */
 export class ArchiveWorker implements AsyncDisposable {
   readonly #worker = new Worker(new URL('worker.ts', import.meta.url), {
     name: 'archive',
     resourceLimits: { maxOldGenerationSizeMb: 512 },
   });
+  #decoder: DecodeThread | undefined;
   #isSpent = false;
 
   get isSpent(): boolean {
     return this.#isSpent;
   }
 
+  /** As `run`, the input being decoded and hashed by a thread of its own. */
+  async unpackBeside(
+    task: Task & { readonly kind: 'unpack' },
+    { input, ...rest }: { readonly input: AsyncIterable<Uint8Array>; readonly signal: AbortSignal },
+  ): Promise<Result> {
+    rest.signal.throwIfAborted();
+    this.#decoder ??= new DecodeThread();
+    const { expectedDigest, expectedDiffId, ...plain } = task;
+    const expected = { ...(expectedDigest && { expectedDigest }), ...(expectedDiffId && { expectedDiffId }) };
+    const beside = this.#decoder.decode(input, expected);
+    return await this.run({ ...plain, ring: this.#decoder.ring }, { ...rest, beside });
+  }
+
   /**
-   * Runs a task, feeding it `input` and handing its bytes to `output`. Aborting ends the thread at once. Should one of the streams
-   * fail, its error is thrown rather than the task's.
+   * Runs a task, feeding it `input` and handing its bytes to `output`. Aborting ends the thread at once. Should one of the streams, or what the
+   * task takes bytes from (`beside`), fail, its error is thrown rather than the task's.
    */
   async run(
     task: Task,
     streams: {
       readonly input?: AsyncIterable<Uint8Array> | undefined;
       readonly output?: ((bytes: AsyncIterable<Buffer>) => Promise<void>) | undefined;
+      readonly beside?: Promise<void> | undefined;
       readonly signal: AbortSignal;
     },
   ): Promise<Result> {
@@ -31,7 +48,7 @@ export class ArchiveWorker implements AsyncDisposable {
     const post: Post = (message, transfer) => this.#worker.postMessage(message, transfer);
     const sender = new ByteSender(post);
     const receiver = new ByteReceiver(post);
-    const { promise: answer, resolve, reject } = Promise.withResolvers<Answer>();
+    const { promise: answer, resolve, reject } = Promise.withResolvers<Answer<Result>>();
     const fail = (error: unknown) => {
       this.#isSpent = true;
       sender.fail(error);
@@ -39,25 +56,23 @@ export class ArchiveWorker implements AsyncDisposable {
       reject(error);
     };
     const onMessage = (message: unknown) => {
-      if (!isChannelMessage(message)) resolve(message as Answer); // the only other thing worker.ts sends
+      if (!isChannelMessage(message)) resolve(message as Answer<Result>); // the only other thing worker.ts sends
       else if (typeof message === 'object' && 'taken' in message) sender.taken(message.taken);
       else receiver.receive(message);
     };
-    const onError = (error: unknown) => {
-      const isTooLarge = systemCode(error) === 'ERR_WORKER_OUT_OF_MEMORY';
-      fail(isTooLarge ? new DabbaError('ResourceExhausted', 'archive needs too much memory', { cause: error }) : error);
-    };
+    const onError = (error: unknown) => fail(threadFault(error));
     const onExit = () => fail(new DabbaError('Internal', 'an archive worker ended unexpectedly'));
     const onAbort = () => fail(streams.signal.reason);
     this.#worker.on('message', onMessage).on('error', onError).on('exit', onExit);
     streams.signal.addEventListener('abort', onAbort, { once: true });
     try {
       this.#worker.ref();
-      this.#worker.postMessage(task, task.kind === 'unpack' && task.hashed ? [task.hashed.port] : []);
+      this.#worker.postMessage(task, []);
       const sent = streams.input ? feed(streams.input, sender) : undefined;
       const written = streams.output?.(receiver);
       sent?.catch(fail);
       written?.catch(fail);
+      streams.beside?.catch(fail);
       const reply = await answer;
       if ('error' in reply) {
         const error = new DabbaError(reply.error.kind, reply.error.message);
@@ -65,6 +80,7 @@ export class ArchiveWorker implements AsyncDisposable {
         throw error;
       }
       await written;
+      await streams.beside;
       return reply.result;
     } finally {
       this.#worker.off('message', onMessage).off('error', onError).off('exit', onExit);
@@ -76,11 +92,6 @@ export class ArchiveWorker implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isSpent = true;
-    await this.#worker.terminate();
+    await Promise.all([this.#worker.terminate(), this.#decoder?.[Symbol.asyncDispose]()]);
   }
-}
-
-async function feed(input: AsyncIterable<Uint8Array>, sender: ByteSender): Promise<void> {
-  for await (const chunk of input) await sender.send(chunk);
-  sender.end();
 }

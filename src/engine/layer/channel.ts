@@ -103,3 +103,9 @@ export class ByteReceiver implements AsyncIterable<Buffer> {
     }
   }
 }
+
+/** Sends all of a stream. */
+export async function feed(input: AsyncIterable<Uint8Array>, sender: ByteSender): Promise<void> {
+  for await (const chunk of input) await sender.send(chunk);
+  sender.end();
+}

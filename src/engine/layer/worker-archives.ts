@@ -1,8 +1,7 @@
-import { algorithmOf, DabbaError, type Digest } from '#base';
+import { DabbaError } from '#base';
 import { Limiter } from '../limiter.ts';
 import { ArchiveWorker } from './archive-worker.ts';
 import type { FileChange, PathStat } from '../files.ts';
-import { startHashing } from './hash-thread.ts';
 import type {
   Archives,
   CompareRequest,
@@ -23,14 +22,8 @@ export function openArchives(limit = 2): Archives {
   return new WorkerArchives(limit);
 }
 
-/** Below this a thread that hashes costs more than it saves. */
-const largeBytes = 32 * 1024 ** 2;
-
-/** The one digest a plain archive is to have; undefined if it is to have two, or none. */
-function onlyDigest(digest: Digest | undefined, diffId: Digest | undefined): Digest | undefined {
-  if (digest === undefined || diffId === undefined) return digest ?? diffId;
-  return digest === diffId ? digest : undefined;
-}
+/** Below this a thread that decodes and hashes costs more than it saves. */
+const largeBytes = 4 * 1024 ** 2;
 
 class WorkerArchives implements Archives {
   readonly #packing: Limiter;
@@ -62,12 +55,12 @@ class WorkerArchives implements Archives {
       ...(expectedDigest !== undefined && { expectedDigest }),
       ...(expectedDiffId !== undefined && { expectedDiffId }),
     };
-    const result = await this.#withWorker(this.#unpacking, signal, async (worker) => {
-      const expected = onlyDigest(expectedDigest, expectedDiffId);
-      const isHashedBeside = expected !== undefined && (sizeBytes ?? 0) >= largeBytes;
-      await using hashing = isHashedBeside ? startHashing(algorithmOf(expected)) : undefined;
-      const hashed = hashing && expected ? { hashed: { expected, port: hashing.port } } : {};
-      return await worker.run({ kind: 'unpack', root, form, ...options, ...hashed }, { input: source, signal });
+    const isLarge = (sizeBytes ?? 0) >= largeBytes;
+    const result = await this.#withWorker(this.#unpacking, signal, (worker) => {
+      const task = { kind: 'unpack', root, form, ...options } as const;
+      return isLarge
+        ? worker.unpackBeside(task, { input: source, signal })
+        : worker.run(task, { input: source, signal });
     });
     return result as Unpacked; // what worker.ts answers to this kind of task
   }

@@ -1,16 +1,17 @@
-import { parentPort, type MessagePort } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { createGzip } from 'node:zlib';
-import { algorithmOf, DabbaError, type Digest, Digester, messageOf } from '#base';
+import { Digester } from '#base';
 import { ThreadRoot } from '#kernel';
+import { faultOf, type Answer } from './answer.ts';
 import { TreeWriter } from './apply.ts';
 import type { FileChange, PathStat } from '../files.ts';
 import type { CompareRequest, Packed, PackRequest, StatRequest, Unpacked, UnpackRequest } from './archives.ts';
 import { ByteReceiver, ByteSender, isChannelMessage, type Post } from './channel.ts';
 import { compareWithLower, readUpper } from './compare.ts';
-import { sniff } from './decompress.ts';
-import { HashSender } from './hash-thread.ts';
+import { decoded } from './decode.ts';
 import { byteName } from './names.ts';
 import { statPath } from './path-stat.ts';
+import { readRing, type Ring } from './ring.ts';
 import { TarReader } from './tar-reader.ts';
 import { TreeReader } from './walk.ts';
 
@@ -20,8 +21,8 @@ export type Task =
       UnpackRequest,
       'root' | 'directory' | 'form' | 'onto' | 'expectedDigest' | 'expectedDiffId'
     > & {
-        /** A thread that hashes a plain archive, which is to have this digest. */
-        readonly hashed?: { readonly expected: Digest; readonly port: MessagePort };
+        /** Where the bytes come decoded and hashed, if another thread does that. */
+        readonly ring?: Ring;
       })
   | ({ readonly kind: 'pack'; readonly isWritten: boolean } & Pick<
       PackRequest,
@@ -31,11 +32,6 @@ export type Task =
   | ({ readonly kind: 'stat' } & Omit<StatRequest, 'signal'>);
 
 export type Result = Unpacked | Packed | readonly FileChange[] | PathStat | undefined;
-
-/** The answer to a task. A failure keeps its kind. */
-export type Answer =
-  | { readonly result: Result }
-  | { readonly error: { readonly kind: DabbaError['kind']; readonly message: string } };
 
 const port = parentPort;
 if (!port) throw new Error('layer/worker.ts runs on a worker thread');
@@ -54,12 +50,11 @@ port.on('message', (message: unknown) => {
 });
 
 async function answer(task: Task): Promise<void> {
-  let reply: Answer;
+  let reply: Answer<Result>;
   try {
     reply = { result: await perform(task) };
   } catch (error) {
-    const kind = error instanceof DabbaError ? error.kind : 'Internal';
-    reply = { error: { kind, message: messageOf(error) } };
+    reply = { error: faultOf(error) };
   }
   port?.postMessage(reply);
 }
@@ -85,53 +80,15 @@ async function unpack(task: Task & { readonly kind: 'unpack' }): Promise<Unpacke
   const writer = new TreeWriter(byteName(task.directory ?? '/'), task.form, task.onto);
   const reader = new TarReader(writer);
   try {
-    const sniffed = await sniff(receiver);
-    const { isCompressed, bytes } = sniffed;
-    const hashed = task.hashed;
-    if (!isCompressed && hashed) await readVerified(reader, bytes, hashed);
-    else {
-      const whole = sniffed.decode(verified(bytes, 'archive', task.expectedDigest));
-      // What came plain was hashed already if both digests are the same.
-      const isDone = !isCompressed && task.expectedDigest === task.expectedDiffId;
-      for await (const chunk of isDone ? whole : verified(whole, 'plain archive', task.expectedDiffId))
-        reader.push(chunk);
-    }
+    // The other thread's bytes without a turn of this one's loop: nothing else is to be done here.
+    if (task.ring) for (const chunk of readRing(task.ring)) reader.push(chunk);
+    else for await (const chunk of await decoded(receiver, task)) reader.push(chunk);
     reader.end();
     writer.finish();
   } finally {
     writer.close();
   }
   return { contentBytes: writer.contentBytes, entries: reader.entries };
-}
-
-/** Writes files here while the same bytes are hashed on another thread. */
-async function readVerified(
-  reader: TarReader,
-  bytes: AsyncIterable<Buffer>,
-  { expected, port: hashPort }: NonNullable<(Task & { readonly kind: 'unpack' })['hashed']>,
-): Promise<void> {
-  using hashing = new HashSender(hashPort);
-  for await (const chunk of bytes) {
-    reader.push(chunk);
-    await hashing.take(chunk);
-  }
-  const actual = await hashing.digest();
-  if (actual !== expected) throw new DabbaError('InvalidArgument', `archive has digest ${actual}, not ${expected}`);
-}
-
-/** Passes bytes on and throws in the end unless they have the digest expected; costs nothing when none is. */
-function verified(source: AsyncIterable<Buffer>, what: string, expected: Digest | undefined): AsyncIterable<Buffer> {
-  return expected === undefined ? source : verifying(source, what, expected);
-}
-
-async function* verifying(source: AsyncIterable<Buffer>, what: string, expected: Digest): AsyncGenerator<Buffer, void> {
-  const digester = new Digester(algorithmOf(expected));
-  for await (const chunk of source) {
-    digester.update(chunk);
-    yield chunk;
-  }
-  const actual = digester.digest();
-  if (actual !== expected) throw new DabbaError('InvalidArgument', `${what} has digest ${actual}, not ${expected}`);
 }
 
 async function pack(task: Task & { readonly kind: 'pack' }): Promise<Packed> {
