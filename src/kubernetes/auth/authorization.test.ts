@@ -123,7 +123,10 @@ test('reviews answer what the authoriser would', async () => {
   await client.create(roleBindings, bindingOf('Role', 'r', { kind: 'User', name: 'alice' }));
   const resourceAttributes = { verb: 'get', resource: 'pods', namespace: 'default' };
   const own = await reviewSelfAccess(authorization, { spec: { resourceAttributes } }, alice);
-  assert.deepEqual(own.status, { allowed: true });
+  assert.deepEqual(own.status, {
+    allowed: true,
+    reason: 'RBAC: allowed by RoleBinding "b-r/default" of Role "r" to User "alice"',
+  });
   const others = await reviewAccess(authorization, { spec: { user: 'bob', resourceAttributes } });
   assert.deepEqual(others.status, { allowed: false });
   await assert.rejects(reviewAccess(authorization, { spec: { resourceAttributes } }), {

@@ -36,9 +36,14 @@ export type Attributes =
     }
   | { readonly kind: 'path'; readonly user: UserInfo; readonly verb: string; readonly path: string };
 
+export interface Decision {
+  readonly isAllowed: boolean;
+  /** Why it was refused, for the user, or what allowed it, for whoever reads the audit log; empty when there is nothing to say. */
+  readonly reason: string;
+}
+
 export interface Authorizer {
-  /** `reason` explains a refusal to the user; empty when there is nothing to say. */
-  authorize(attributes: Attributes): Promise<{ readonly isAllowed: boolean; readonly reason: string }>;
+  authorize(attributes: Attributes): Promise<Decision>;
 }
 
 export interface AdmissionRequest {

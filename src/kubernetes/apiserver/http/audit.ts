@@ -1,6 +1,6 @@
 /** The audit log: a line for each request that was answered, of level Metadata. Shape: `audit.k8s.io/v1`, Kubernetes documentation, "Auditing". */
 import { wireUser } from '../../auth/authenticate.ts';
-import type { UserInfo } from '../../auth/user.ts';
+import type { Decision, UserInfo } from '../../auth/user.ts';
 import type { ApiParts } from '../parts.ts';
 import type { Exchange } from './exchange.ts';
 
@@ -17,10 +17,9 @@ const quiet = /^\/(healthz|livez|readyz|version)(\/|$)/;
 
 export function audit({ logs, clock }: ApiParts, exchange: Exchange, { at, auditId, caller }: Received): void {
   if (!logs?.wants('audit')) return;
-  const { request, response, info, user } = exchange;
+  const { request, response, info, user, decision } = exchange;
   if (info.kind === 'path' && quiet.test(info.path)) return;
   const isOther = caller !== undefined && caller !== user;
-  const code = response.statusCode;
   const event = {
     kind: 'Event',
     apiVersion: 'audit.k8s.io/v1',
@@ -34,12 +33,20 @@ export function audit({ logs, clock }: ApiParts, exchange: Exchange, { at, audit
     sourceIPs: [request.socket.remoteAddress ?? ''],
     userAgent: request.headers['user-agent'] ?? '',
     ...(info.kind === 'resource' && { objectRef: objectRef(info, exchange.createdName) }),
-    responseStatus: { metadata: {}, code },
+    responseStatus: { metadata: {}, code: response.statusCode },
     requestReceivedTimestamp: microTime(at),
     stageTimestamp: microTime(clock.now()),
-    annotations: { 'authorization.k8s.io/decision': code === 403 ? 'forbid' : 'allow' },
+    ...(decision && { annotations: annotationsOf(decision) }),
   };
   logs.write('audit', JSON.stringify(event));
+}
+
+/** Upstream: apiserver `endpoints/filters/authorization.go`. Who was refused before it came to that (an unknown token, a right to impersonate that is lacking) has none. */
+function annotationsOf({ isAllowed, reason }: Decision): { readonly [name: string]: string } {
+  return {
+    'authorization.k8s.io/decision': isAllowed ? 'allow' : 'forbid',
+    'authorization.k8s.io/reason': reason,
+  };
 }
 
 function objectRef(info: Extract<Exchange['info'], { kind: 'resource' }>, createdName: string | undefined) {

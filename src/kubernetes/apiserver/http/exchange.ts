@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { UserInfo } from '../../auth/user.ts';
+import type { Decision, UserInfo } from '../../auth/user.ts';
 import type { Schemas } from '../../schema/schema.ts';
 import type { RequestInfo } from './request-info.ts';
 
@@ -14,6 +14,8 @@ export interface Exchange {
   readonly info: RequestInfo;
   /** Who asks; anonymous until a step says otherwise. */
   user: UserInfo;
+  /** Whether it may be served, and why; absent until that is decided. */
+  decision?: Decision | undefined;
   /** What a creation, which names nothing in its URL, has made. */
   createdName?: string | undefined;
   readonly warnings: Set<string>;

@@ -9,6 +9,7 @@ import { StatusError } from '../../status.ts';
 import { attributesOf } from '../operations/authorize.ts';
 import type { ApiParts, NamedCall } from '../parts.ts';
 import { audit, type Received } from './audit.ts';
+import { authorize } from './authorize.ts';
 import { connect } from './connect.ts';
 import { type Exchange, parameter } from './exchange.ts';
 import { discoveredBy, passOn, remoteFor } from './pass-on.ts';
@@ -95,19 +96,21 @@ function authenticate({ authentication }: ApiParts, { request, signal }: Exchang
 async function route(parts: ApiParts, exchange: Exchange): Promise<void> {
   const { info, user } = exchange;
   if (info.kind === 'path') {
-    await parts.authorization.require({ kind: 'path', user, verb: info.verb, path: info.path });
+    await authorize(parts, exchange, { kind: 'path', user, verb: info.verb, path: info.path });
     const discovered = discoveredBy(info.path);
     const remote = discovered && remoteFor(parts, discovered);
     return remote ? passOn(parts, exchange, remote) : servePath(parts, exchange);
   }
   const remote = remoteFor(parts, info.groupVersion);
   if (remote) {
-    await parts.authorization.require(unknownAttributes(exchange));
+    await authorize(parts, exchange, unknownAttributes(exchange));
     return passOn(parts, exchange, remote);
   }
   const served = parts.catalog.find(info.groupVersion, info.resource);
   const call = served && callOf(exchange, served);
-  await parts.authorization.require(
+  await authorize(
+    parts,
+    exchange,
     call
       ? attributesOf({ ...call, name: call.name || (info.selectedName ?? '') }, info.verb)
       : unknownAttributes(exchange),

@@ -24,6 +24,12 @@ export interface Rbac extends Authorizer {
 export type RoleReference = RoleBinding['roleRef'];
 type Subject = NonNullable<RoleBinding['subjects']>[number];
 
+/** A binding, and the key of the subject by which a user was found in it. */
+interface Bound {
+  readonly binding: RoleBinding | ClusterRoleBinding;
+  readonly subject: string;
+}
+
 export function createRbac(informers: Informers): Rbac {
   const copies = {
     roles: informers.of<Role>(roles),
@@ -46,15 +52,19 @@ export function createRbac(informers: Informers): Rbac {
   }
 
   /** Calls `visit` with the rules of every role bound to the user until it returns true. */
-  function visit(user: UserInfo, namespace: string | undefined, visitor: (found: RuleSet) => boolean): void {
+  function visit(
+    user: UserInfo,
+    namespace: string | undefined,
+    visitor: (found: RuleSet, bound: Bound) => boolean,
+  ): void {
     const subjects = keysOfUser(user);
     for (const subject of subjects)
       for (const binding of copies.clusterBindings.by('subject', subject))
-        if (visitor(rulesOfReference(binding.roleRef, undefined))) return;
+        if (visitor(rulesOfReference(binding.roleRef, undefined), { binding, subject })) return;
     if (!namespace) return;
     for (const subject of subjects)
       for (const binding of copies.bindings.by('subject', `${namespace}/${subject}`))
-        if (visitor(rulesOfReference(binding.roleRef, namespace))) return;
+        if (visitor(rulesOfReference(binding.roleRef, namespace), { binding, subject })) return;
   }
 
   const synced = () =>
@@ -72,12 +82,13 @@ export function createRbac(informers: Informers): Rbac {
       await synced();
       const namespace = attributes.kind === 'resource' ? attributes.namespace : undefined;
       const problems: string[] = [];
-      let isAllowed = false;
-      visit(attributes.user, namespace, (found) => {
+      let by: Bound | undefined;
+      visit(attributes.user, namespace, (found, bound) => {
         problems.push(...found.problems);
-        return (isAllowed = found.rules.some((rule) => ruleAllows(rule, attributes)));
+        if (found.rules.some((rule) => ruleAllows(rule, attributes))) by = bound;
+        return by !== undefined;
       });
-      return { isAllowed, reason: isAllowed ? '' : reasonOf(problems) };
+      return by ? { isAllowed: true, reason: allowedBy(by) } : { isAllowed: false, reason: reasonOf(problems) };
     },
 
     async rulesFor(user, namespace) {
@@ -90,6 +101,16 @@ export function createRbac(informers: Informers): Rbac {
       return { rules: all.flatMap(({ rules }) => rules), problems: all.flatMap(({ problems }) => problems) };
     },
   };
+}
+
+/** Upstream's words, "clusterRoleBindingDescriber" and "roleBindingDescriber". */
+function allowedBy({ binding: { metadata, roleRef, subjects = [] }, subject }: Bound): string {
+  const { name = '', namespace } = metadata ?? {};
+  const [kind, named] = namespace ? ['RoleBinding', `${name}/${namespace}`] : ['ClusterRoleBinding', name];
+  const to = subjects.find((each) => keyOfSubject(each, namespace) === subject);
+  const who = to?.kind === 'ServiceAccount' ? `${to.name}/${to.namespace ?? namespace}` : to?.name;
+  const [binding, role, whom] = [named, roleRef.name, who].map((text) => JSON.stringify(text));
+  return `RBAC: allowed by ${kind} ${binding} of ${roleRef.kind} ${role} to ${to?.kind} ${whom}`;
 }
 
 function reasonOf(problems: readonly string[]): string {
