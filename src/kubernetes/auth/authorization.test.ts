@@ -272,6 +272,23 @@ test('impersonation needs a right for every part of the other', async () => {
   assert.deepEqual((await as({ 'impersonate-user': ['b'], 'impersonate-extra-a%2fb': ['x'] }, root)).extra, {
     'a/b': ['x'],
   });
+  const sent = (text: string) => Buffer.from(text).toString('latin1');
+  const named = { 'impersonate-user': [sent('Zoë')], 'impersonate-group': [sent('日本')] };
+  assert.deepEqual(
+    await as(
+      {
+        ...named,
+        'impersonate-extra-%c3%a9': [sent('ü')],
+        'impersonate-extra-%61': ['1'],
+        'impersonate-extra-a': ['2'],
+      },
+      root,
+    ),
+    { username: 'Zoë', groups: ['日本', 'system:authenticated'], extra: { é: ['ü'], a: ['1', '2'] } },
+  );
+  await assert.rejects(as({ 'impersonate-user': ['\xff'] }, root), {
+    message: 'the header impersonate-user is not UTF-8',
+  });
   assert.deepEqual(await as({ 'impersonate-user': ['system:anonymous'] }, root), {
     username: 'system:anonymous',
     groups: ['system:unauthenticated'],

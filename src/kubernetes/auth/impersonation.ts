@@ -1,4 +1,5 @@
 /** Acting as someone else by `Impersonate-…` headers. Upstream: `apiserver/pkg/endpoints/filters/impersonation`. */
+import { isUtf8 } from 'node:buffer';
 import { StatusError } from '../status.ts';
 import type { Authorization } from './authorization.ts';
 import { authenticated } from './authenticate.ts';
@@ -10,15 +11,15 @@ export type Headers = { readonly [name: string]: readonly string[] | undefined }
 
 const extraPrefix = 'impersonate-extra-';
 
-/** The user the request is to be served as: `user` itself without such headers. Throws `Forbidden` for a right to impersonate that is lacking, `BadRequest` for half a request. */
+/** The user the request is to be served as: `user` itself without such headers. Throws `Forbidden` for a right to impersonate that is lacking, `BadRequest` for what is no text, `InternalError` for half a request. */
 export async function impersonate(
   authorization: Pick<Authorization, 'require'>,
   user: UserInfo,
   headers: Headers,
 ): Promise<UserInfo> {
-  const [username] = headers['impersonate-user'] ?? [];
-  const [uid] = headers['impersonate-uid'] ?? [];
-  const groups = headers['impersonate-group'] ?? [];
+  const [username] = valuesOf(headers, 'impersonate-user');
+  const [uid] = valuesOf(headers, 'impersonate-uid');
+  const groups = valuesOf(headers, 'impersonate-group');
   const extra = extraOf(headers);
   if (!username) {
     if (groups.length === 0 && !uid && Object.keys(extra).length === 0) return user;
@@ -60,8 +61,20 @@ function serviceAccountGroups(namespace: string): readonly string[] {
 
 /** Keys are percent-encoded, being header names; a broken encoding stands for itself, as upstream lets it. */
 function extraOf(headers: Headers): { readonly [key: string]: readonly string[] } {
-  const entries = Object.entries(headers).filter(([name]) => name.startsWith(extraPrefix));
-  return Object.fromEntries(entries.map(([name, values = []]) => [unescape(name.slice(extraPrefix.length)), values]));
+  const names = Object.keys(headers).filter((name) => name.startsWith(extraPrefix));
+  const byKey = Map.groupBy(names, (name) => unescape(name.slice(extraPrefix.length)));
+  return Object.fromEntries(
+    [...byKey].map(([key, spelled]) => [key, spelled.flatMap((name) => valuesOf(headers, name))] as const),
+  );
+}
+
+/** Values are UTF-8 as they are: Node gives each byte as a character, upstream's language takes them for text. */
+function valuesOf(headers: Headers, name: string): readonly string[] {
+  return (headers[name] ?? []).map((value) => {
+    const bytes = Buffer.from(value, 'latin1');
+    if (isUtf8(bytes)) return bytes.toString();
+    throw new StatusError('BadRequest', `the header ${name} is not UTF-8`);
+  });
 }
 
 function unescape(text: string): string {
