@@ -6,7 +6,7 @@ import { createServer, type Server } from 'node:https';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { duplexPair } from 'node:stream';
 import { after, before, test } from 'node:test';
-import type { TLSSocket } from 'node:tls';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { systemClock, systemRandom } from '#base';
 import { createAuthority, createServerCertificate } from '../../auth/certificates.ts';
 import {
@@ -70,6 +70,12 @@ before(async () => {
       response.writeHead(isDiscovery ? 200 : 201, { 'content-type': 'application/json' });
       response.end(JSON.stringify(isDiscovery ? { kind: 'APIResourceList', resources } : { kind: 'Flunder' }));
     });
+  });
+  server.on('upgrade', (request, socket) => {
+    const { 'x-remote-user': user, authorization, 'impersonate-user': other } = request.headers;
+    const told = JSON.stringify({ user, authorization, other, protocol: request.headers['sec-websocket-protocol'] });
+    socket.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade\r\nX-Told: ${told}\r\n\r\n`);
+    socket.pipe(socket);
   });
   await once(server.listen(0, '127.0.0.1'), 'listening');
   kubelet.on('upgrade', (_request, socket) => {
@@ -172,6 +178,44 @@ test('a body of any method and framing stays the body of its request', { timeout
       asked.length = 0;
     }
 });
+
+test(
+  'a connection that leaves HTTP is joined with the other server, in the name of who asks',
+  {
+    timeout: 30_000,
+  },
+  async () => {
+    await using cluster = await makeCluster();
+    await serve(cluster);
+    await register(cluster);
+    await until(cluster, 'Passed');
+    const { certificatePem: cert, keyPem: key } = cluster.credentials;
+    const upgrade = async (user: string, end: string) => {
+      const socket = connectTls({
+        host: '127.0.0.1',
+        port: cluster.port,
+        ca: cluster.settings.ca.certificatePem,
+        cert,
+        key,
+      });
+      const headers = `Host: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\nSec-WebSocket-Protocol: a\r\nX-Remote-User: forged\r\nImpersonate-User: ${user}`;
+      socket.write(`GET ${path}/namespaces/default/flunders/a/exec HTTP/1.1\r\n${headers}\r\n\r\nhello`);
+      let text = '';
+      while (!text.endsWith(end)) text += String((await once(socket, 'data'))[0]);
+      socket.destroy();
+      return text;
+    };
+    await cluster.client.create(clusterRoleBindings, {
+      metadata: { name: 'all' },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'cluster-admin' },
+      subjects: [{ kind: 'User', name: 'eve' }],
+    });
+    const joined = await upgrade('eve', 'hello');
+    assert.match(joined, /^HTTP\/1.1 101 /);
+    assert.match(joined, /X-Told: \{"user":"eve","protocol":"a"\}/);
+    assert.match(await upgrade('mallory', '}\n'), /^HTTP\/1.1 403 /);
+  },
+);
 
 test('a path is decided on and passed on in one reading', { timeout: 30_000 }, async () => {
   await using cluster = await makeCluster();

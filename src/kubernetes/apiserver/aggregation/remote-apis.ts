@@ -6,6 +6,7 @@ import type { ApiClient } from '../../client/client.ts';
 import type { Informer, Informers } from '../../client/informer.ts';
 import { apiVersionOf, type GroupVersion, parseApiVersion } from '../../object.ts';
 import { apiServices, endpointSlices, services } from '../../resources.ts';
+import { openApiPath } from '../../schema/openapi/document.ts';
 import { isStatusError } from '../../status.ts';
 import type { APIService, EndpointSlice } from '../../types.ts';
 import { timestamp } from '../parts.ts';
@@ -134,7 +135,7 @@ export class RemoteApis {
     await copy.synced();
     if (!copy.get(`${namespace}/${name}`))
       return no('ServiceNotFound', `service/${name} in "${namespace}" is not present`);
-    const path = `/apis/${spec!.group}/${spec!.version}`;
+    const path = `/${openApiPath(groupVersionOf(spec!))}`;
     try {
       const resources = await this.#discover(spec!, path);
       return { status: 'True', reason: 'Passed', message: 'all checks passed', resources };
@@ -151,7 +152,7 @@ export class RemoteApis {
       spec,
       method: 'GET',
       path,
-      headers: { accept: 'application/json' },
+      headers: { accept: ['application/json'] },
       user: { username: 'system:kube-aggregator', groups: ['system:masters'] },
       signal: AbortSignal.any([this.#parts.signal, AbortSignal.timeout(TIMEOUT_MS)]),
     });

@@ -7,13 +7,14 @@ import { isDabbaError } from '#base';
 import { StatusError } from '../../status.ts';
 import { acceptWebSocket, chooseProtocol, readerProtocols, sendStream } from '../../streaming/websocket-session.ts';
 import type { Pod } from '../../types.ts';
-import { framing } from '../aggregation/request.ts';
 import { get } from '../operations/read.ts';
 import type { ApiParts, NamedCall } from '../parts.ts';
+import { framing, passedBack, passedOn } from '../passed-headers.ts';
 import { admitConnection } from './admit-connection.ts';
 import { dialPod, type PodPort } from './dial-pod.ts';
 import type { Exchange } from './exchange.ts';
 import { proxyTarget } from './proxy-target.ts';
+import { passUpgrade } from './upgrade.ts';
 
 /** Where a connection goes, and what is asked there: a path of a kubelet's API, or of a server in a pod. */
 interface Destination {
@@ -27,9 +28,11 @@ interface Destination {
 export async function connect(parts: ApiParts, exchange: Exchange, call: NamedCall): Promise<void> {
   const destination = await destinationOf(parts, exchange, call);
   await admitConnection(parts, exchange, call);
+  const { path, node: host } = destination;
+  if (exchange.upgrade && call.subresource !== 'log')
+    return passUpgrade(exchange, { dial: () => dial(parts, exchange, destination), path, host });
   const kubelet = await dial(parts, exchange, destination);
-  if (exchange.upgrade && call.subresource === 'log') return logOverWebSocket(exchange, kubelet, destination);
-  if (exchange.upgrade) return upgrade(exchange, kubelet, destination);
+  if (exchange.upgrade) return logOverWebSocket(exchange, kubelet, destination);
   await forward(exchange, kubelet, destination);
 }
 
@@ -90,20 +93,13 @@ function containerOf({ metadata, spec }: Pod, asked: string, mayDefault: boolean
   );
 }
 
-/** Headers that end here: the client's identity is ours to check, its connection ours to keep. */
-const ownHeaders = new Set(['authorization', 'host', 'connection', 'transfer-encoding', 'keep-alive']);
-
 /** The same request, on the connection that was made to the kubelet; its answer. Throws `ServiceUnavailable`. */
 async function ask(
   { request, signal }: Exchange,
   kubelet: Duplex,
   { path, node }: Destination,
 ): Promise<{ readonly answer: IncomingMessage; readonly sent: Promise<void> }> {
-  const headers = Object.fromEntries(
-    Object.entries(request.headersDistinct).filter(
-      ([name]) => !ownHeaders.has(name) && !name.startsWith('impersonate-'),
-    ),
-  );
+  const headers = passedOn(request.headersDistinct);
   const forwarded = httpRequest({
     method: request.method ?? 'GET',
     path,
@@ -125,37 +121,12 @@ async function ask(
 async function forward(exchange: Exchange, kubelet: Duplex, destination: Destination): Promise<void> {
   const { response, signal } = exchange;
   const { answer, sent } = await ask(exchange, kubelet, destination);
-  response.writeHead(answer.statusCode ?? 502, answer.headers);
+  response.writeHead(answer.statusCode ?? 502, passedBack(answer.headersDistinct));
   response.flushHeaders();
   await Promise.all([sent, pipeline(answer, response)]).catch((error: unknown) => {
     // Either side may leave in the middle of a log.
     if (!signal.aborted && !response.destroyed) throw error;
   });
-}
-
-/** The request is written anew to the kubelet, whose answer, `101` or not, the client reads itself. */
-async function upgrade(exchange: Exchange, kubelet: Duplex, { path, node }: Destination): Promise<void> {
-  const { request, response, upgrade } = exchange;
-  const { socket, head } = upgrade!;
-  const lines = [`${request.method} ${path} HTTP/1.1`, `Host: ${node}`];
-  for (let index = 0; index < request.rawHeaders.length; index += 2) {
-    const name = request.rawHeaders[index]!.toLowerCase();
-    // What asks for the upgrade goes on; who asks does not.
-    if (name === 'connection' || !(ownHeaders.has(name) || name.startsWith('impersonate-')))
-      lines.push(`${request.rawHeaders[index]}: ${request.rawHeaders[index + 1]}`);
-  }
-  response.detachSocket(socket as Parameters<typeof response.detachSocket>[0]);
-  // Errors end both sides, and may come once more when that is done.
-  kubelet.on('error', () => undefined);
-  kubelet.write(`${lines.join('\r\n')}\r\n\r\n`);
-  if (head.length) kubelet.write(head);
-  const end = () => {
-    socket.destroy();
-    kubelet.destroy();
-  };
-  exchange.signal.addEventListener('abort', end, { once: true });
-  await Promise.allSettled([pipeline(socket, kubelet), pipeline(kubelet, socket)]);
-  end();
 }
 
 /** A log as messages of a WebSocket: apiserver `endpoints/handlers/responsewriters`, "StreamObject". */
