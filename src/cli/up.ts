@@ -8,6 +8,7 @@ import {
   livingProcess,
   rememberedSettings,
   resolveSettings,
+  subordinateIds,
   type Layout,
   type SettingsInput,
 } from '#daemon';
@@ -23,12 +24,19 @@ export const up: Command = {
     'public-cidr': { type: 'string', help: 'pool of public addresses (198.18.0.0/16)', placeholder: 'CIDR' },
     account: { type: 'string', help: 'default account (000000000000)', placeholder: 'ID' },
     'root-key': { type: 'string', help: 'root access key of the default account', placeholder: 'KEYID:SECRET' },
+    'userns-remap': {
+      type: 'string',
+      help: 'run Docker’s containers as subordinate ids of a user (default, USER[:GROUP]; root: off)',
+      placeholder: 'USER',
+    },
     'allow-reset': { type: 'boolean', help: 'offer POST /_dabba/reset on loopback, for test suites' },
   },
   async run(invocation) {
     requireMachine();
     const layout = layoutOf(text(invocation, 'data'));
     const settings = resolveSettings(inputOf(invocation), rememberedSettings(layout));
+    // Here, where a word to the person is near.
+    subordinateIds(settings.usernsRemap);
     const running = livingProcess(layout.controlPidFile);
     if (running)
       throw new UsageError(
@@ -47,11 +55,13 @@ function inputOf(invocation: Invocation): SettingsInput {
   const publicCidr = text(invocation, 'public-cidr');
   const account = text(invocation, 'account');
   const rootKey = text(invocation, 'root-key');
+  const usernsRemap = text(invocation, 'userns-remap');
   return {
     ...(port !== undefined && { port }),
     ...(publicCidr !== undefined && { publicCidr }),
     ...(account !== undefined && { account }),
     ...(rootKey !== undefined && { rootKey }),
+    ...(usernsRemap !== undefined && { usernsRemap }),
     allowReset: flag(invocation, 'allow-reset'),
   };
 }

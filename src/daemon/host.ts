@@ -30,6 +30,7 @@ import { localRegistries } from './registries.ts';
 import type { Layout, Settings } from './settings.ts';
 import type { HostStatus } from './status.ts';
 import { callSocket } from './socket-api.ts';
+import { subordinateIds } from './subordinate-ids.ts';
 import { dialVpcService, type VpcService } from './vpc-services.ts';
 
 /** How long sandboxes may take to end at a reset. */
@@ -99,6 +100,7 @@ export function composeHost(layout: Layout, settings: Settings, store: Store, lo
   const docker = createDockerApi({
     engine,
     info: machineInfo(layout),
+    idMapping: subordinateIds(settings.usernsRemap),
     publicRepositories: async () =>
       (await publishedBaseImages(layout)).map((name) => `public.ecr.aws/docker/library/${name}`),
     clock: systemClock,

@@ -16,6 +16,7 @@ export {
   type Settings,
   type SettingsInput,
 } from './settings.ts';
+export { subordinateIds } from './subordinate-ids.ts';
 export { statusOf, type DaemonStatus, type HostStatus } from './status.ts';
 
 /** Runs the control plane in this process until it is told to go down; starts the host process beside it, or adopts a living one. */

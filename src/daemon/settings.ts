@@ -13,6 +13,8 @@ export interface Settings {
   readonly account: AccountId;
   /** The default account's root key, when it is not the well-known one. */
   readonly rootKey?: { readonly accessKeyId: string; readonly secretAccessKey: string };
+  /** Whose subordinate ids containers of the Docker API run as, as `--userns-remap` says; absent: nobody's. */
+  readonly usernsRemap?: string;
   /** `POST /_dabba/reset` is offered. */
   readonly allowReset: boolean;
 }
@@ -92,6 +94,7 @@ export interface SettingsInput {
   readonly publicCidr?: string;
   readonly account?: string;
   readonly rootKey?: string;
+  readonly usernsRemap?: string;
   readonly allowReset?: boolean;
 }
 
@@ -99,6 +102,7 @@ export interface SettingsInput {
 export function resolveSettings(input: SettingsInput, remembered: Partial<Settings>): Settings {
   const account = input.account === undefined ? (remembered.account ?? DEFAULT_ACCOUNT) : parseAccountId(input.account);
   const rootKey = input.rootKey === undefined ? remembered.rootKey : parseRootKey(input.rootKey);
+  const usernsRemap = input.usernsRemap === undefined ? remembered.usernsRemap : parseUsernsRemap(input.usernsRemap);
   return {
     port: input.port === undefined ? (remembered.port ?? DEFAULT_PORT) : parsePort(input.port),
     publicCidr:
@@ -107,6 +111,7 @@ export function resolveSettings(input: SettingsInput, remembered: Partial<Settin
         : parsePublicCidr(input.publicCidr),
     account,
     ...(rootKey && { rootKey }),
+    ...(usernsRemap !== undefined && { usernsRemap }),
     allowReset: input.allowReset ?? false,
   };
 }
@@ -128,6 +133,13 @@ function parsePublicCidr(text: string): string {
       `--public-cidr: "${text}" is not an IPv4 network between /8 and /28, like 198.18.0.0/16`,
     );
   return text;
+}
+
+/** `root` and the empty word turn it off, as in dockerd. */
+function parseUsernsRemap(text: string): string | undefined {
+  if (text === '' || text === 'root' || text === 'root:root' || text === '0' || text === '0:0') return undefined;
+  if (/^[^\s:]+(:[^\s:]+)?$/.test(text)) return text;
+  throw new DabbaError('InvalidArgument', `Invalid user/group specification in --userns-remap: "${text}"`);
 }
 
 function parseRootKey(text: string): NonNullable<Settings['rootKey']> {

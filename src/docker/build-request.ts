@@ -32,7 +32,10 @@ export function readBuildRequest(api: Api, exchange: Exchange): ReadBuildRequest
     labels: textMap(exchange, 'labels'),
     isCacheDisabled: queryFlag(exchange, 'nocache'),
     cacheSources: cacheSources(exchange),
-    runOptions: readRunOptions(exchange, api.info.cpus),
+    runOptions: {
+      ...readRunOptions(exchange, api.info.cpus),
+      ...(api.idMapping && { namespaces: { user: api.idMapping } }),
+    },
     isPulledAlways: queryFlag(exchange, 'pull'),
     isSquashed: queryFlag(exchange, 'squash'),
     credentials: registryConfig(request),

@@ -54,7 +54,7 @@ function readNamespaces(host: Fields): SharedNamespaces | undefined {
   return Object.keys(namespaces).length === 0 ? undefined : namespaces;
 }
 
-/** The machine's user namespace is every container's, as with a dockerd that remaps no users; it knows no third mode either. */
+/** What the daemon maps, `host` undoes; dockerd knows no third mode. */
 function readUserMode(mode: string | undefined): 'host' | undefined {
   if (mode === undefined || mode === 'host') return mode;
   throw new DabbaError('InvalidArgument', `invalid USER mode: ${mode}`);

@@ -9,6 +9,7 @@ import { instantOf } from './instant.ts';
 import { containerJson, containerSummary } from './container-json.ts';
 import { readDetachKeys } from './detach.ts';
 import { frame } from './frames.ts';
+import { remapped } from './userns-remap.ts';
 import { write } from './writable.ts';
 import { queryFilters, queryFlag, queryNumber, readBody, sendJson, sendStatus, type Exchange } from './exchange.ts';
 
@@ -21,13 +22,13 @@ export async function findContainer({ engine }: Api, { params }: Exchange): Prom
 }
 
 /** POST /containers/create. */
-export async function createContainer({ engine, info }: Api, exchange: Exchange): Promise<void> {
+export async function createContainer({ engine, info, idMapping }: Api, exchange: Exchange): Promise<void> {
   const { query } = exchange;
   const platform = query.get('platform');
   if (platform && platform !== `linux/${info.architecture}`)
     throw new DabbaError('Unimplemented', `platform "${platform}" cannot run on this machine`);
   const name = query.get('name') || undefined;
-  const request = readCreate(await readBody(exchange), name?.replace(/^\//, ''));
+  const request = remapped(readCreate(await readBody(exchange), name?.replace(/^\//, '')), idMapping);
   checkProcessors(request.resources ?? {}, info.cpus);
   const container = await engine.containers.create(request);
   sendJson(exchange, 201, { Id: container.id, Warnings: container.warnings });

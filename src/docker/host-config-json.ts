@@ -36,7 +36,7 @@ export function hostConfigJson({ name, create }: Pick<Container, 'name' | 'creat
     ReadonlyRootfs: create.isReadOnlyRoot ?? false,
     SecurityOpt: securityOf(create),
     UTSMode: namespaces.uts ?? '',
-    UsernsMode: namespaces.user ?? '',
+    UsernsMode: namespaces.user === 'host' ? 'host' : '',
     ShmSize: create.sharedMemoryBytes ?? defaultSharedMemoryBytes,
     Runtime: 'runc',
     Isolation: '',

@@ -1,10 +1,12 @@
 import type { Clock, Logger, Random } from '#base';
-import type { Engine } from '#engine';
+import type { Engine, IdMapping } from '#engine';
 
 /** What the Docker API is made from. */
 export interface DockerApiParts {
   readonly engine: Engine;
   readonly info: MachineInfo;
+  /** What the ids of containers and of build steps are on the machine. Absent: themselves. */
+  readonly idMapping?: IdMapping | undefined;
   /** Repositories of the local public gallery, as references name them (`docker search`). */
   readonly publicRepositories: () => Promise<readonly string[]>;
   readonly clock: Clock;

@@ -112,7 +112,7 @@ export async function info(api: Api, exchange: Exchange): Promise<void> {
     ContainerdCommit: { ID: '' },
     RuncCommit: { ID: '' },
     InitCommit: { ID: '' },
-    SecurityOptions: ['name=seccomp,profile=builtin'],
+    SecurityOptions: ['name=seccomp,profile=builtin', ...(api.idMapping ? ['name=userns'] : [])],
     Warnings: null,
   });
 }

@@ -39,7 +39,7 @@ export interface BuildRequest {
   /** Of the containers of RUN. They do not decide what is cached. */
   readonly runOptions?: Pick<
     ContainerCreate,
-    'resources' | 'ulimits' | 'sharedMemoryBytes' | 'cgroupParent' | 'resolution'
+    'resources' | 'ulimits' | 'sharedMemoryBytes' | 'cgroupParent' | 'resolution' | 'namespaces'
   >;
   /** For `RUN --mount=type=secret`, by id. Kept in memory alone. */
   readonly secrets?: { readonly [id: string]: Buffer };

@@ -1,5 +1,8 @@
+import type { IdMapping } from '#kernel';
 import type { ImageConfig } from './images.ts';
 import type { EndpointCreate, PortProtocol, PortRequest } from './networks.ts';
+
+export type { IdMapping, IdRange } from '#kernel';
 
 /** What a container is made from. Durations in ms, sizes in bytes. Absent members take the image's value or Docker's default. */
 export interface ContainerCreate {
@@ -77,8 +80,11 @@ export interface SharedNamespaces {
   readonly uts?: 'host';
   /** The machine's on cgroup v1, its own on v2, unless told. */
   readonly cgroup?: 'host' | 'private';
-  /** Always the machine's; told only to be shown again. */
-  readonly user?: 'host';
+  /**
+   * The machine's unless ids are mapped: then its own, or that of the containers whose namespaces it shares, which must map the same. What it and its
+   * volumes hold on disk keeps the ids that it sees, so others share the layers. `host` is told only to be shown again.
+   */
+  readonly user?: 'host' | IdMapping;
 }
 
 export type NamespaceOf = 'host' | { readonly container: string };
@@ -143,6 +149,8 @@ export type Mount =
       readonly propagation?: 'private' | 'rprivate' | 'shared' | 'rshared' | 'slave' | 'rslave';
       /** Without what is mounted beneath the source. */
       readonly isShallow?: boolean;
+      /** Where the container maps ids, those of the source's files are the container's, not the machine's. */
+      readonly isMapped?: boolean;
       /** Makes a source that is not there a directory, instead of failing. */
       readonly isSourceMade?: boolean;
     }

@@ -1,3 +1,4 @@
+import type { NetworkNamespace } from '#kernel';
 import type { RegistryCredentials } from './engine.ts';
 import type { NetworkTraffic, PortRequest, PublishedPort } from './networks.ts';
 
@@ -38,6 +39,7 @@ export interface ContainerNetworks {
     readonly macAddress?: string;
     readonly names: readonly string[];
     readonly nameservers?: readonly string[];
+    readonly namespace?: NetworkNamespace;
   }): Promise<BridgeEndpoint>;
   disconnect(sandboxId: string, networkId: string): Promise<void>;
   detach(sandboxId: string): Promise<void>;

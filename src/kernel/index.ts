@@ -1,12 +1,16 @@
 export { KernelError } from './libc.ts';
 export { conntrackSocket, forgetConnections, type Answering } from './conntrack.ts';
 export * from './files.ts';
+export { takeFileOwner } from './file-owner.ts';
+export * from './mapped-mount.ts';
 export * from './mount.ts';
 export * from './namespaces.ts';
 export { NetlinkSocket } from './netlink.ts';
 export type { NetlinkMessage, NetlinkRequest } from './netlink.ts';
 export * from './rtnetlink.ts';
 export * from './sockets.ts';
+export * from './user-namespaces.ts';
+export { setDomainName } from './uts.ts';
 export * from './xattr.ts';
 export { openBeneath } from './beneath.ts';
 export {

@@ -62,6 +62,25 @@ export class NetworkNamespace implements Disposable {
 
 /** Makes a network namespace and mounts it at `path`. Throws `KernelError` `EEXIST` when something is there already. */
 export function createNetworkNamespace(path: string): NetworkNamespace {
+  return mountNamespace(path, () =>
+    awayFromHome(
+      () => check(unshareCall(CLONE_NEWNET), 'unshare', path),
+      () => mountFrom(OWN_NAMESPACE, path),
+    ),
+  );
+}
+
+/** Mounts an open network namespace at `path`, where it is opened once more. Throws `KernelError` `EEXIST` when something is there already. */
+export function nameNetworkNamespace(path: string, { descriptor }: NetworkNamespace): NetworkNamespace {
+  return mountNamespace(path, () => mountFrom(`/proc/self/fd/${descriptor}`, path));
+}
+
+function mountFrom(source: string, path: string): NetworkNamespace {
+  mount({ source, target: path, flags: MountFlag.bind });
+  return new NetworkNamespace(path, openSync(source, 'r'));
+}
+
+function mountNamespace(path: string, mountIt: () => NetworkNamespace): NetworkNamespace {
   mkdirSync(dirname(path), { recursive: true });
   try {
     writeFileSync(path, '', { flag: 'wx', mode: 0o444 });
@@ -69,13 +88,7 @@ export function createNetworkNamespace(path: string): NetworkNamespace {
     throw systemCode(error) === 'EEXIST' ? new KernelError('open', 'EEXIST', path) : error;
   }
   try {
-    return awayFromHome(
-      () => check(unshareCall(CLONE_NEWNET), 'unshare', path),
-      () => {
-        mount({ source: OWN_NAMESPACE, target: path, flags: MountFlag.bind });
-        return new NetworkNamespace(path, openSync(OWN_NAMESPACE, 'r'));
-      },
-    );
+    return mountIt();
   } catch (error) {
     removeNetworkNamespace(path);
     throw error;

@@ -1,3 +1,4 @@
+import type { NetworkNamespace } from '#kernel';
 import type { Cidr, Ipv4 } from './model.ts';
 
 /**
@@ -92,6 +93,8 @@ export interface EndpointRequest {
   readonly names: readonly string[];
   /** Asked for names that no sandbox has; absent: the machine's own. */
   readonly nameservers?: readonly string[];
+  /** What the sandbox's first endpoint is made in, e.g. one that its user namespace owns. Absent: a new one. */
+  readonly namespace?: NetworkNamespace;
 }
 
 export interface Endpoint {

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import type { Engine } from '#engine';
+import type { ContainerCreate, Engine } from '#engine';
 import { endCleanly, engineAt, forever, importBusybox, leftovers, makeHome, outputOf, start } from './engine.ts';
 
 const home = makeHome();
@@ -19,9 +19,21 @@ before(async () => {
 after(async () => assert.deepEqual(await endCleanly(engine, home), [], 'nothing is left behind'));
 
 // Moments within the start of the last container, which takes some 60 ms: record, mount, conmon, runc create, runc start, running.
-for (const delayMs of [0, 5, 20, 40, 60, 90])
-  test(`a process killed ${delayMs} ms into a start stops no container and loses nothing`, async () => {
-    const args = [join(import.meta.dirname, 'runtime-victim.ts'), JSON.stringify(home), String(delayMs)];
+const moments = [0, 5, 20, 40, 60, 90].map((delayMs) => ({ delayMs, kind: 'a', more: {} }));
+const range = { inside: 0, outside: 900_000, count: 65_536 };
+const mapped: Partial<ContainerCreate> = {
+  namespaces: { user: { users: [range], groups: [range] } },
+  mounts: [{ kind: 'volume', name: 'lasting', target: '/v' }],
+};
+const mappedMoments = [3, 10, 15, 30, 50].map((delayMs) => ({ delayMs, kind: 'a mapped', more: mapped }));
+for (const { delayMs, kind, more } of [...moments, ...mappedMoments])
+  test(`a process killed ${delayMs} ms into ${kind} start stops no container and loses nothing`, async () => {
+    const args = [
+      join(import.meta.dirname, 'runtime-victim.ts'),
+      JSON.stringify(home),
+      String(delayMs),
+      JSON.stringify(more),
+    ];
     const victim = spawn(process.execPath, args, { stdio: 'inherit' });
     assert.deepEqual(await once(victim, 'exit'), [null, 'SIGKILL']);
 

@@ -105,7 +105,8 @@ const tmpfsMount = ({ target, sizeBytes }: RunMount): Mount => ({
 async function bindMount(build: BuildRun, place: Place, opened: AsyncDisposableStack): Promise<readonly Mount[]> {
   const { mount, path } = place;
   const root = mount.isReadOnly ? rootOf(build, place) : await openCopy(build, place, opened);
-  return [{ kind: 'bind', source: join(root, path), target: mount.target, isReadOnly: mount.isReadOnly }];
+  const { target, isReadOnly } = mount;
+  return [{ kind: 'bind', source: join(root, path), target, isReadOnly, isMapped: true }];
 }
 
 /** A root of our own with the same files: another overlay of the stage or image, or a copy of the context. */
@@ -156,5 +157,6 @@ async function openCaches(
     source: paths[index]!,
     target,
     isReadOnly,
+    isMapped: true,
   }));
 }

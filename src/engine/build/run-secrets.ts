@@ -56,15 +56,15 @@ export class RunSecrets {
         opened.use(await forwardAgent(this.#build.request.sshAgents![mount.id!]!, source));
         const target = mount.target || `/run/buildkit/ssh_agent.${environment.length}`;
         environment.push(`SSH_AUTH_SOCK=${target}`);
-        mounts.push({ kind: 'bind', source, target, isReadOnly: false });
+        mounts.push({ kind: 'bind', source, target, isReadOnly: false, isMapped: true });
       } else {
         writeFileSync(source, this.#build.request.secrets![mount.id!]!, { mode: 0o600 });
         const isFile = mount.target !== '' || mount.variable === undefined;
         const target = mount.target || `/run/secrets/${mount.id}`;
-        if (isFile) mounts.push({ kind: 'bind', source, target, isReadOnly: true });
+        if (isFile) mounts.push({ kind: 'bind', source, target, isReadOnly: true, isMapped: true });
         if (mount.variable !== undefined) {
           const copy = `${variableDirectory}/${hexOf(digestOf(mount.variable)).slice(0, 16)}`;
-          mounts.push({ kind: 'bind', source, target: copy, isReadOnly: true });
+          mounts.push({ kind: 'bind', source, target: copy, isReadOnly: true, isMapped: true });
           variables.set(mount.variable, copy);
         }
       }

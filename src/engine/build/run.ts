@@ -74,6 +74,12 @@ function networkOf(build: BuildRun, run: InstructionOf<'RUN'>): RunStep['network
     throw stepFault('Unimplemented', run.at, `RUN --${named.name}=${named.value} is not supported`);
   const wanted = flag === undefined || flag === 'default' ? (build.request.networkMode ?? 'default') : flag;
   if (wanted === 'default' || wanted === 'bridge' || wanted === '') return 'bridge';
+  if (wanted === 'host' && typeof build.request.runOptions?.namespaces?.user === 'object')
+    throw stepFault(
+      'InvalidArgument',
+      run.at,
+      "cannot share the host's network namespace when user namespaces are enabled",
+    );
   if (wanted === 'none' || wanted === 'host') return wanted;
   throw stepFault('Unimplemented', run.at, `network "${wanted}" is not supported for RUN`);
 }
@@ -142,7 +148,7 @@ async function placeScript(build: BuildRun, { script }: RunStep, cleanup: AsyncD
   const source = join(directory, 'script');
   writeFileSync(source, script.text);
   chmodSync(source, 0o755);
-  return [{ kind: 'bind', source, target: script.path, isReadOnly: true }];
+  return [{ kind: 'bind', source, target: script.path, isReadOnly: true, isMapped: true }];
 }
 
 /**

@@ -73,7 +73,7 @@ export class LocalContainerFiles implements ContainerFiles {
     const tar = (async function* () {
       await using root = await containers.openRoot(id, 'whole');
       root.publish('archive-path');
-      yield* openPack(archives, { root: root.path, content, signal });
+      yield* openPack(archives, { root: root.path, content, ...(root.ids && { ids: root.ids }), signal });
     })();
     return { stat, tar };
   }
@@ -88,7 +88,11 @@ export class LocalContainerFiles implements ContainerFiles {
       throw new DabbaError('InvalidArgument', `extraction point "${path}" is not a directory`);
     const user = root.record.process.user;
     const owner = isOwnedByUser && user !== '' ? resolveUser(user, readAccounts(root.path)) : undefined;
-    const onto = { isKindKept, ...(owner && { owner: { uid: owner.uid, gid: owner.gid } }) };
+    const onto = {
+      isKindKept,
+      ...(owner && { owner: { uid: owner.uid, gid: owner.gid } }),
+      ...(root.ids && { ids: root.ids }),
+    };
     await archives.unpack({ source: tar, root: root.path, directory, form: 'archive', onto, signal });
     root.publish('extract-to-dir');
   }

@@ -1,4 +1,5 @@
 import type { Digest } from '#base';
+import type { UserNamespace } from '#kernel';
 import type { Image, ImageConfig } from '../engine.ts';
 
 /**
@@ -93,6 +94,12 @@ export interface Snapshots {
    * The mount belongs to the machine, not to us: it outlives the process, and mounting what is already mounted at `target` succeeds.
    */
   mount(request: MountRequest): Promise<void>;
+  /**
+   * Mounts what is at `source` once more at `target`, a file or directory like it, with mapped ids. In an overlay mounted here, overlayfs taking no
+   * mapping, it is that of the layers beneath; one that is written to is only there from then on. Throws `KernelError` `EINVAL` where a file system
+   * takes none.
+   */
+  mountMapped(source: string, target: string, options: MappedIds & { readonly isRecursive: boolean }): Promise<void>;
   /** Unmounts `target`; absent or not mounted succeeds. */
   unmount(target: string): Promise<void>;
   /**
@@ -112,6 +119,16 @@ export interface MountRequest {
   readonly writable?: { readonly upper: string; readonly work: string };
   /** With the empty files and directories a runtime mounts over, where the image has none: they need not be made in each upper then. */
   readonly hasMountPoints?: boolean;
+  readonly mapped?: MappedIds;
+}
+
+/** A mount through which files have the ids that those on disk are in a user namespace. */
+export interface MappedIds {
+  readonly userNamespace: UserNamespace;
+  /** Its root, as the machine calls it. */
+  readonly root: { readonly uid: number; readonly gid: number };
+  /** An empty directory to work with for a moment. */
+  readonly workplace: string;
 }
 
 export interface View extends AsyncDisposable {

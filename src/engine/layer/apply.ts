@@ -17,6 +17,7 @@ import {
 } from 'node:fs';
 import { DabbaError, isDiskFull, systemCode } from '#base';
 import { FileType, makeNode, setAttribute, setTimes, setTimesOf, ThreadRoot } from '#kernel';
+import { ownerOnMachine } from '../mapped-owner.ts';
 import type { OntoTree } from './archives.ts';
 import { fsPath, kernelPath, textOf, type ByteName } from './names.ts';
 import type { TarHeader } from './tar-header.ts';
@@ -68,7 +69,7 @@ export class TreeWriter implements TarHandler {
   }
 
   entry(member: TarHeader): void {
-    const header = this.#onto?.owner ? { ...member, ...this.#onto.owner } : member;
+    const header = this.#ownedHeader(member);
     const path = this.#resolve(header.name);
     try {
       const name = path.slice(path.lastIndexOf('/') + 1);
@@ -81,6 +82,12 @@ export class TreeWriter implements TarHandler {
     } catch (error) {
       throw memberFault(header, error);
     }
+  }
+
+  #ownedHeader(member: TarHeader): TarHeader {
+    const { owner, ids } = this.#onto ?? {};
+    const header = owner ? { ...member, ...owner } : member;
+    return ids ? { ...header, ...ownerOnMachine(ids, header) } : header;
   }
 
   data(chunk: Buffer): void {

@@ -1,4 +1,5 @@
 import type { Digest } from '#base';
+import type { IdMapping } from '#kernel';
 import type { FileChange, PathStat } from '../files.ts';
 
 /**
@@ -56,6 +57,8 @@ export interface OntoTree {
   readonly isKindKept: boolean;
   /** Owner of everything unpacked, instead of the archive's. */
   readonly owner?: { readonly uid: number; readonly gid: number };
+  /** The tree is seen through mapped ids: owners are those inside of it. Throws `InvalidArgument` for one that has no place there. */
+  readonly ids?: IdMapping;
 }
 
 export interface Unpacked {
@@ -72,6 +75,8 @@ export interface PackRequest {
    * directory itself and sockets.
    */
   readonly content: 'upper' | 'tree' | readonly ArchiveEntry[] | { readonly path: string; readonly name: string };
+  /** The tree is seen through mapped ids: owners become those inside of it. */
+  readonly ids?: IdMapping;
   /** Paths from the root to leave out, with all beneath them. */
   readonly except?: readonly string[];
   /** Seconds since the epoch that replace every later modification time (SOURCE_DATE_EPOCH). */

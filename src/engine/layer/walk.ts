@@ -9,7 +9,7 @@ import {
   type BigIntStats,
 } from 'node:fs';
 import { DabbaError, systemCode } from '#base';
-import { deviceOf, getAttribute, listAttributes } from '#kernel';
+import { deviceOf, getAttribute, insideId, listAttributes, type IdMapping } from '#kernel';
 import type { ArchiveEntry, PackRequest } from './archives.ts';
 import { type ByteName, byteName, compareNames, fsPath, kernelPath, textOf } from './names.ts';
 import { noAttributes, noDevice, paddingOf, type TarHeader, type TarType } from './tar-header.ts';
@@ -26,6 +26,7 @@ const readOnly = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOC
 export class TreeReader {
   readonly #content: PackRequest['content'];
   readonly #except: ReadonlySet<ByteName>;
+  readonly #ids: IdMapping | undefined;
   readonly #latestNs: bigint | undefined;
   /** First name of each file with several, by inode. */
   readonly #links = new Map<bigint, ByteName>();
@@ -33,7 +34,8 @@ export class TreeReader {
   #used = 0;
   contentBytes = 0;
 
-  constructor({ content, except = [], timestamp }: Pick<PackRequest, 'content' | 'except' | 'timestamp'>) {
+  constructor({ content, ids, except = [], timestamp }: Pick<PackRequest, 'content' | 'ids' | 'except' | 'timestamp'>) {
+    this.#ids = ids;
     this.#content = content;
     this.#except = new Set(except.map(byteName));
     this.#latestNs = timestamp === undefined ? undefined : BigInt(timestamp) * 1_000_000_000n;
@@ -142,14 +144,20 @@ export class TreeReader {
       name,
       type,
       mode: Number(stats.mode) & 0o7777,
-      uid: Number(stats.uid),
-      gid: Number(stats.gid),
+      ...this.#ownerOf(stats),
       sizeBytes: type === 'file' ? Number(stats.size) : 0,
       modifiedAtNs: this.#latestNs !== undefined && seconds > this.#latestNs ? this.#latestNs : seconds,
       linkName: type === 'symlink' ? readlinkSync(fsPath(path), { encoding: 'latin1' }) : '',
       device: type === 'character' || type === 'block' ? deviceOf(stats.rdev) : noDevice,
       attributes: attributesOf(path),
     };
+  }
+
+  /** What has no id within a mapping is seen there as the kernel's `nobody` (/proc/sys/kernel/overflowuid). */
+  #ownerOf(stats: BigIntStats): Pick<TarHeader, 'uid' | 'gid'> {
+    const [uid, gid] = [Number(stats.uid), Number(stats.gid)];
+    if (!this.#ids) return { uid, gid };
+    return { uid: insideId(this.#ids.users, uid) ?? 65_534, gid: insideId(this.#ids.groups, gid) ?? 65_534 };
   }
 
   *#put(bytes: Buffer): Generator<Buffer, void> {

@@ -65,8 +65,9 @@ class WorkerArchives implements Archives {
     return result as Unpacked; // what worker.ts answers to this kind of task
   }
 
-  async pack({ root, content, except, timestamp, write, compression, signal }: PackRequest): Promise<Packed> {
+  async pack({ root, content, ids, except, timestamp, write, compression, signal }: PackRequest): Promise<Packed> {
     const options = {
+      ...(ids && { ids }),
       ...(except && { except }),
       ...(timestamp !== undefined && { timestamp }),
       ...(compression !== undefined && { compression }),

@@ -1,7 +1,7 @@
 import { parentPort } from 'node:worker_threads';
 import { createGzip } from 'node:zlib';
 import { Digester } from '#base';
-import { ThreadRoot } from '#kernel';
+import { takeFileOwner, ThreadRoot } from '#kernel';
 import { faultOf, type Answer } from './answer.ts';
 import { TreeWriter } from './apply.ts';
 import type { FileChange, PathStat } from '../files.ts';
@@ -9,6 +9,7 @@ import type { CompareRequest, Packed, PackRequest, StatRequest, Unpacked, Unpack
 import { ByteReceiver, ByteSender, isChannelMessage, type Post } from './channel.ts';
 import { compareWithLower, readUpper } from './compare.ts';
 import { decoded } from './decode.ts';
+import { ownerOnMachine } from '../mapped-owner.ts';
 import { byteName } from './names.ts';
 import { statPath } from './path-stat.ts';
 import { readRing, type Ring } from './ring.ts';
@@ -26,7 +27,7 @@ export type Task =
       })
   | ({ readonly kind: 'pack'; readonly isWritten: boolean } & Pick<
       PackRequest,
-      'root' | 'content' | 'except' | 'timestamp' | 'compression'
+      'root' | 'content' | 'ids' | 'except' | 'timestamp' | 'compression'
     >)
   | ({ readonly kind: 'compare' } & Omit<CompareRequest, 'signal'>)
   | ({ readonly kind: 'stat' } & Omit<StatRequest, 'signal'>);
@@ -77,6 +78,8 @@ function compare({ upper, lower, except }: Task & { readonly kind: 'compare' }):
 }
 
 async function unpack(task: Task & { readonly kind: 'unpack' }): Promise<Unpacked> {
+  const ids = task.onto?.ids;
+  using _ = ids && takeFileOwner(ownerOnMachine(ids, { uid: 0, gid: 0 }));
   const writer = new TreeWriter(byteName(task.directory ?? '/'), task.form, task.onto);
   const reader = new TarReader(writer);
   try {

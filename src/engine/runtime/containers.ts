@@ -321,7 +321,7 @@ export class ContainerSet implements Containers, StepContainers, ImageUsers {
   }
 
   async #make({ image, chainId }: ResolvedImage, request: ContainerCreate): Promise<Container> {
-    const { random, clock, limits, volumes, containersDirectory, bundlesDirectory } = this.#runtime;
+    const { random, clock, limits, volumes } = this.#runtime;
     const id = random.hex(64);
     const { network } = request;
     const donor = network.mode === 'container' ? this.#getNamed(network.container) : undefined;
@@ -348,7 +348,7 @@ export class ContainerSet implements Containers, StepContainers, ImageUsers {
     signalNumber(record.stopSignal);
     if (request.isInitEnabled) findInit();
     const name = this.#reserveName(request.name, id);
-    const folder = new ContainerFolder(containersDirectory, bundlesDirectory, id);
+    const folder = new ContainerFolder(this.#runtime, id);
     try {
       const mounts = await recordMounts(volumes, request, image.config, this.#mountsFrom(request));
       await folder.make();
@@ -375,7 +375,7 @@ export class ContainerSet implements Containers, StepContainers, ImageUsers {
   }
 
   async #read(id: string): Promise<void> {
-    const folder = new ContainerFolder(this.#runtime.containersDirectory, this.#runtime.bundlesDirectory, id);
+    const folder = new ContainerFolder(this.#runtime, id);
     const record = await folder.readConfig();
     if (!record) return await this.#runtime.images.snapshots.discard(folder.path);
     this.#instances.set(id, new Instance(this.#runtime, record, (await folder.readState()) ?? initialState));

@@ -1,4 +1,5 @@
 import { DabbaError, isDabbaError } from '#base';
+import type { NetworkNamespace } from '#kernel';
 import type { ContainerEndpoint, EndpointCreate, PortRequest } from '../networks.ts';
 import type { BridgeEndpoint, BridgeNetwork } from '../ports.ts';
 import type { ContainerRecord } from './record.ts';
@@ -14,7 +15,12 @@ export function wantedEndpoints({ endpoints, create: { network } }: ContainerRec
 }
 
 /** Puts a container into one network, or gives it its present names there. Throws `NotFound` when there is no such network. */
-export async function join(runtime: NetworkRuntime, record: ContainerRecord, wanted: EndpointCreate): Promise<void> {
+export async function join(
+  runtime: NetworkRuntime,
+  record: ContainerRecord,
+  wanted: EndpointCreate,
+  namespace?: NetworkNamespace,
+): Promise<void> {
   const { networks, events } = runtime;
   const network = checkEndpoint(runtime, wanted);
   const isNew = !networks.endpoints(record.id).some(({ networkId }) => networkId === network.id);
@@ -25,6 +31,7 @@ export async function join(runtime: NetworkRuntime, record: ContainerRecord, wan
     ...(wanted.address === undefined ? {} : { address: wanted.address }),
     ...(wanted.macAddress === undefined ? {} : { macAddress: wanted.macAddress }),
     ...(record.create.resolution?.nameservers && { nameservers: record.create.resolution.nameservers }),
+    ...(namespace && { namespace }),
   });
   if (isNew) announce(events, 'connect', record, network);
 }

@@ -3,6 +3,7 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DabbaError, messageOf, systemCode } from '#base';
 import type { Attachment, Exec, ExecCreate, TerminalSize } from '../engine.ts';
+import { ownerOnMachine } from '../mapped-owner.ts';
 import { readAccounts } from './accounts.ts';
 import { ProcessAttachment } from './attachment.ts';
 import { execMonitored, type MonitoredExec } from './conmon.ts';
@@ -14,8 +15,9 @@ import { execPiped } from './piped-exec.ts';
 import type { Runtime } from './runtime.ts';
 import { joinEnvironment } from './spec/process.ts';
 import { buildProcess, writeSpec } from './spec/spec.ts';
-import { resolveUser } from './spec/user.ts';
+import { resolveUser, type ResolvedUser } from './spec/user.ts';
 import { startFailure } from './start-failure.ts';
+import { mappingOf, ownStandardStreams } from './user-namespace.ts';
 
 /** The container a process is added to, and a way to those it is linked to. */
 export interface ExecTarget {
@@ -34,7 +36,9 @@ export async function execIn(runtime: Runtime, target: ExecTarget, request: Exec
   try {
     mkdirSync(bundle, { recursive: true, mode: 0o700 });
     const processSpec = join(bundle, 'process.json');
-    writeFileSync(processSpec, processText(runtime, target, request), { mode: 0o600 });
+    const { text, user } = processOf(runtime, target, request);
+    writeFileSync(processSpec, text, { mode: 0o600 });
+    const ids = mappingOf(instance.record.create);
     const start = request.isTty || request.isDetached ? startMonitored : startPiped;
     const { process, attachment } = await start(runtime, {
       containerId: instance.id,
@@ -42,6 +46,7 @@ export async function execIn(runtime: Runtime, target: ExecTarget, request: Exec
       bundle,
       processSpec,
       request,
+      ...(ids && { owner: ownerOnMachine(ids, user) }),
     });
     const attributes = { execID: id };
     instance.publish(`exec_start: ${request.args.join(' ')}`, attributes);
@@ -68,6 +73,8 @@ interface ExecStart {
   readonly bundle: string;
   readonly processSpec: string;
   readonly request: ExecCreate;
+  /** Whom its pipes are to belong to, where its ids are mapped. */
+  readonly owner?: { readonly uid: number; readonly gid: number };
 }
 
 interface StartedExec {
@@ -76,18 +83,19 @@ interface StartedExec {
 }
 
 async function startPiped(runtime: Runtime, start: ExecStart): Promise<StartedExec> {
-  const { containerId, bundle, processSpec, request } = start;
+  const { containerId, bundle, processSpec, request, owner } = start;
   const process = await execPiped(runtime.monitor, {
     containerId,
     processSpec,
     directory: bundle,
     isStdinOpen: request.stdin,
+    ...(owner && { owner }),
   });
   return { process, attachment: process.attachment };
 }
 
 async function startMonitored(runtime: Runtime, start: ExecStart): Promise<StartedExec> {
-  const { containerId, id, bundle, processSpec, request } = start;
+  const { containerId, id, bundle, processSpec, request, owner } = start;
   const attachment = new ProcessAttachment({ stdin: request.stdin, stdout: true, stderr: true }, runtime.openStreams);
   const { isTty = false, stdin: isStdinOpen } = request;
   try {
@@ -96,6 +104,7 @@ async function startMonitored(runtime: Runtime, start: ExecStart): Promise<Start
       { containerId, execId: id, bundle, processSpec, isTty, isStdinOpen },
       () => attachment.connect(join(bundle, 'attach')),
     );
+    if (owner) ownStandardStreams(process.pid, owner);
     return { process, attachment };
   } catch (error) {
     await attachment[Symbol.asyncDispose]();
@@ -170,7 +179,11 @@ class RunningExec implements Exec {
   }
 }
 
-function processText(runtime: Runtime, { instance, neighbours }: ExecTarget, request: ExecCreate): string {
+function processOf(
+  runtime: Runtime,
+  { instance, neighbours }: ExecTarget,
+  request: ExecCreate,
+): { readonly text: string; readonly user: ResolvedUser } {
   const { record, state } = instance;
   using root = openProcessRoot(state.process);
   const user = resolveUser(
@@ -191,7 +204,7 @@ function processText(runtime: Runtime, { instance, neighbours }: ExecTarget, req
     isTty: request.isTty ?? false,
   };
   const create = request.isPrivileged ? { ...record.create, isPrivileged: true } : record.create;
-  return writeSpec(buildProcess(process, user, { create, limits: runtime.limits }));
+  return { text: writeSpec(buildProcess(process, user, { create, limits: runtime.limits })), user };
 }
 
 /** A failed exec in Docker's words; its client takes 126 and 127 from them. */

@@ -38,7 +38,7 @@ export class Instance {
 
   constructor(runtime: Runtime, record: ContainerRecord, state: StateRecord) {
     this.id = record.id;
-    this.folder = new ContainerFolder(runtime.containersDirectory, runtime.bundlesDirectory, record.id);
+    this.folder = new ContainerFolder(runtime, record.id);
     this.#runtime = runtime;
     this.#record = record;
     this.#state = state;

@@ -2,13 +2,15 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DabbaError, systemCode } from '#base';
-import { identifyProcess, type ProcessIdentity } from '#kernel';
+import { identifyProcess, setDomainName, type ProcessIdentity } from '#kernel';
+import { ownerOnMachine } from '../mapped-owner.ts';
 import { readAccounts } from './accounts.ts';
 import { createMonitored } from './conmon.ts';
 import { initMounts, underInit } from './init.ts';
 import type { Instance } from './instance.ts';
 import type { Neighbours } from './lifecycle.ts';
 import { linkEnvironment } from './link-environment.ts';
+import { clearMapped, mapMounts, mountMappedRoot, unmountMapped } from './mapped-mounts.ts';
 import { joinNamespaces, type JoinedNamespaces } from './namespaces.ts';
 import { placeMounts } from './mount-places.ts';
 import { prepareNetwork, releaseNetwork, type PreparedNetwork } from './network.ts';
@@ -18,7 +20,8 @@ import { joinEnvironment } from './spec/process.ts';
 import { buildSpec, writeSpec } from './spec/spec.ts';
 import { releaseSharedMemory, sharedMemoryMounts } from './shared-memory.ts';
 import type { PlacedMount } from './spec/mounts.ts';
-import { resolveUser } from './spec/user.ts';
+import { resolveUser, type ResolvedUser } from './spec/user.ts';
+import { mappingOf, openUserNamespace, ownStandardStreams, type StartUserNamespace } from './user-namespace.ts';
 
 /** A run that has begun. */
 export interface Launched {
@@ -42,14 +45,16 @@ export async function launch(
   rmSync(folder.bundle, { recursive: true, force: true });
   mkdirSync(folder.bundle, { mode: 0o711 });
   await mountRoot(runtime, instance);
-  const network = await prepareNetwork(runtime, instance, neighbours);
+  using userNamespace = await openUserNamespace(instance, neighbours);
+  const network = await prepareNetwork(runtime, instance, neighbours, userNamespace?.network);
   const mounts = [...sharedMemoryMounts(instance, neighbours), ...initMounts(instance.record)];
   const namespaces = joinNamespaces(instance.record.create, neighbours);
   const environment = linkEnvironment(runtime, instance, neighbours);
-  await writeBundle(runtime, instance, { network, namespaces, mounts, environment });
+  const user = await writeBundle(runtime, instance, { network, namespaces, userNamespace, mounts, environment });
   const pid = await createMonitored(runtime.monitor, monitorRequest(instance));
   // The container has its root in a mount namespace of its own by now. On the machine it would make every further start read a longer mount table.
   await runtime.images.snapshots.unmount(folder.merged);
+  if (userNamespace) settleIn(instance, userNamespace, { pid, user });
   const process = identify(pid, 'container process');
   const monitor = identify(Number(readFileSync(monitorPidFile(folder), 'utf8')), 'conmon');
   instance.connectAttachments();
@@ -73,6 +78,7 @@ export async function wasCutOff({ folder }: Instance): Promise<boolean> {
 /** The part of `clear` that holds the container's own files and address. */
 export async function release(runtime: Runtime, instance: Instance): Promise<void> {
   releaseSharedMemory(instance);
+  if (mappingOf(instance.record.create)) clearMapped(instance.folder.mapped);
   await Promise.all([
     runtime.images.snapshots.unmount(instance.folder.merged),
     releaseNetwork(runtime, instance.record),
@@ -108,24 +114,40 @@ async function mountRoot({ images }: Runtime, { record, folder }: Instance): Pro
   await images.snapshots.mount({ chainId: record.chainId, target: folder.merged, writable, hasMountPoints: true });
 }
 
+/** What a container with mapped ids needs once it is made: its streams are its user's, and its mounts no longer the machine's. */
+function settleIn(
+  { folder, record }: Instance,
+  { ids }: StartUserNamespace,
+  { pid, user }: { readonly pid: number; readonly user: ResolvedUser },
+): void {
+  ownStandardStreams(pid, ownerOnMachine(ids, user));
+  if (record.create.domainname !== undefined) setDomainName(pid, record.create.domainname);
+  unmountMapped(folder.mapped);
+}
+
+/** Returns whom the container's first process runs as. */
 async function writeBundle(
   runtime: Runtime,
   instance: Instance,
   {
     network,
     namespaces,
+    userNamespace,
     mounts,
     environment,
   }: {
     readonly network: PreparedNetwork;
     readonly namespaces: JoinedNamespaces;
+    readonly userNamespace: StartUserNamespace | undefined;
     readonly mounts: readonly PlacedMount[];
     /** What its own environment comes before. */
     readonly environment: readonly string[];
   },
-): Promise<void> {
+): Promise<ResolvedUser> {
   const { record, folder } = instance;
   const user = resolveUser(record.process.user, readAccounts(folder.merged), record.create.supplementaryGroups);
+  const placed = [...(await placeMounts(runtime.volumes, record.mounts, folder.merged)), ...mounts];
+  const rootPath = userNamespace ? await mountMappedRoot(runtime, instance, userNamespace) : folder.merged;
   const spec = buildSpec({
     create: record.create,
     process: {
@@ -136,17 +158,19 @@ async function writeBundle(
     },
     user,
     hostname: record.hostname,
-    rootPath: folder.merged,
-    mounts: [...(await placeMounts(runtime.volumes, record.mounts, folder.merged)), ...mounts],
+    rootPath,
+    mounts: userNamespace ? await mapMounts(runtime, instance, userNamespace, placed) : placed,
     files: network.files,
     cgroupPath: instance.cgroupPath,
     networkNamespace: network.namespace,
     namespaces,
+    userNamespace: userNamespace && { path: userNamespace.user.path, ids: userNamespace.ids },
     isCgroup2: runtime.cgroups.isVersion2,
     architecture: process.arch,
     limits: runtime.limits,
   });
   writeFileSync(join(folder.bundle, 'config.json'), writeSpec(spec), { mode: 0o600 });
+  return user;
 }
 
 function monitorRequest({ id, record, folder }: Instance) {

@@ -4,6 +4,7 @@ import { posix } from 'node:path';
 import { DabbaError, systemCode } from '#base';
 import type { ContainerCreate, ImageConfig, Mount } from '../engine.ts';
 import { KernelError, openBeneath } from '#kernel';
+import { isBind } from '../volume/device.ts';
 import type { VolumeSet } from '../volume/volumes.ts';
 import type { RecordedMount } from './record.ts';
 import type { PlacedMount } from './spec/mounts.ts';
@@ -58,7 +59,9 @@ export async function placeMounts(
       volumes.open(volume);
       if (!mount.isCopyLess && !mount.isReadOnly) await volumes.fillFrom(volume, root, mount.target);
       const source = mount.subpath === undefined ? volume.path : beneath(volume.path, mount.subpath);
-      placed.push({ kind: 'bind', source, target: mount.target, isReadOnly: mount.isReadOnly ?? false });
+      // What a volume binds is the machine's own.
+      const isMapped = !isBind(volume.options);
+      placed.push({ kind: 'bind', source, target: mount.target, isReadOnly: mount.isReadOnly ?? false, isMapped });
     }
   }
   return placed;

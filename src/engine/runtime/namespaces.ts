@@ -28,12 +28,21 @@ export function ipcDonor({ namespaces }: ContainerCreate, neighbours: Finding): 
 
 function joined(type: 'pid' | 'ipc', of: NamespaceOf | undefined, neighbours: Finding): JoinedNamespaces {
   if (of === undefined) return [{ type }];
-  if (of === 'host') return [];
-  const { id, isRunning, state } = neighbours.find(of.container);
-  if (!isRunning || !state.process)
-    throw new DabbaError(
-      'Conflict',
-      `cannot join ${type.toUpperCase()} namespace of container ${id}: it is not running`,
-    );
-  return [{ type, path: `/proc/${state.process.pid}/ns/${type}` }];
+  const donor = runningDonor(type, of, neighbours);
+  return donor ? [{ type, path: `/proc/${donor.state.process!.pid}/ns/${type}` }] : []; // it runs
+}
+
+/** The container whose processes or IPC are shared, if it is a container's. Throws `Conflict` unless that one runs. */
+export function runningDonor(
+  type: 'pid' | 'ipc',
+  of: NamespaceOf | 'shareable' | undefined,
+  neighbours: Finding,
+): Instance | undefined {
+  if (typeof of !== 'object') return undefined;
+  const donor = neighbours.find(of.container);
+  if (donor.isRunning && donor.state.process) return donor;
+  throw new DabbaError(
+    'Conflict',
+    `cannot join ${type.toUpperCase()} namespace of container ${donor.id}: it is not running`,
+  );
 }

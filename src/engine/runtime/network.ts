@@ -1,6 +1,8 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { chownSync, readFileSync, writeFileSync } from 'node:fs';
 import { isIPv4 } from 'node:net';
-import type { Container } from '../engine.ts';
+import type { NetworkNamespace } from '#kernel';
+import type { Container, ContainerCreate } from '../engine.ts';
+import { rootOf } from '../mapped-owner.ts';
 import { join, leaveAll, publishPorts, wantedEndpoints } from './endpoints.ts';
 import type { Instance } from './instance.ts';
 import type { Neighbours } from './lifecycle.ts';
@@ -10,6 +12,7 @@ import type { ContainerFolder, ContainerRecord } from './record.ts';
 import type { Runtime } from './runtime.ts';
 import type { ContainerFiles } from './spec/mounts.ts';
 import type { SpecInput } from './spec/spec.ts';
+import { mappingOf } from './user-namespace.ts';
 
 type NetworkRuntime = Pick<Runtime, 'networks' | 'events'>;
 type Finding = Pick<Neighbours, 'find'>;
@@ -29,17 +32,21 @@ type NetworkNames = Omit<JoinedResolution, 'options'> & {
   readonly resolvesNames?: boolean;
 };
 
-/** Attaches the container to its network and writes the files that name its neighbours. May be repeated. */
+/**
+ * Attaches the container to its network, in the namespace prepared for it if there is one, and writes the files that name its neighbours. May be
+ * repeated.
+ */
 export async function prepareNetwork(
   runtime: NetworkRuntime,
   instance: Instance,
   neighbours: Finding,
+  prepared?: NetworkNamespace,
 ): Promise<PreparedNetwork> {
   const { record, folder } = instance;
   const { files } = folder;
   const { network } = record.create;
   if (network.mode === 'bridge' && wantedEndpoints(record).length > 0)
-    return await joinBridges(runtime, instance, neighbours);
+    return await joinBridges(runtime, instance, neighbours, prepared);
   if (network.mode === 'namespace') {
     writeFiles(folder, record, network);
     return { namespace: { path: network.path }, files };
@@ -88,7 +95,7 @@ function copyHostFiles({ hostname, create }: ContainerRecord, folder: ContainerF
   const [hosts, resolvConf] = [readFileSync('/etc/hosts', 'utf8'), readFileSync('/etc/resolv.conf', 'utf8')];
   const joined = joinResolution(create.resolution, { ...parseResolvConf(resolvConf), hosts: [] }, '127.0.0.1');
   const { nameservers, searchDomains, options } = create.resolution ?? {};
-  writeTexts(folder, {
+  writeTexts(folder, create, {
     hosts: [hosts.trimEnd(), ...joined.hosts.map(hostLine), ''].join('\n'),
     resolvConf: nameservers || searchDomains || options ? resolvConfText(joined) : resolvConf,
     hostname: `${hostname}\n`,
@@ -101,9 +108,14 @@ function parseResolvConf(text: string): Pick<JoinedResolution, 'nameservers' | '
   return { nameservers: values('nameserver'), searchDomains: values('search').at(-1)?.split(/\s+/) ?? [] };
 }
 
-async function joinBridges(runtime: NetworkRuntime, instance: Instance, neighbours: Finding): Promise<PreparedNetwork> {
+async function joinBridges(
+  runtime: NetworkRuntime,
+  instance: Instance,
+  neighbours: Finding,
+  prepared: NetworkNamespace | undefined,
+): Promise<PreparedNetwork> {
   const { record, folder } = instance;
-  for (const wanted of wantedEndpoints(record)) await join(runtime, record, wanted);
+  for (const wanted of wantedEndpoints(record)) await join(runtime, record, wanted, prepared);
   rewriteNames(runtime, instance, neighbours);
   await publishPorts(runtime, record);
   const endpoints = runtime.networks.endpoints(record.id);
@@ -120,7 +132,7 @@ function writeFiles(folder: ContainerFolder, record: ContainerRecord, names: Net
   const asked = record.create.resolution;
   const { nameservers: _, ...others } = asked ?? {};
   const joined = joinResolution(names.resolvesNames ? others : asked, names, names.gateway);
-  writeTexts(folder, {
+  writeTexts(folder, record.create, {
     hosts: hostsText(namesOf(record), joined.hosts),
     resolvConf: resolvConfText(joined),
     hostname: `${record.hostname}\n`,
@@ -135,11 +147,16 @@ function namesOf({ hostname, create }: ContainerRecord): readonly string[] {
 /** At once, not by turns of the thread pool: they lie in memory. */
 function writeTexts(
   { files }: ContainerFolder,
+  create: ContainerCreate,
   texts: { readonly hosts: string; readonly resolvConf: string; readonly hostname: string },
 ): void {
   writeFileSync(files.hosts, texts.hosts);
   writeFileSync(files.resolvConf, texts.resolvConf);
   writeFileSync(files.hostname, texts.hostname);
+  const ids = mappingOf(create);
+  if (!ids) return;
+  const { uid, gid } = rootOf(ids);
+  for (const file of Object.values(files)) chownSync(file, uid, gid);
 }
 
 /** hosts(5): loopback as Docker writes it, then the container's own name and its neighbours. */

@@ -9,6 +9,7 @@ import {
   openBeneath,
   unmount,
   UnmountFlag,
+  type IdMapping,
   type ProcessIdentity,
 } from '#kernel';
 import { resolveBeneath } from '../build/beneath.ts';
@@ -18,10 +19,13 @@ import type { ContainerRecord } from './record.ts';
 import type { Runtime } from './runtime.ts';
 import type { PlacedMount } from './spec/mounts.ts';
 import type { Turns } from './turns.ts';
+import { mappingOf } from './user-namespace.ts';
 
 /** The root directory of a container, to be looked at from outside. Only with `ThreadRoot`: the container may change it meanwhile. */
 export interface OpenRoot extends AsyncDisposable {
   readonly path: string;
+  /** What is seen there are the machine's ids for those of the container. */
+  readonly ids?: IdMapping;
 }
 
 /** A root with what is known of its container. */
@@ -45,11 +49,13 @@ export async function openRoot(runtime: Runtime, instance: Instance, view: 'own'
   opened.defer(() => turn[Symbol.dispose]());
   try {
     if (instance.isRemoved) throw new DabbaError('NotFound', `No such container: ${instance.id}`);
-    const path = instance.isRunning
+    const { isRunning } = instance;
+    const path = isRunning
       ? await openRunning(runtime, instance, view, opened)
       : await openStopped(runtime, instance, view, opened);
-    if (instance.isRunning) turn[Symbol.dispose]();
-    return { path, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+    if (isRunning) turn[Symbol.dispose]();
+    const ids = isRunning && view === 'whole' ? mappingOf(instance.record.create) : undefined;
+    return { path, ...(ids && { ids }), [Symbol.asyncDispose]: () => opened.disposeAsync() };
   } catch (error) {
     await opened.disposeAsync();
     throw error;

@@ -1,4 +1,4 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, rm, rmdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { DabbaError } from '#base';
@@ -53,6 +53,7 @@ export async function openContainers(options: RuntimeOptions): Promise<OpenConta
     containersDirectory: directory,
     bundlesDirectory,
     execsDirectory: join(runtimeDirectory, 'e'),
+    mappedDirectory: join(runtimeDirectory, 'm'),
     cgroupParent: `/dabba-${instance}`,
     monitor: { conmon: findProgram('conmon'), runc: runcProgram.path, runcRoot },
     runc,
@@ -62,7 +63,7 @@ export async function openContainers(options: RuntimeOptions): Promise<OpenConta
     openStreams: new Set(),
   };
   keepInMemory(runtimeDirectory, 0o711);
-  for (const path of [directory, bundlesDirectory, runtime.execsDirectory, runcRoot])
+  for (const path of [directory, bundlesDirectory, runtime.execsDirectory, runtime.mappedDirectory, runcRoot])
     await mkdir(path, { recursive: true, mode: 0o711 });
   const containers = new ContainerSet(runtime);
   if (isEnding) containers.closeForStarts();
@@ -78,6 +79,7 @@ export async function openContainers(options: RuntimeOptions): Promise<OpenConta
       cgroups.remove(runtime.cgroupParent);
       for (const path of [bundlesDirectory, runtime.execsDirectory, runcRoot])
         await rm(path, { recursive: true, force: true });
+      await rmdir(runtime.mappedDirectory);
       forgetMemory(runtimeDirectory);
     },
     async [Symbol.asyncDispose]() {

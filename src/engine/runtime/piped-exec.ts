@@ -1,4 +1,4 @@
-import { closeSync, readFileSync } from 'node:fs';
+import { closeSync, fchownSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DabbaError } from '#base';
 import { adopt, adoptOrphans, pipe, spawn, type ChildProcess, type ExitStatus } from '#kernel';
@@ -12,6 +12,8 @@ export interface PipedExecRequest {
   /** Gets the file with its pid. */
   readonly directory: string;
   readonly isStdinOpen: boolean;
+  /** Whom its pipes are to belong to. Default: us. */
+  readonly owner?: { readonly uid: number; readonly gid: number };
 }
 
 export interface PipedExec extends MonitoredExec {
@@ -53,7 +55,8 @@ function startRunc(
   const [stderrEnd, stderr] = pipe();
   theirs.defer(() => closeSync(stderr));
   ours.defer(() => closeSync(stderrEnd));
-  const { containerId, processSpec, isStdinOpen } = request;
+  const { containerId, processSpec, isStdinOpen, owner } = request;
+  if (owner) for (const end of [stdin, stdout, stderr]) fchownSync(end, owner.uid, owner.gid);
   const args = ['--detach', '--process', processSpec, '--pid-file', pidFile(request), containerId];
   const child = spawn({
     file: runc,

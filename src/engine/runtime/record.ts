@@ -66,18 +66,28 @@ export const initialState: StateRecord = {
 /** What `state.json` may grow to before it is written anew. */
 const mostStateBytes = 64 * 1024;
 
+/** Where containers have their places; see `Runtime`. */
+export interface ContainerDirectories {
+  readonly containersDirectory: string;
+  readonly bundlesDirectory: string;
+  readonly mappedDirectory: string;
+}
+
 /** The places of one container: what must last under the data directory, and under /run what must have a short path. */
 export class ContainerFolder {
   readonly path: string;
   /** All that belongs to one run: config.json for runc, conmon's sockets, and what it leaves in the end, `exit` and `oom`. */
   readonly bundle: string;
+  /** Where mounts with mapped ids are while it starts. */
+  readonly mapped: string;
   /** About how long `state.json` is; undefined until it is looked at. */
   #stateBytes: number | undefined;
 
-  constructor(containers: string, bundles: string, id: string) {
-    this.path = join(containers, id);
+  constructor({ containersDirectory, bundlesDirectory, mappedDirectory }: ContainerDirectories, id: string) {
+    this.path = join(containersDirectory, id);
     // Socket paths are short (unix(7)); sixteen digits of the id are as good as unique on one machine.
-    this.bundle = join(bundles, id.slice(0, 16));
+    this.bundle = join(bundlesDirectory, id.slice(0, 16));
+    this.mapped = join(mappedDirectory, id.slice(0, 16));
   }
 
   get upper(): string {

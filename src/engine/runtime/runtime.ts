@@ -16,6 +16,8 @@ export interface Runtime {
   /** OCI bundles, under a path short enough for sockets. */
   readonly bundlesDirectory: string;
   readonly execsDirectory: string;
+  /** Mounts with mapped ids, while containers start. */
+  readonly mappedDirectory: string;
   /** Parent of the containers' cgroups, unless they name another. */
   readonly cgroupParent: string;
   readonly images: ImageInternals;

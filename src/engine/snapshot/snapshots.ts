@@ -1,11 +1,11 @@
 import { chmodSync, lstatSync, mkdirSync } from 'node:fs';
 import { mkdir, readdir, rmdir, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, isAbsolute, join, relative } from 'node:path';
 import { type Clock, DabbaError, type Digest, type Logger, type Random, systemCode } from '#base';
-import { unmount, UnmountFlag } from '#kernel';
-import type { MountRequest, Snapshots, View } from '../image/internals.ts';
+import { mount, MountFlag, mountMapped, takeFileOwner, unmount, UnmountFlag } from '#kernel';
+import type { MappedIds, MountRequest, Snapshots, View } from '../image/internals.ts';
 import { LayerStore } from './layers.ts';
-import { checkMountable, mountOverlay } from './overlay.ts';
+import { checkMountable, mountOverlay, type OverlayMount } from './overlay.ts';
 import { Trash } from './trash.ts';
 
 export interface SnapshotsOptions {
@@ -29,6 +29,8 @@ export class OverlaySnapshots implements Snapshots, AsyncDisposable {
   readonly #directory: string;
   readonly #random: Random;
   readonly #trash: Trash;
+  /** Overlays that are mounted, by place; those of a process before us are nobody's to mount again. */
+  readonly #overlays = new Map<string, OverlayMount>();
   readonly layers: LayerStore;
 
   constructor({ directory, clock, random, logger }: SnapshotsOptions) {
@@ -54,7 +56,7 @@ export class OverlaySnapshots implements Snapshots, AsyncDisposable {
   }
 
   /** At once: the call that mounts holds this thread anyway, for the same file system. */
-  #mount({ chainId, target, writable, hasMountPoints }: MountRequest, above: readonly string[]): void {
+  #mount({ chainId, target, writable, hasMountPoints, mapped }: MountRequest, above: readonly string[]): void {
     const chain = this.layers.chain(chainId);
     if (!chain) throw new DabbaError('NotFound', `layer ${chainId} or one beneath it is not here`);
     for (const path of [target, writable?.upper, writable?.work]) if (path !== undefined) checkMountable(path);
@@ -72,10 +74,54 @@ export class OverlaySnapshots implements Snapshots, AsyncDisposable {
       ...links,
       ...[this.#path('empty', '0'), this.#path('empty', '1')].slice(0, Math.max(0, least - links.length)),
     ];
-    mountOverlay({ target, linkDirectory: this.layers.linkDirectory, lower, writable });
+    const overlay = { target, linkDirectory: this.layers.linkDirectory, lower, writable };
+    if (mapped) this.#mountMapped(overlay, mapped);
+    else mountOverlay(overlay);
+    this.#overlays.set(target, overlay);
+  }
+
+  async mountMapped(
+    source: string,
+    target: string,
+    { isRecursive, ...mapped }: MappedIds & { readonly isRecursive: boolean },
+  ): Promise<void> {
+    const overlay = [...this.#overlays.values()].find((each) => `${source}/`.startsWith(`${each.target}/`));
+    if (!overlay) return mountMapped({ source, target, userNamespace: mapped.userNamespace, isRecursive });
+    if (overlay.writable) await this.unmount(overlay.target);
+    const view = this.#path('views', this.#random.hex(16));
+    mkdirSync(view);
+    try {
+      this.#mountMapped({ ...overlay, target: view }, mapped);
+      mount({ source: join(view, relative(overlay.target, source)), target, flags: MountFlag.bind });
+    } finally {
+      await this.#closeView(view);
+    }
+  }
+
+  /**
+   * Mounts an overlay of layers with mapped ids: all of them, and what is written, are seen through one mapped mount of our directory, which is needed
+   * no longer once the overlay has it.
+   */
+  #mountMapped(overlay: OverlayMount, { userNamespace, root, workplace }: MappedIds): void {
+    const moved = (path: string) => join(workplace, relative(this.#directory, path));
+    const { target, linkDirectory, lower, writable } = overlay;
+    mountMapped({ source: this.#directory, target: workplace, userNamespace });
+    try {
+      // The overlay makes files of its own as whoever mounted it (kernel documentation, "Overlay Filesystem", Permission model).
+      using _ = takeFileOwner(root);
+      mountOverlay({
+        target,
+        linkDirectory: moved(linkDirectory),
+        lower: lower.map((name) => (isAbsolute(name) ? moved(name) : name)),
+        writable: writable && { upper: moved(writable.upper), work: moved(writable.work) },
+      });
+    } finally {
+      unmount(workplace, UnmountFlag.detach);
+    }
   }
 
   async unmount(target: string): Promise<void> {
+    this.#overlays.delete(target);
     try {
       unmount(target);
     } catch (error) {

@@ -59,7 +59,8 @@ export function unmountDevice({ options, path }: Volume): void {
   if (Object.keys(options).length > 0) unmount(path);
 }
 
-function isBind(options: Volume['options']): boolean {
+/** True for a volume that shows a directory of the machine. */
+export function isBind(options: Volume['options']): boolean {
   const words = (options['o'] ?? '').split(',');
   return words.includes('bind') || words.includes('rbind');
 }

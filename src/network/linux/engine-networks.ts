@@ -107,7 +107,7 @@ export class EngineNetworks implements FabricKind, BridgeNetworks {
   }
 
   async attach(request: EndpointRequest): Promise<Endpoint> {
-    const { sandboxId, networkId, names, nameservers } = request;
+    const { sandboxId, networkId, names, nameservers, namespace } = request;
     const network = this.#networks.get(networkKey(networkId));
     if (!network) throw new DabbaError('NotFound', `network ${networkId} not found`);
     await this.#open(network);
@@ -130,6 +130,7 @@ export class EngineNetworks implements FabricKind, BridgeNetworks {
         gateway: network.gateway,
         macAddress,
         device,
+        ...(namespace && { namespace }),
         ...(network.traffic?.mtu !== undefined && { mtu: network.traffic.mtu }),
         isWayOut: !network.isInternal && !siblings.some((each) => this.#networkOf(each)?.isInternal === false),
       },

@@ -4,6 +4,7 @@ import {
   addVethPair,
   createNetworkNamespace,
   findLink,
+  nameNetworkNamespace,
   openNetworkNamespace,
   removeNetworkNamespace,
   removeLink,
@@ -11,6 +12,7 @@ import {
   setLinkUp,
   setNeighbour,
   setRoute,
+  type NetworkNamespace,
 } from '#kernel';
 import type { Ipv4 } from '../model.ts';
 import type { Fabric } from './fabric.ts';
@@ -33,6 +35,8 @@ export interface InterfacePlan {
   readonly isWayOut?: boolean;
   /** Default: the fabric's. */
   readonly mtu?: number;
+  /** Becomes the sandbox's, if it has none yet. Default: a new one. */
+  readonly namespace?: NetworkNamespace;
 }
 
 const LOOPBACK = 1;
@@ -43,7 +47,7 @@ const FIRST_DEVICE = 'eth0';
  * nothing the sandbox says by ARP is believed.
  */
 export function ensureInterface(fabric: Fabric, plan: InterfacePlan): void {
-  using namespace = openNetworkNamespace(plan.path) ?? createNetworkNamespace(plan.path);
+  using namespace = openNetworkNamespace(plan.path) ?? newNamespace(plan);
   using inside = namespace.run(() => {
     writeSysctl('ipv6/conf/default/disable_ipv6', 1);
     return new NetlinkSocket();
@@ -83,6 +87,10 @@ export function ensureInterface(fabric: Fabric, plan: InterfacePlan): void {
       ? []
       : [setRoute({ destination: '0.0.0.0/0', gateway: plan.gateway, interfaceIndex: end })]),
   );
+}
+
+function newNamespace({ path, namespace }: InterfacePlan): NetworkNamespace {
+  return namespace ? nameNetworkNamespace(path, namespace) : createNetworkNamespace(path);
 }
 
 /**

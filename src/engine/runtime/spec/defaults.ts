@@ -1,3 +1,4 @@
+import type { IdMapping } from '#kernel';
 import type { OciDeviceRule, OciMount } from './oci.ts';
 
 /**
@@ -41,11 +42,14 @@ export const readonlyPaths: readonly string[] = ['bus', 'fs', 'irq', 'sys', 'sys
   (name) => `/proc/${name}`,
 );
 
-/** Sysctls of a network namespace of its own, so that any user may bind low ports and ping. */
-export const networkSysctls: { readonly [name: string]: string } = {
-  'net.ipv4.ip_unprivileged_port_start': '0',
-  'net.ipv4.ping_group_range': '0 2147483647',
-};
+/** Sysctls of a network namespace of its own, so that any user may bind low ports and ping: any that there is, where ids are mapped. */
+export function networkSysctls(ids?: IdMapping): { readonly [name: string]: string } {
+  const first = ids?.groups.find(({ inside }) => inside === 0);
+  return {
+    'net.ipv4.ip_unprivileged_port_start': '0',
+    'net.ipv4.ping_group_range': `0 ${first ? first.count - 1 : 2_147_483_647}`,
+  };
+}
 
 /** null, zero, full, random, urandom, tty and console may be used; /dev/fuse and all others not. runc makes the nodes and allows ptys. */
 export const deviceRules: readonly OciDeviceRule[] = [

@@ -4,9 +4,11 @@ import { DabbaError, systemCode } from '#base';
 import { deviceOf } from '#kernel';
 import type { DeviceMapping } from '../../engine.ts';
 import { hostDevices } from './host-devices.ts';
+import type { PlacedMount } from './mounts.ts';
 import type { OciDevice, OciDeviceRule } from './oci.ts';
 
-export type GrantedDevice = OciDevice & { readonly access: string };
+/** With the node of this machine it is. */
+export type GrantedDevice = OciDevice & { readonly access: string; readonly source: string };
 
 /** The device nodes that mappings give a container; a directory stands for every device in it. Throws `FailedPrecondition` in Docker's words. */
 export function mappedDevices(mappings: readonly DeviceMapping[]): readonly GrantedDevice[] {
@@ -20,8 +22,13 @@ export function mappedDevices(mappings: readonly DeviceMapping[]): readonly Gran
         access: permissions,
       }));
     }
-    return [{ ...deviceAt(hostPath, stat), path: containerPath, access: permissions }];
+    return [{ ...deviceAt(hostPath, stat), path: containerPath, source: hostPath, access: permissions }];
   });
+}
+
+/** The node itself, for where none can be made. */
+export function mountOf({ path, source }: GrantedDevice): PlacedMount {
+  return { kind: 'bind', source, target: path, isReadOnly: false };
 }
 
 /** The node to be made. */

@@ -21,7 +21,9 @@ const skipped = new Set([
 ]);
 
 /** Every device node of the machine, for a privileged container; the standard ones runc makes itself. */
-export function hostDevices(directory = '/dev'): readonly (OciDevice & { readonly access: string })[] {
+export function hostDevices(
+  directory = '/dev',
+): readonly (OciDevice & { readonly access: string; readonly source: string })[] {
   return readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {
     const path = join(directory, entry.name);
     if (directory === '/dev' && skipped.has(entry.name)) return [];
@@ -30,13 +32,22 @@ export function hostDevices(directory = '/dev'): readonly (OciDevice & { readonl
   });
 }
 
-function deviceAt(path: string): readonly (OciDevice & { readonly access: string })[] {
+function deviceAt(path: string): readonly (OciDevice & { readonly access: string; readonly source: string })[] {
   try {
     const stat = lstatSync(path, { bigint: true });
     const type = stat.isBlockDevice() ? 'b' : 'c';
     const fileMode = Number(stat.mode) & 0o7777;
     return [
-      { path, type, ...deviceOf(stat.rdev), fileMode, uid: Number(stat.uid), gid: Number(stat.gid), access: 'rwm' },
+      {
+        path,
+        type,
+        ...deviceOf(stat.rdev),
+        fileMode,
+        uid: Number(stat.uid),
+        gid: Number(stat.gid),
+        source: path,
+        access: 'rwm',
+      },
     ];
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return []; // unplugged meanwhile

@@ -12,6 +12,8 @@ export type PlacedMount =
       readonly isReadOnly: boolean;
       readonly propagation?: string;
       readonly isShallow?: boolean;
+      /** See `Mount`. */
+      readonly isMapped?: boolean;
     }
   | Extract<Mount, { readonly kind: 'tmpfs' }>;
 

@@ -105,8 +105,16 @@ export interface OciBlockWeight {
   readonly weight: number;
 }
 
+export interface OciIdMapping {
+  readonly containerID: number;
+  readonly hostID: number;
+  readonly size: number;
+}
+
 export interface OciLinux {
   readonly namespaces: readonly { readonly type: string; readonly path?: string }[];
+  readonly uidMappings?: readonly OciIdMapping[];
+  readonly gidMappings?: readonly OciIdMapping[];
   readonly cgroupsPath: string;
   readonly resources: OciResources;
   readonly devices?: readonly OciDevice[];

@@ -1,12 +1,13 @@
+import type { IdMapping, IdRange } from '#kernel';
 import type { ContainerCreate } from '../../engine.ts';
 import { processCapabilities, resolveCapabilities } from './capabilities.ts';
 import { deviceRules, maskedPaths, networkSysctls, readonlyPaths } from './defaults.ts';
-import { mappedDevices, nodeOf, parseDeviceRule, ruleOf } from './devices.ts';
+import { mappedDevices, mountOf, nodeOf, parseDeviceRule, ruleOf, type GrantedDevice } from './devices.ts';
 import { hostDevices } from './host-devices.ts';
 import type { MachineLimits } from './limits.ts';
 import { containerMounts, type ContainerFiles, type PlacedMount } from './mounts.ts';
 import type { JoinedNamespaces } from '../namespaces.ts';
-import type { OciLinux, OciProcess, OciSeccomp, OciSpec } from './oci.ts';
+import type { OciIdMapping, OciLinux, OciProcess, OciSeccomp, OciSpec } from './oci.ts';
 import { joinEnvironment } from './process.ts';
 import { cgroupLimits, oomScoreAdjustment, processLimits, unlimited } from './resources.ts';
 import { readSeccompProfile } from './seccomp-document.ts';
@@ -28,6 +29,8 @@ export interface SpecInput {
   readonly networkNamespace: 'host' | 'own' | { readonly path: string; readonly isOthers?: boolean };
   /** Those of processes and of IPC. */
   readonly namespaces: JoinedNamespaces;
+  /** Where ids are mapped, its user namespace. */
+  readonly userNamespace?: { readonly path: string; readonly ids: IdMapping } | undefined;
   readonly isCgroup2: boolean;
   readonly architecture: string;
   readonly limits: MachineLimits;
@@ -44,15 +47,18 @@ export interface ProcessInput {
 /** The configuration runc is given. Throws `InvalidArgument` for what cannot be asked. */
 export function buildSpec(input: SpecInput): OciSpec {
   const { create } = input;
+  const devices = create.isPrivileged ? hostDevices() : mappedDevices(create.devices ?? []);
+  // Only the machine's root makes device nodes.
+  const nodes = input.userNamespace ? devices.map(mountOf) : [];
   return {
     ociVersion: '1.0.2',
     process: buildProcess(input.process, input.user, input),
     root: { path: input.rootPath, readonly: create.isReadOnlyRoot ?? false },
     // In the machine's UTS namespace the name is the machine's.
     ...(create.namespaces?.uts !== 'host' && { hostname: input.hostname }),
-    mounts: containerMounts(input.mounts, input.files, create),
+    mounts: containerMounts([...input.mounts, ...nodes], input.files, create),
     ...(create.annotations && { annotations: create.annotations }),
-    linux: buildLinux(input),
+    linux: buildLinux(input, devices),
   };
 }
 
@@ -121,11 +127,10 @@ function hasOwnCgroups({ create, isCgroup2 }: SpecInput): boolean {
   return asked === undefined ? isCgroup2 && !create.isPrivileged : asked === 'private';
 }
 
-function buildLinux(input: SpecInput): OciLinux {
-  const { create, networkNamespace, limits } = input;
+function buildLinux(input: SpecInput, devices: readonly GrantedDevice[]): OciLinux {
+  const { create, networkNamespace, userNamespace, limits } = input;
   const isPrivileged = create.isPrivileged ?? false;
   const seccomp = isPrivileged ? undefined : seccompOf(input);
-  const devices = isPrivileged ? hostDevices() : mappedDevices(create.devices ?? []);
   const network =
     networkNamespace === 'host'
       ? []
@@ -137,7 +142,12 @@ function buildLinux(input: SpecInput): OciLinux {
       ...input.namespaces,
       ...(hasOwnCgroups(input) ? [{ type: 'cgroup' }] : []),
       ...network,
+      ...(userNamespace ? [{ type: 'user', path: userNamespace.path }] : []),
     ],
+    ...(userNamespace && {
+      uidMappings: userNamespace.ids.users.map(ociMapping),
+      gidMappings: userNamespace.ids.groups.map(ociMapping),
+    }),
     cgroupsPath: input.cgroupPath,
     resources: {
       ...cgroupLimits(create.resources ?? {}, limits).value,
@@ -145,17 +155,21 @@ function buildLinux(input: SpecInput): OciLinux {
         ? [{ allow: true, access: 'rwm' }]
         : [...deviceRules, ...devices.map(ruleOf), ...(create.deviceRules ?? []).map(parseDeviceRule)],
     },
-    ...(devices.length > 0 && { devices: devices.map(nodeOf) }),
+    ...(devices.length > 0 && !userNamespace && { devices: devices.map(nodeOf) }),
     sysctl: {
       ...(networkNamespace !== 'host' &&
         !(typeof networkNamespace === 'object' && networkNamespace.isOthers) &&
-        networkSysctls),
+        networkSysctls(userNamespace?.ids)),
       // As a sysctl, for runc knows the member `domainname` from 1.2 on alone.
-      ...(create.domainname !== undefined && { 'kernel.domainname': create.domainname }),
+      ...(create.domainname !== undefined && !userNamespace && { 'kernel.domainname': create.domainname }),
       ...create.sysctls,
     },
     maskedPaths: create.maskedPaths ?? (isPrivileged ? [] : maskedPaths),
     readonlyPaths: create.readonlyPaths ?? (isPrivileged ? [] : readonlyPaths),
     ...(seccomp && { seccomp }),
   };
+}
+
+function ociMapping({ inside, outside, count }: IdRange): OciIdMapping {
+  return { containerID: inside, hostID: outside, size: count };
 }

@@ -1,0 +1,104 @@
+import { mkdirSync, readdirSync, rmdirSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DabbaError, systemCode } from '#base';
+import { KernelError, unmount, UnmountFlag } from '#kernel';
+import type { Instance } from './instance.ts';
+import type { Runtime } from './runtime.ts';
+import type { PlacedMount } from './spec/mounts.ts';
+import type { StartUserNamespace } from './user-namespace.ts';
+
+/**
+ * Mounts the root of a container anew, with mapped ids, and returns where: in a place that the container's own root can reach. What had to be
+ * looked at or made in it by the machine's root is done by then.
+ */
+export async function mountMappedRoot(
+  { images }: Runtime,
+  { record, folder }: Instance,
+  { user, root }: StartUserNamespace,
+): Promise<string> {
+  await images.snapshots.unmount(folder.merged);
+  const [target, workplace] = [place(folder.mapped, 'root', true), place(folder.mapped, 'work', true)];
+  await images.snapshots.mount({
+    chainId: record.chainId,
+    target,
+    writable: { upper: folder.upper, work: folder.work },
+    hasMountPoints: true,
+    mapped: { userNamespace: user, root, workplace },
+  });
+  return target;
+}
+
+/** Mounts whose files have the container's ids, each by way of a mount that maps them. Throws `FailedPrecondition` where a file system cannot. */
+export async function mapMounts(
+  runtime: Runtime,
+  instance: Instance,
+  namespace: StartUserNamespace,
+  mounts: readonly PlacedMount[],
+): Promise<readonly PlacedMount[]> {
+  const mapped: PlacedMount[] = [];
+  for (const [index, mount] of mounts.entries()) {
+    const isMapped = mount.kind === 'bind' && mount.isMapped;
+    mapped.push(isMapped ? await mapMount(runtime, instance, namespace, { ...mount, index }) : mount);
+  }
+  return mapped;
+}
+
+async function mapMount(
+  { images }: Runtime,
+  { folder }: Instance,
+  { user, root }: StartUserNamespace,
+  { index, ...mount }: Extract<PlacedMount, { readonly kind: 'bind' }> & { readonly index: number },
+): Promise<PlacedMount> {
+  const { source, isShallow = false } = mount;
+  const target = place(folder.mapped, String(index), statSync(source).isDirectory());
+  const workplace = place(folder.mapped, 'work', true);
+  try {
+    const options = { userNamespace: user, root, workplace, isRecursive: !isShallow };
+    await images.snapshots.mountMapped(source, target, options);
+    return { ...mount, source: target };
+  } catch (cause) {
+    if (!(cause instanceof KernelError && cause.code === 'EINVAL')) throw cause;
+    throw new DabbaError(
+      'FailedPrecondition',
+      `failed to map the ids of ${source}, to be mounted at ${mount.target}: its file system does not support it`,
+      { cause },
+    );
+  }
+}
+
+/** Unmounts both: a container that runs has mounts of its own. Their places stay, for runc changes to its root's before it adds a process. */
+export function unmountMapped(directory: string): void {
+  for (const name of names(directory)) while (unmount(join(directory, name), UnmountFlag.detach));
+}
+
+/** Undoes all of it. May be repeated. Nothing beneath a mount is ever touched. */
+export function clearMapped(directory: string): void {
+  unmountMapped(directory);
+  for (const name of names(directory)) {
+    const path = join(directory, name);
+    if (statSync(path).isDirectory()) rmdirSync(path);
+    else unlinkSync(path);
+  }
+  try {
+    rmdirSync(directory);
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT') throw error;
+  }
+}
+
+function place(directory: string, name: string, isDirectory: boolean): string {
+  mkdirSync(directory, { recursive: true, mode: 0o711 });
+  const path = join(directory, name);
+  if (isDirectory) mkdirSync(path, { recursive: true });
+  else writeFileSync(path, '');
+  return path;
+}
+
+function names(directory: string): readonly string[] {
+  try {
+    return readdirSync(directory);
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return [];
+    throw error;
+  }
+}

@@ -1,0 +1,34 @@
+import { check, KernelError, libcFunction } from './libc.ts';
+
+const setUserCall = libcFunction<(uid: number) => number>('int setfsuid(unsigned int)');
+const setGroupCall = libcFunction<(gid: number) => number>('int setfsgid(unsigned int)');
+const processControl = libcFunction<(option: number, value: number, a: number, b: number, c: number) => number>(
+  'int prctl(int, unsigned long, unsigned long, unsigned long, unsigned long)',
+);
+
+const [getSecureBits, setSecureBits] = [27, 28] as const;
+/** SECBIT_NO_SETUID_FIXUP: another user for files leaves the capabilities as they are (capabilities(7)). */
+const keepCapabilities = 1 << 2;
+/** No id: asks for the present one. */
+const nobody = 0xffffffff;
+
+/**
+ * From now on files are made by **this thread** as belonging to `uid` and `gid`, until the returned value is disposed; what it may do stays the
+ * same. The kernel makes no file for root where ids are mapped and root is not among them. On the main thread only around synchronous work.
+ */
+export function takeFileOwner({ uid, gid }: { readonly uid: number; readonly gid: number }): Disposable {
+  const bits = check(processControl(getSecureBits, 0, 0, 0, 0), 'prctl', 'PR_GET_SECUREBITS');
+  check(processControl(setSecureBits, bits | keepCapabilities, 0, 0, 0), 'prctl', 'PR_SET_SECUREBITS');
+  const [userBefore, groupBefore] = [setUserCall(uid), setGroupCall(gid)];
+  const undo = {
+    [Symbol.dispose]() {
+      setUserCall(userBefore);
+      setGroupCall(groupBefore);
+      check(processControl(setSecureBits, bits, 0, 0, 0), 'prctl', 'PR_SET_SECUREBITS');
+    },
+  };
+  // setfsuid(2) tells of no failure.
+  if (setUserCall(nobody) === uid && setGroupCall(nobody) === gid) return undo;
+  undo[Symbol.dispose]();
+  throw new KernelError('setfsuid', 'EPERM', `${uid}:${gid}`);
+}
