@@ -14,9 +14,19 @@ export interface ListenerParts {
 /** Connections of clients that pool them are kept longer than the clients keep them, so that we never close one under a request. */
 const KEEP_ALIVE_MS = 75_000;
 
-/** Listens on loopback. Throws `Unavailable` naming the port when another program has it. */
-export async function listen(port: number, parts: ListenerParts): Promise<Server> {
-  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: 0 }, (request, response) => {
+/** How long a client may take from the connection, or from the answer before, to the end of its headers. */
+const HEADERS_MS = 60_000;
+
+/** Listens on loopback. Headers have to come in time; bodies, which may be images of many gigabytes, may take as long as they like. Throws `Unavailable` naming the port when another program has it. */
+export async function listen(port: number, parts: ListenerParts, headersMs = HEADERS_MS): Promise<Server> {
+  const options = {
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    requestTimeout: 0,
+    // Without a timeout for requests, Node has none for headers unless it is told.
+    headersTimeout: headersMs,
+    connectionsCheckingInterval: headersMs / 2,
+  };
+  const server = createServer(options, (request, response) => {
     const path = request.url ?? '/';
     if (path === '/v2' || path.startsWith('/v2/') || path.startsWith('/v2?')) void parts.registry(request, response);
     else if (path.startsWith('/_dabba/')) void parts.own(request, response);
