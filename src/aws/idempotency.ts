@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { AwsError } from './errors.ts';
-import { Collection, type Store } from '#store';
+import { Collection, type Operation, type Store } from '#store';
 import { readJson, writeJson } from './wire/json-values.ts';
 import type { OperationSchema, Structure } from './wire/index.ts';
 
@@ -22,9 +22,16 @@ export interface TokenCall {
   readonly mismatchCode: string;
 }
 
+/** The part of a transaction that keeps an answer: to be written together with the effect that it tells of. */
+export type Remember = (output: object) => readonly Operation[];
+
+/** For calls without a token. */
+export const rememberNothing: Remember = () => [];
+
 /**
- * Answers of calls that carried a client token, so that a repeated call gets the first answer instead of a second effect. An answer is recorded
- * after the effect, in the store under `idempotency/`, and dies with a lease; a failure is not recorded, so the caller may try again.
+ * Answers of calls that carried a client token, so that a repeated call gets the first answer instead of a second effect. Answers are kept in the store under
+ * `idempotency/`, and die with a lease. One that the handler wrote with its effect is there whatever happens in between; any other is written after it. A failure is
+ * not kept, so the caller may try again.
  */
 export class Idempotency {
   readonly #store: Store;
@@ -37,9 +44,9 @@ export class Idempotency {
   }
 
   /** Runs `run`, unless the token was seen before. Throws `mismatchCode` when it came with another input. */
-  async once(call: TokenCall, run: () => Promise<Structure>): Promise<Structure> {
+  async once(call: TokenCall, run: (remember: Remember) => Promise<Structure>): Promise<Structure> {
     const token = tokenOf(call);
-    if (token === undefined) return run();
+    if (token === undefined) return run(rememberNothing);
     const id = [call.service, call.account, call.region, call.operation.name, hash('sha256', token, 'hex')].join('/');
     const inputHash = hash('sha256', JSON.stringify(writeJson(call.operation.input, call.input, 'own')), 'hex');
     const running = this.#running.get(id);
@@ -56,16 +63,33 @@ export class Idempotency {
     }
   }
 
-  async #recall(call: TokenCall, id: string, inputHash: string, run: () => Promise<Structure>): Promise<Structure> {
+  async #recall(
+    call: TokenCall,
+    id: string,
+    inputHash: string,
+    run: (remember: Remember) => Promise<Structure>,
+  ): Promise<Structure> {
     const shape = call.operation.output;
     const known = await this.#answers.get(id);
     if (known && known.value.inputHash !== inputHash) throw mismatch(call);
     if (known) return readJson(shape, known.value.output, '', 'own') as Structure;
-    const output = await run();
     const { id: leaseId } = await this.#store.grantLease(WINDOW_MS);
-    const put = this.#answers.put(id, { inputHash, output: writeJson(shape, output, 'own') });
-    await this.#store.txn({ success: [put.kind === 'put' ? { ...put, leaseId } : put] });
-    return output;
+    let isWritten = false;
+    const remember: Remember = (output) => {
+      isWritten = true;
+      // What a handler answers is a structure of the operation's output.
+      const put = this.#answers.put(id, { inputHash, output: writeJson(shape, output as Structure, 'own') });
+      return [put.kind === 'put' ? { ...put, leaseId } : put];
+    };
+    try {
+      const output = await run(remember);
+      if (!isWritten) await this.#store.txn({ success: remember(output) });
+      return output;
+    } catch (error) {
+      // With the effect, its answer may have been written before something else failed.
+      if (!isWritten) await this.#store.revokeLease(leaseId);
+      throw error;
+    }
   }
 }
 
@@ -73,11 +97,12 @@ export class Idempotency {
 function tokenOf(call: TokenCall): string | undefined {
   const { input: shape } = call.operation;
   if (shape.kind !== 'structure') return undefined;
-  const member = shape.members.find((one) => one.isIdempotencyToken || one.name === 'clientToken');
+  const member = shape.members.find((one) => one.isIdempotencyToken || one.name.toLowerCase() === 'clienttoken');
   const token = member && call.input[member.name];
   return typeof token === 'string' && token !== '' ? token : undefined;
 }
 
 function mismatch(call: TokenCall): AwsError {
-  return new AwsError(call.mismatchCode, 'The client token was used before with other parameters.', { status: 400 });
+  const message = 'The request uses the same client token as a previous, but non-identical request.';
+  return new AwsError(call.mismatchCode, message, { status: 400 });
 }

@@ -1,5 +1,6 @@
 /** What an AWS service is to the edge. A service's folder exports one function that makes a `ServiceDefinition` from what it needs. */
 import type { AccountId } from '#base';
+import type { Operation } from '#store';
 import type { Principal } from './auth/principal.ts';
 
 /** What a handler knows of its call beside the typed input. */
@@ -17,6 +18,11 @@ export interface CallContext {
   readonly endpoint: string;
   /** Decides a further action (e.g. `iam:PassRole`) for the caller; throws AccessDenied as the service words it. */
   authorize(action: string, resource: string, context?: ConditionContext): Promise<void>;
+  /**
+   * What a handler adds to the transaction of its effect, so that the call's client token is remembered with it: a repeated call then has this output, though the process
+   * died before it could answer. Nothing for calls without a token. Default: the answer is remembered once the handler has given it.
+   */
+  remember(output: object): readonly Operation[];
 }
 
 /** Condition keys (`aws:SourceIp`, `ecs:cluster`, …) and their values for one decision. */
@@ -84,10 +90,10 @@ export interface ServiceDefinition {
   /** Largest request body. Default 4 MiB. */
   readonly maxBodyBytes?: number;
   /**
-   * Operations that honour the client token their schema marks: the same token with the same input gets the first answer again, with other
-   * input the error `mismatchCode`. Other operations see the token in their input and may do as they like.
+   * Operations that honour the client token their schema marks: the same token with the same input gets the first answer again, with other input the error of this code.
+   * Other operations see the token in their input and may do as they like.
    */
-  readonly idempotency?: { readonly operations: readonly string[]; readonly mismatchCode: string };
+  readonly idempotency?: { readonly [operation: string]: string };
 }
 
 /**

@@ -29,6 +29,7 @@ export function callContext(more: Partial<CallContext> = {}): CallContext {
     now: Date.now(),
     endpoint: 'http://127.0.0.1:4566',
     authorize: async () => undefined,
+    remember: () => [],
     ...more,
   };
 }

@@ -138,6 +138,27 @@ suite('aws from inside pods', { skip: noKubectl || isAwsTooOld(), timeout: 240_0
     );
   });
 
+  test('a pod on the network of its node has the role of its association too', async () => {
+    const container = { name: 'c', image: busybox, command: ['sleep', '3600'] };
+    const spec = {
+      serviceAccountName: 'worker',
+      hostNetwork: true,
+      terminationGracePeriodSeconds: 0,
+      containers: [container],
+    };
+    await cluster.apply('default', { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'on-node' }, spec });
+    await cluster.kubectl('wait', '--for=condition=Ready', 'pod/on-node', '--timeout=60s');
+    const ask =
+      'wget -q -O- --header "Authorization: $(cat $AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE)" $AWS_CONTAINER_CREDENTIALS_FULL_URI';
+    const keys = JSON.parse(await within('on-node', ask)) as Keys;
+    const who = new RegExp(`${account}:assumed-role/associated/eks-c1-on-node`);
+    assert.match(await call('on-node', keys, 'sts', whoAmI), who);
+    const token = await within('worker', 'cat $AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE');
+    const forged = ask.replace('$(cat $AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE)', token);
+    assert.match(await within('on-node', `${forged} 2>&1 || true`), /403/);
+    await cluster.kubectl('delete', 'pod', 'on-node', '--wait');
+  });
+
   test('a pod whose service account names a role takes it by its own token', async () => {
     const provider = await cluster.registerIssuer();
     const trust = (serviceAccount: string) => ({

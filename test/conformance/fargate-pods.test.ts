@@ -157,6 +157,40 @@ suite('pods of Fargate', { skip: noKubectl, timeout: 240_000 }, () => {
     assert.equal(nodes.split(' ').length, 2);
   });
 
+  test('an image of a private repository is pulled with the pod execution role, if that may', async () => {
+    const uri = await dabba.aws(
+      'ecr',
+      'create-repository',
+      '--repository-name',
+      'own',
+      '--query',
+      'repository.repositoryUri',
+    );
+    const password = await dabba.aws('ecr', 'get-login-password');
+    const login = ['login', '--username', 'AWS', '--password-stdin', uri.split('/')[0]!];
+    assert.equal((await dabba.client('docker', login, { input: password })).status, 0);
+    await dabba.docker('pull', '-q', busybox);
+    await dabba.docker('tag', busybox, `${uri}:1`);
+    await dabba.docker('push', '-q', `${uri}:1`);
+    const policy = [
+      '--role-name',
+      'exec',
+      '--policy-arn',
+      'arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryReadOnly',
+    ];
+    await dabba.aws('iam', 'detach-role-policy', ...policy);
+    const own = { containers: [{ ...container, image: `${uri}:1` }] };
+    await cluster.apply('far', pod('private', serverless, own));
+    const waiting = '.status.containerStatuses[0].state.waiting.reason';
+    await eventually('the pull is refused', 60_000, async () => /ImagePull/.test(await of('pod', 'private', waiting)));
+    const events = ['get', 'events', '-n', 'far', '--field-selector', 'involvedObject.name=private'];
+    const said = await cluster.kubectl(...events);
+    assert.match(said, /assumed-role\/exec\/.*not authorized to perform: ecr:GetAuthorizationToken/);
+    await dabba.aws('iam', 'attach-role-policy', ...policy);
+    await ready('private');
+    await cluster.kubectl('delete', 'pod', '-n', 'far', 'private', '--wait');
+  });
+
   test('its nodes go with its pods', async () => {
     await cluster.kubectl('delete', 'pod', '-n', 'far', 'on-fargate', '--wait');
     const fargate = async () =>

@@ -114,6 +114,15 @@ export interface Ec2Options {
   readonly identities?: Pick<Identities, 'issueRoleSession' | 'describeRole'>;
 }
 
+/** Those whose input has a `ClientToken`: Amazon EC2 Developer Guide, "Ensuring idempotency in Amazon EC2 API requests". */
+const tokenOperations = [
+  'CreateLaunchTemplate',
+  'CreateLaunchTemplateVersion',
+  'CreateNetworkInterface',
+  'CreateRouteTable',
+  'RunInstances',
+];
+
 /** The EC2 service and what it offers to other services. */
 export function createEc2(options: Ec2Options): {
   readonly definition: ServiceDefinition;
@@ -155,6 +164,7 @@ export function createEc2(options: Ec2Options): {
     signingNames: ['ec2'],
     eventSource: 'ec2.amazonaws.com',
     loadSdk: () => import('@aws-sdk/client-ec2'),
+    idempotency: Object.fromEntries(tokenOperations.map((name) => [name, 'IdempotentParameterMismatch'])),
     handlers: guarded(handlers, (context) => network.ensureDefaultVpc(context)),
     resolve: async (operation, input, context) =>
       await resolveInput({ state, templates }, { operation, input }, context),

@@ -92,6 +92,7 @@ async function startEcr(policies: { readonly [userName: string]: object } = {}) 
     now: clock.now(),
     endpoint,
     authorize: async () => undefined,
+    remember: () => [],
   });
   return {
     clock,

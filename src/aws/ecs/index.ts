@@ -48,7 +48,7 @@ export function createEcs(options: EcsOptions): Ecs {
     signingNames: ['ecs'],
     eventSource: 'ecs.amazonaws.com',
     loadSdk: () => import('@aws-sdk/client-ecs'),
-    idempotency: { operations: ['RunTask'], mismatchCode: 'ConflictException' },
+    idempotency: { RunTask: 'ConflictException', CreateService: 'InvalidParameterException' },
     handlers: {
       ...clusterHandlers(state),
       ...capacityProviderHandlers(),

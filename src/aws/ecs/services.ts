@@ -1,5 +1,5 @@
 import type { UpdateServiceRequest } from '@aws-sdk/client-ecs';
-import type { Versioned } from '#store';
+import type { Operation, Versioned } from '#store';
 import { AwsError } from '../errors.ts';
 import type { CallContext, Handlers } from '../service.ts';
 import { readTags } from '../tags.ts';
@@ -114,8 +114,9 @@ export function serviceHandlers(state: EcsState) {
         createdAt: clock.now(),
         createdBy: 'arn' in context.principal ? context.principal.arn : '',
       };
-      await create(scope, service);
-      return { service: await shown(service) };
+      const output = { service: await shown(service) };
+      await create(scope, service, context.remember(output));
+      return output;
     },
 
     async UpdateService(input, context) {
@@ -184,7 +185,7 @@ export function serviceHandlers(state: EcsState) {
     },
   } satisfies Handlers<typeof import('@aws-sdk/client-ecs')>;
 
-  async function create(scope: ClusterScope, service: ServiceRecord): Promise<void> {
+  async function create(scope: ClusterScope, service: ServiceRecord, beside: readonly Operation[]): Promise<void> {
     const id = idIn(scope, service.name);
     const existing = await services.get(id);
     if (existing?.value.status === 'DRAINING')
@@ -197,7 +198,7 @@ export function serviceHandlers(state: EcsState) {
               existing ? services.ifUnchanged(existing) : services.ifAbsent(id),
               state.clusters.ifPresent(`${scope.account}/${scope.region}/${scope.cluster}`),
             ],
-            success: [services.put(id, service)],
+            success: [services.put(id, service), ...beside],
           });
     if (!succeeded) throw invalidParameter('Creation of service was not idempotent.');
   }

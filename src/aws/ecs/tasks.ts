@@ -64,8 +64,9 @@ export function taskHandlers(state: EcsState) {
           tags: tagsOf(input, taskDefinition),
         }),
       );
-      await store.txn({ success: made.flatMap((task) => writesOf(state, task)) });
-      return { tasks: made.map((task) => toTask(task, { withTags: true })), failures: [] };
+      const output = { tasks: made.map((task) => toTask(task, { withTags: true })), failures: [] };
+      await store.txn({ success: [...made.flatMap((task) => writesOf(state, task)), ...context.remember(output)] });
+      return output;
     },
 
     async StopTask(input, context) {

@@ -1,6 +1,7 @@
 import type { AccountId } from '#base';
 import type { Authorizer, Principal } from '../auth/index.ts';
 import { AwsError } from '../errors.ts';
+import { rememberNothing } from '../idempotency.ts';
 import type { CallContext, ConditionContext, RequiredPermission } from '../service.ts';
 import type { WireName } from '../wire/index.ts';
 import type { Call } from './call.ts';
@@ -20,6 +21,7 @@ export function giveContext(call: Call, authorizer: Authorizer): void {
     endpoint: call.endpoint,
     authorize: (action, resource, more) =>
       authorizeOne({ action, resources: [resource], ...(more && { context: more }) }, call, principal, authorizer),
+    remember: rememberNothing,
   };
   call.context = context;
 }

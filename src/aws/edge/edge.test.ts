@@ -10,6 +10,7 @@ import {
 import { DescribeVpcsCommand, EC2Client } from '@aws-sdk/client-ec2';
 import {
   CreateClusterCommand,
+  CreateServiceCommand,
   DeleteClusterCommand,
   DescribeClustersCommand,
   ECSClient,
@@ -26,13 +27,14 @@ import { defineService } from '../service.ts';
 import { startTestWorld, type TestWorld } from '../test-world.ts';
 
 let runs = 0;
+let world: TestWorld;
 
 const ecs = defineService<typeof import('@aws-sdk/client-ecs')>({
   name: 'ecs',
   signingNames: ['ecs'],
   eventSource: 'ecs.amazonaws.com',
   loadSdk: () => import('@aws-sdk/client-ecs'),
-  idempotency: { operations: ['RunTask'], mismatchCode: 'ConflictException' },
+  idempotency: { RunTask: 'ConflictException', CreateService: 'InvalidParameterException' },
   handlers: {
     DescribeClusters: ({ clusters }, { account }) => ({
       clusters: clusters?.map((clusterName) => ({ clusterName, clusterArn: account })),
@@ -48,6 +50,10 @@ const ecs = defineService<typeof import('@aws-sdk/client-ecs')>({
     },
     StopTask() {
       throw new DabbaError('Unavailable', 'the store is out of reach');
+    },
+    async CreateService({ serviceName }, { remember }) {
+      await world.store.txn({ success: remember({ service: { serviceName, desiredCount: ++runs } }) });
+      throw new Error('the process ended');
     },
     RunTask({ count }) {
       runs++;
@@ -103,7 +109,6 @@ async function refusalOf(call: Promise<unknown>): Promise<Refusal> {
 }
 
 suite('the edge', () => {
-  let world: TestWorld;
   before(async () => {
     world = await startTestWorld([ecs, ec2, cloudwatch]);
   });
@@ -229,6 +234,17 @@ suite('the edge', () => {
     assert.deepEqual(second.tasks, first.tasks);
     assert.deepEqual(second.tasks?.[0]?.createdAt, new Date(1_700_000_000_500));
     assert.equal((await refusalOf(run(3))).name, 'ConflictException');
+  });
+
+  test('an answer that was written with its effect is there, whatever happened then', async () => {
+    const client = new ECSClient({ ...config(), maxAttempts: 1 });
+    const create = (serviceName: string) =>
+      client.send(new CreateServiceCommand({ serviceName, clientToken: 'at-most-once' }));
+    await refusalOf(create('web'));
+    const before = runs;
+    assert.equal((await create('web')).service?.desiredCount, before);
+    assert.equal(runs, before);
+    assert.equal((await refusalOf(create('other'))).name, 'InvalidParameterException');
   });
 
   test('each call whose caller is known is told of once', async () => {

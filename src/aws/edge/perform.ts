@@ -1,5 +1,5 @@
 import { AwsError } from '../errors.ts';
-import type { Idempotency } from '../idempotency.ts';
+import { rememberNothing, type Idempotency, type Remember } from '../idempotency.ts';
 import type { CallContext } from '../service.ts';
 import type { Structure } from '../wire/index.ts';
 import type { Call } from './call.ts';
@@ -20,8 +20,10 @@ export async function perform(call: Call, idempotency: Idempotency | undefined):
     throw new AwsError('UnsupportedOperation', `dabba does not implement ${definition.name}:${operation.name} yet.`, {
       status: 501,
     });
-  const run = async () => (await handler.call(definition.handlers, call.resolved!, call.context!)) ?? {};
-  if (!idempotency || !definition.idempotency?.operations.includes(operation.name)) return run();
+  const run = async (remember: Remember) =>
+    (await handler.call(definition.handlers, call.resolved!, { ...call.context!, remember })) ?? {};
+  const mismatchCode = definition.idempotency?.[operation.name];
+  if (!idempotency || mismatchCode === undefined) return run(rememberNothing);
   const { account, region } = call.context!;
   return idempotency.once(
     {
@@ -30,7 +32,7 @@ export async function perform(call: Call, idempotency: Idempotency | undefined):
       account,
       region,
       input: call.input!,
-      mismatchCode: definition.idempotency.mismatchCode,
+      mismatchCode,
     },
     run,
   );

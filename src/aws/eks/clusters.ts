@@ -51,16 +51,18 @@ export function clusterHandlers(state: EksState) {
         throw inUse(`Cluster already exists with name: ${input.name}`);
       const made = await plan(state, context, input);
       const entry = creatorEntry(state, made.record, context.principal);
+      const output = { cluster: toCluster(made.record) };
       const { succeeded } = await store.txn({
         compare: [clusters.ifAbsent(clusterId(context, input.name!)), ...made.group.compare],
         success: [
+          ...context.remember(output),
           ...made.group.success,
           clusters.put(clusterId(context, input.name!), made.record),
           ...(entry ? [state.accessEntries.put(idIn(entry, entry.principalArn), entry)] : []),
         ],
       });
       if (!succeeded) throw inUse(`Cluster already exists with name: ${input.name}`);
-      return { cluster: toCluster(made.record) };
+      return output;
     },
 
     async DescribeCluster(input, context) {

@@ -80,6 +80,23 @@ export interface Eks {
   stop(): Promise<void>;
 }
 
+/** Those whose input has a `clientRequestToken`. */
+const tokenOperations = [
+  'CreateCluster',
+  'UpdateClusterConfig',
+  'UpdateClusterVersion',
+  'CreateNodegroup',
+  'UpdateNodegroupConfig',
+  'UpdateNodegroupVersion',
+  'CreateFargateProfile',
+  'CreateAddon',
+  'UpdateAddon',
+  'CreateAccessEntry',
+  'UpdateAccessEntry',
+  'CreatePodIdentityAssociation',
+  'UpdatePodIdentityAssociation',
+];
+
 /** Amazon EKS: clusters of `#kubernetes`, and nodes for them. */
 export function createEks(options: EksOptions): Eks {
   const { startCluster, dialKubelet, balancers, guestIdentities, logs: keeper, ...rest } = options;
@@ -93,10 +110,7 @@ export function createEks(options: EksOptions): Eks {
     eventSource: 'eks.amazonaws.com',
     loadSdk: () => import('@aws-sdk/client-eks'),
     validationCode: 'InvalidParameterException',
-    idempotency: {
-      operations: ['CreateCluster', 'CreateNodegroup', 'CreateFargateProfile', 'CreatePodIdentityAssociation'],
-      mismatchCode: 'InvalidParameterException',
-    },
+    idempotency: Object.fromEntries(tokenOperations.map((name) => [name, 'InvalidParameterException'])),
     handlers: {
       ...clusterHandlers(state),
       ...updateHandlers(state),

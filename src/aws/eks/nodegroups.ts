@@ -139,6 +139,7 @@ export function nodegroupHandlers(state: EksState) {
         type: 'EC2_LINUX',
       });
       const hasEntry = await state.accessEntries.get(idIn(record, record.nodeRole));
+      const output = { nodegroup: toNodegroup(record) };
       const { succeeded } = await store.txn({
         compare: [
           nodegroups.ifAbsent(id),
@@ -146,12 +147,13 @@ export function nodegroupHandlers(state: EksState) {
         ],
         success: [
           nodegroups.put(id, record),
+          ...context.remember(output),
           ...(hasEntry ? [] : [state.accessEntries.put(idIn(record, record.nodeRole), nodeEntry)]),
         ],
       });
       if (!succeeded)
         throw inUse(`NodeGroup already exists with name ${record.name} and cluster name ${record.cluster}`);
-      return { nodegroup: toNodegroup(record) };
+      return output;
     },
 
     async DescribeNodegroup(input, context) {
