@@ -36,7 +36,14 @@ async function serve(directory: string): Promise<void> {
   const trail = createCloudTrail({ ...common, directory: join(directory, 'cloudtrail') });
   const watch = createCloudWatch();
   const ec2 = createEc2({ ...common, store, publicCidr: '198.18.0.0/16' });
-  const ecs = createEcs({ ...common, store, network: ec2.network, identities, nodes: nodeRecords(store) });
+  const ecs = createEcs({
+    ...common,
+    store,
+    network: ec2.network,
+    identities,
+    nodes: nodeRecords(store),
+    signal: new AbortController().signal,
+  });
   const services = [iam.service, createStsService({ iam, clock: systemClock }), ecs.definition, ec2.definition];
   const edge = createEdge({ ...common, services, identities, authorizer, audit: trail, metrics: watch, endpoint: '' });
   const server = createServer((request, response) => void edge.handle(request, response));

@@ -88,7 +88,14 @@ export async function composeCloud(
   });
   const logsDirectory = join(layout.data, 'logs');
   const logs = createLogs({ ...common, store, directory: logsDirectory });
-  const ecs = createEcs({ ...common, store, network: ec2.network, identities, nodes: nodeRecords(store) });
+  const ecs = createEcs({
+    ...common,
+    store,
+    network: ec2.network,
+    identities,
+    nodes: nodeRecords(store),
+    signal: closing.signal,
+  });
   const elbv2 = createElbv2({ ...common, store, network: ec2.network, instances: ec2.instances });
   const eks = createEks({
     ...common,

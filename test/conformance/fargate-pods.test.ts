@@ -172,6 +172,8 @@ suite('pods of Fargate', { skip: noKubectl, timeout: 240_000 }, () => {
     await dabba.docker('pull', '-q', busybox);
     await dabba.docker('tag', busybox, `${uri}:1`);
     await dabba.docker('push', '-q', `${uri}:1`);
+    // Nodes use what the machine has, unless they are told to pull.
+    await dabba.docker('rmi', `${uri}:1`);
     const policy = [
       '--role-name',
       'exec',

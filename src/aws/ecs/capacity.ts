@@ -1,5 +1,6 @@
 import type { Subnet } from '#network';
-import type { Node, SandboxSpec } from '#node';
+import type { Node } from '#node';
+import type { Use } from './node-use.ts';
 import type { TaskRecord } from './records.ts';
 
 export interface Choice {
@@ -22,13 +23,13 @@ export class Capacity {
   /** Living copies by group and zone. */
   readonly #copies = new Map<string, number>();
 
-  constructor(nodes: readonly Node[], specs: readonly SandboxSpec[], tasks: readonly TaskRecord[]) {
+  /** `tasks` are those of the groups that wait. */
+  constructor(nodes: readonly Node[], usedOf: (nodeId: string) => Use, tasks: readonly TaskRecord[]) {
     for (const task of tasks)
       if (task.placement && task.desiredStatus === 'RUNNING') this.#count(task, task.placement.zone);
     this.#rooms = nodes.map((node) => {
-      const here = specs.filter(({ nodeId }) => nodeId === node.id);
-      const used = (member: 'cpuUnits' | 'memoryMiB') => here.reduce((sum, spec) => sum + (spec[member] ?? 0), 0);
-      return { node, cpuUnits: node.cpuUnits - used('cpuUnits'), memoryMiB: node.memoryMiB - used('memoryMiB') };
+      const used = usedOf(node.id);
+      return { node, cpuUnits: node.cpuUnits - used.cpuUnits, memoryMiB: node.memoryMiB - used.memoryMiB };
     });
   }
 

@@ -91,6 +91,7 @@ describe('ecs', () => {
       ...options,
       network: ec2.network,
       nodes: nodeRecords(store),
+      signal: stop.signal,
       identities: {
         find: async () => undefined,
         hasExpired: () => false,

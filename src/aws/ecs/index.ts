@@ -8,12 +8,14 @@ import { defineService, type ServiceDefinition } from '../service.ts';
 import { capacityProviderHandlers } from './capacity-providers.ts';
 import { clusterHandlers } from './clusters.ts';
 import { taskCredentials, type TaskRole } from './credentials.ts';
+import { NodeUse } from './node-use.ts';
 import { permissions } from './permissions.ts';
 import { placementReconciler } from './placement.ts';
 import { serviceReconciler } from './service-scheduler.ts';
 import { serviceHandlers } from './services.ts';
 import { ecsCollections, type EcsState } from './state.ts';
 import { taggingHandlers } from './tagging.ts';
+import { TaskGroups } from './task-groups.ts';
 import { taskDefinitionHandlers } from './task-definitions.ts';
 import { taskReconciler } from './task-lifecycle.ts';
 import { taskHandlers } from './tasks.ts';
@@ -29,6 +31,8 @@ export interface EcsOptions {
   readonly identities: Identities;
   /** `nodeRecords(store)`. */
   readonly nodes: NodeRecords;
+  /** Ends what follows the store. */
+  readonly signal: AbortSignal;
 }
 
 export interface Ecs {
@@ -42,7 +46,12 @@ export interface Ecs {
 /** Amazon ECS on Fargate capacity. */
 export function createEcs(options: EcsOptions): Ecs {
   const { identities, ...rest } = options;
-  const state: EcsState = { ...rest, ...ecsCollections(options.store) };
+  const state: EcsState = {
+    ...rest,
+    ...ecsCollections(options.store),
+    taskGroups: new TaskGroups(options),
+    nodeUse: new NodeUse(options),
+  };
   const definition = defineService<typeof import('@aws-sdk/client-ecs')>({
     name: 'ecs',
     signingNames: ['ecs'],

@@ -42,16 +42,15 @@ export function placementReconciler(state: EcsState): Reconciler {
   };
 }
 
-/** Nodes with what runs on them, and the living copies in the clusters of those who wait. */
+/** Nodes with what is taken of them, and the copies in the groups of those who wait. */
 async function capacityNow(state: EcsState, waiting: readonly TaskRecord[]): Promise<Capacity> {
-  const clusters = [...new Set(waiting.map((task) => idIn(task, '')))];
-  const [nodes, specs, ...tasks] = await Promise.all([
+  const groups = new Map(waiting.map((task) => [idIn(task, task.group), task]));
+  const [nodes, ...tasks] = await Promise.all([
     state.nodes.nodes.list(),
-    state.nodes.specs.list(),
-    ...clusters.map((cluster) => state.tasks.list(cluster)),
+    ...Array.from(groups.values(), (task) => state.taskGroups.of(task, task.group)),
   ]);
   const values = <T>(seen: readonly Versioned<T>[]) => seen.map(({ value }) => value);
-  return new Capacity(values(nodes), values(specs), values(tasks.flat()));
+  return new Capacity(values(nodes), await state.nodeUse.now(), values(tasks.flat()));
 }
 
 type Placed = 'done' | 'again';

@@ -42,8 +42,7 @@ function serviceOfTask(bytes: Uint8Array | undefined): readonly string[] {
 
 /** Every task of a service that is on record, the stopped ones too. */
 export async function tasksOf(state: EcsState, service: ServiceRecord): Promise<Versioned<TaskRecord>[]> {
-  const all = await state.tasks.list(idIn(service, ''));
-  return all.filter(({ value }) => value.group === `service:${service.name}`);
+  return await state.taskGroups.of(service, `service:${service.name}`);
 }
 
 const isAlive = ({ value }: Versioned<TaskRecord>) => value.desiredStatus === 'RUNNING';

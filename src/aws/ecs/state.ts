@@ -2,7 +2,9 @@ import type { Clock, Logger, Random } from '#base';
 import type { NodeRecords } from '#node';
 import { Collection, type Store } from '#store';
 import type { VpcNetwork } from '../ec2/index.ts';
+import type { NodeUse } from './node-use.ts';
 import type { ClusterRecord, ServiceRecord, TaskDefinitionRecord, TaskRecord } from './records.ts';
+import type { TaskGroups } from './task-groups.ts';
 
 /** What every operation and reconciler of the service needs. Every id has the account as a whole segment. */
 export interface EcsState {
@@ -17,6 +19,8 @@ export interface EcsState {
   readonly families: Collection<{ readonly lastRevision: number }>;
   readonly taskDefinitions: Collection<TaskDefinitionRecord>;
   readonly tasks: Collection<TaskRecord>;
+  readonly taskGroups: TaskGroups;
+  readonly nodeUse: NodeUse;
   readonly services: Collection<ServiceRecord>;
   /** Tasks that wait for a place, under their own ids. */
   readonly unplaced: Collection<{ readonly since: number }>;
