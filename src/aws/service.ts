@@ -22,7 +22,7 @@ export interface CallContext {
    * What a handler adds to the transaction of its effect, so that the call's client token is remembered with it: a repeated call then has this output, though the process
    * died before it could answer. Nothing for calls without a token. Default: the answer is remembered once the handler has given it.
    */
-  remember(output: object): readonly Operation[];
+  readonly remember: (output: object) => readonly Operation[];
 }
 
 /** Condition keys (`aws:SourceIp`, `ecs:cluster`, …) and their values for one decision. */

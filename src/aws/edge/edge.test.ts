@@ -51,8 +51,8 @@ const ecs = defineService<typeof import('@aws-sdk/client-ecs')>({
     StopTask() {
       throw new DabbaError('Unavailable', 'the store is out of reach');
     },
-    async CreateService({ serviceName }, { remember }) {
-      await world.store.txn({ success: remember({ service: { serviceName, desiredCount: ++runs } }) });
+    async CreateService({ serviceName }, context) {
+      await world.store.txn({ success: context.remember({ service: { serviceName, desiredCount: ++runs } }) });
       throw new Error('the process ended');
     },
     RunTask({ count }) {
