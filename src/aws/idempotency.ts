@@ -77,8 +77,7 @@ export class Idempotency {
     let isWritten = false;
     const remember: Remember = (output) => {
       isWritten = true;
-      // What a handler answers is a structure of the operation's output.
-      const put = this.#answers.put(id, { inputHash, output: writeJson(shape, output as Structure, 'own') });
+      const put = this.#answers.put(id, { inputHash, output: writeJson(shape, output, 'own') });
       return [put.kind === 'put' ? { ...put, leaseId } : put];
     };
     try {
