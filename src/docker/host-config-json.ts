@@ -1,4 +1,4 @@
-import type { BlockLimit, Container, ContainerCreate, Mount, NamespaceOf, Resources } from '#engine';
+import type { BlockLimit, Container, ContainerCreate, Mount, NamespaceOf, Resources, SharedNamespaces } from '#engine';
 
 /** Links of other networks are told with their endpoints. */
 const isOnDefault = ({ network }: ContainerCreate) => network.mode === 'bridge' && network.network === 'bridge';
@@ -25,7 +25,7 @@ export function hostConfigJson({ name, create }: Pick<Container, 'name' | 'creat
     DnsSearch: resolution.searchDomains ?? [],
     ExtraHosts: resolution.hosts?.map(({ address, names }) => `${names.join(' ')}:${address}`) ?? null,
     GroupAdd: create.supplementaryGroups ?? null,
-    IpcMode: namespaces.ipc === 'shareable' ? 'shareable' : namespaceText(namespaces.ipc) || 'private',
+    IpcMode: ipcMode(namespaces.ipc),
     Cgroup: '',
     Links: isOnDefault(create)
       ? (create.links?.map((link) => `/${link.container}:/${name}/${link.alias}`) ?? null)
@@ -90,6 +90,12 @@ function resourcesJson(resources: Resources): object {
     OomKillDisable: resources.isOomKillDisabled ?? null,
     PidsLimit: resources.pidsLimit ?? null,
   };
+}
+
+function ipcMode(ipc: SharedNamespaces['ipc']): string {
+  if (ipc === 'shareable') return ipc;
+  // Docker has no word for a prepared one, such as a pod's.
+  return (typeof ipc === 'object' && 'path' in ipc ? '' : namespaceText(ipc)) || 'private';
 }
 
 const namespaceText = (of: NamespaceOf | undefined) =>

@@ -75,8 +75,8 @@ export interface ContainerCreate {
 /** Namespaces not its own: the machine's, or those of another container, by id or name. */
 export interface SharedNamespaces {
   readonly pid?: NamespaceOf;
-  /** `shareable`: its own, which others may join. */
-  readonly ipc?: NamespaceOf | 'shareable';
+  /** `shareable`: its own, which others may join; a path: a prepared one, e.g. of a sandbox. */
+  readonly ipc?: NamespaceOf | 'shareable' | { readonly path: string };
   readonly uts?: 'host';
   /** The machine's on cgroup v1, its own on v2, unless told. */
   readonly cgroup?: 'host' | 'private';

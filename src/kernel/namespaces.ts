@@ -7,28 +7,32 @@ import { MountFlag, UnmountFlag, mount, unmount } from './mount.ts';
 const unshareCall = libcFunction<(flags: number) => number>('int unshare(int flags)');
 const setnsCall = libcFunction<(descriptor: number, kind: number) => number>('int setns(int fd, int nstype)');
 
-const CLONE_NEWNET = 0x40000000;
+const [CLONE_NEWIPC, CLONE_NEWNET] = [0x08000000, 0x40000000] as const;
 /** f_type of nsfs, the file system of bind-mounted namespaces (linux/magic.h). */
 const NSFS_MAGIC = 0x6e736673;
-const OWN_NAMESPACE = '/proc/thread-self/ns/net';
+/** Where a thread's own namespace of a kind is found. */
+const own = { [CLONE_NEWNET]: '/proc/thread-self/ns/net', [CLONE_NEWIPC]: '/proc/thread-self/ns/ipc' } as const;
+type Kind = keyof typeof own;
 
-let homeDescriptor: number | undefined;
+const homes = new Map<Kind, number>();
 
 /** The namespace this process was started in. Opened before the first excursion, never closed. */
-function home(): number {
-  return (homeDescriptor ??= openSync(OWN_NAMESPACE, 'r'));
+function home(kind: Kind): number {
+  const known = homes.get(kind) ?? openSync(own[kind], 'r');
+  homes.set(kind, known);
+  return known;
 }
 
 /** Runs `action` away from home and comes back. Not being able to come back leaves the thread lost: nothing it does would be right. */
-function awayFromHome<T>(leave: () => void, action: () => T): T {
-  const back = home();
+function awayFromHome<T>(kind: Kind, leave: () => void, action: () => T): T {
+  const back = home(kind);
   leave();
   try {
     const result = action();
-    if (result instanceof Promise) throw new Error('only synchronous work may run in another network namespace');
+    if (result instanceof Promise) throw new Error('only synchronous work may run in another namespace');
     return result;
   } finally {
-    if (setnsCall(back, CLONE_NEWNET) < 0) process.abort();
+    if (setnsCall(back, kind) < 0) process.abort();
   }
 }
 
@@ -51,7 +55,11 @@ export class NetworkNamespace implements Disposable {
    */
   run<T>(action: () => T): T {
     if (!this.#isOpen) throw new Error(`the network namespace ${this.path} was closed`);
-    return awayFromHome(() => check(setnsCall(this.descriptor, CLONE_NEWNET), 'setns', this.path), action);
+    return awayFromHome(
+      CLONE_NEWNET,
+      () => check(setnsCall(this.descriptor, CLONE_NEWNET), 'setns', this.path),
+      action,
+    );
   }
 
   [Symbol.dispose](): void {
@@ -62,12 +70,7 @@ export class NetworkNamespace implements Disposable {
 
 /** Makes a network namespace and mounts it at `path`. Throws `KernelError` `EEXIST` when something is there already. */
 export function createNetworkNamespace(path: string): NetworkNamespace {
-  return mountNamespace(path, () =>
-    awayFromHome(
-      () => check(unshareCall(CLONE_NEWNET), 'unshare', path),
-      () => mountFrom(OWN_NAMESPACE, path),
-    ),
-  );
+  return mountNamespace(path, () => away(CLONE_NEWNET, path, () => mountFrom(own[CLONE_NEWNET], path)));
 }
 
 /** Mounts an open network namespace at `path`, where it is opened once more. Throws `KernelError` `EEXIST` when something is there already. */
@@ -75,12 +78,27 @@ export function nameNetworkNamespace(path: string, { descriptor }: NetworkNamesp
   return mountNamespace(path, () => mountFrom(`/proc/self/fd/${descriptor}`, path));
 }
 
+/** Makes an IPC namespace and mounts it at `path`, for processes to be begun in; nothing when one is there already. It goes with its mount and its last process. */
+export function ensureIpcNamespace(path: string): void {
+  if (isNamespace(path)) return;
+  // Of an earlier boot.
+  rmSync(path, { force: true });
+  mountNamespace(path, () =>
+    away(CLONE_NEWIPC, path, () => mount({ source: own[CLONE_NEWIPC], target: path, flags: MountFlag.bind })),
+  );
+}
+
+/** Calls `action` inside a new namespace. */
+function away<T>(kind: Kind, path: string, action: () => T): T {
+  return awayFromHome(kind, () => check(unshareCall(kind), 'unshare', path), action);
+}
+
 function mountFrom(source: string, path: string): NetworkNamespace {
   mount({ source, target: path, flags: MountFlag.bind });
   return new NetworkNamespace(path, openSync(source, 'r'));
 }
 
-function mountNamespace(path: string, mountIt: () => NetworkNamespace): NetworkNamespace {
+function mountNamespace<T>(path: string, mountIt: () => T): T {
   mkdirSync(dirname(path), { recursive: true });
   try {
     writeFileSync(path, '', { flag: 'wx', mode: 0o444 });
@@ -103,6 +121,10 @@ export function openNetworkNamespace(path: string): NetworkNamespace | undefined
 
 /** True if a namespace is mounted at `path`: a file left over from before a reboot is none. */
 export function isNetworkNamespace(path: string): boolean {
+  return isNamespace(path);
+}
+
+function isNamespace(path: string): boolean {
   try {
     return statfsSync(path).type === NSFS_MAGIC;
   } catch (error) {

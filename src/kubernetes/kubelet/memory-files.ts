@@ -1,10 +1,12 @@
-import { listMounts, mount, MountFlag, unmount, UnmountFlag } from '#kernel';
+import { ensureIpcNamespace, listMounts, mount, MountFlag, unmount, UnmountFlag } from '#kernel';
 
-/** File systems in memory, for what must not reach a disk and for what pods ask for. */
+/** File systems in memory, for what must not reach a disk and for what pods ask for; and the namespaces that go with shared memory. */
 export interface MemoryFiles {
   /** Makes one at a directory that is there, unless there is one already. */
   ensure(directory: string, options: { readonly sizeBytes: number; readonly mode: number }): void;
-  /** Removes every one beneath a directory. */
+  /** Makes an IPC namespace, for containers to join at `path`, unless it is there already. */
+  ensureIpc(path: string): void;
+  /** Removes every one of both beneath a directory. */
   removeBeneath(directory: string): void;
 }
 
@@ -16,6 +18,7 @@ export const linuxMemoryFiles: MemoryFiles = {
     const options = `size=${sizeBytes},mode=${mode.toString(8)}`;
     mount({ source: 'tmpfs', target: directory, type: 'tmpfs', flags, options });
   },
+  ensureIpc: ensureIpcNamespace,
   removeBeneath(directory) {
     for (const { target } of listMounts().toReversed())
       if (target.startsWith(`${directory}/`)) unmount(target, UnmountFlag.detach);

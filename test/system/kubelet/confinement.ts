@@ -1,6 +1,7 @@
 /** What a pod may reach, and who reaches it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { eventually } from '../../harness/machine.ts';
 import { world } from './shared.ts';
 
 test('confinement is as the pod asks', async () => {
@@ -38,8 +39,49 @@ test('containers may see one another’s processes', async () => {
   const own = { name: 'c', image: 'busybox', imagePullPolicy: 'IfNotPresent', command: ['sleep', '1234'] };
   await world.runReady('shared', 'x', { spec: { shareProcessNamespace: true, containers: [own, other] } });
   const { stdout } = await world.kubectl('exec', 'shared', '-c', 'other', '--', 'ps');
-  assert.match(stdout, /sleep 1234[^]*sleep 4321/);
+  assert.match(stdout, / 1 \S+\s+\/pause[^]*sleep 1234[^]*sleep 4321/);
+  // One may end without the others, and whom it leaves behind is taken in.
+  await world.kubectl('exec', 'shared', '-c', 'other', '--', 'sh', '-c', '(sleep 0.1 &)');
+  const kill = 'kill -9 $(ps | grep "sleep 123[4]" | sed "s/^ *//; s/ .*//")';
+  assert.equal((await world.kubectl('exec', 'shared', '-c', 'other', '--', 'sh', '-c', kill)).stderr, '');
+  const restarts = async (name: string) =>
+    (
+      await world.kubectl(
+        'get',
+        'pod',
+        'shared',
+        `-ojsonpath={.status.containerStatuses[?(@.name=="${name}")].restartCount}`,
+      )
+    ).stdout;
+  await eventually('the one is begun again', 20_000, async () => (await restarts('c')) === '1');
+  assert.equal(await restarts('other'), '0');
+  await eventually('both are there, and nobody else', 20_000, async () => {
+    const { stdout: now } = await world.kubectl('exec', 'shared', '-c', 'other', '--', 'ps');
+    return now.includes('sleep 1234') && now.includes('sleep 4321') && !/sleep 0.1|\[sleep\]/.test(now);
+  });
+  await world.restartHost();
+  assert.equal(await restarts('other'), '0');
   await world.remove('shared');
+});
+
+test('containers of a pod share their IPC, and no others', async () => {
+  const container = (name: string, line: string) => ({
+    name,
+    image: 'busybox',
+    imagePullPolicy: 'IfNotPresent',
+    command: ['sh', '-c', line],
+  });
+  const containers = [container('c', 'echo hello > /dev/shm/note; sleep 1000'), container('other', 'sleep 1000')];
+  await world.runReady('ipc', 'x', { spec: { containers } });
+  await world.runReady('alone', 'sleep 1000');
+  const inside = async (pod: string, name: string, ...words: readonly string[]) =>
+    (await world.kubectl('exec', pod, '-c', name, '--', ...words)).stdout.trim();
+  const space = async (pod: string, name: string) => await inside(pod, name, 'readlink', '/proc/1/ns/ipc');
+  assert.match(await space('ipc', 'c'), /^ipc:/);
+  assert.equal(await space('ipc', 'c'), await space('ipc', 'other'));
+  assert.notEqual(await space('ipc', 'c'), await space('alone', 'c'));
+  await eventually('the note', 5_000, async () => (await inside('ipc', 'other', 'cat', '/dev/shm/note')) === 'hello');
+  await world.remove('ipc', 'alone');
 });
 
 test('a port of the node leads to a pod', async () => {

@@ -24,6 +24,8 @@ export interface ContainerSurroundings {
   readonly domain: string;
   readonly nodeName: string;
   readonly nodeMemoryBytes: number;
+  /** The IPC namespace that it shares with others, by its path. */
+  readonly ipcPath?: string;
   /** The engine's container whose processes it sees. */
   readonly processesOf?: string;
 }
@@ -57,6 +59,7 @@ export function containerRequest(
     ...(spec?.hostNetwork !== true && { sysctls: sysctlsOf(pod) }),
     namespaces: {
       ...(spec?.hostPID && { pid: 'host' as const }),
+      ...(surroundings.ipcPath !== undefined && { ipc: { path: surroundings.ipcPath } }),
       ...(spec?.hostIPC && { ipc: 'host' as const }),
       ...(surroundings.processesOf !== undefined && { pid: { container: surroundings.processesOf } }),
     },

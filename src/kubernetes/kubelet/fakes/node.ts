@@ -83,7 +83,7 @@ export class FakeNode implements AsyncDisposable {
         usage: () => undefined,
         remove: (path) => this.cgroups.forEach((each) => each.startsWith(path) && this.cgroups.delete(each)),
       },
-      memoryFiles: { ensure: () => undefined, removeBeneath: () => undefined },
+      memoryFiles: { ensure: () => undefined, ensureIpc: () => undefined, removeBeneath: () => undefined },
       cgroupParent: '/test',
       stateDirectory: join(this.directory, 'state'),
       socketDirectory: join(this.directory, 'run'),

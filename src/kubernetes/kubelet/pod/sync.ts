@@ -10,6 +10,7 @@ import { newestRun, readRuns, type Runs } from './runs.ts';
 import { advance } from './steps/advance.ts';
 import { endContainers } from './steps/end.ts';
 import { observe } from './steps/observe.ts';
+import { endPause } from './steps/pause.ts';
 import { releasePod, releaseSandbox } from './steps/release.ts';
 import { judge, report } from './steps/report.ts';
 import { resize } from './steps/resize.ts';
@@ -96,7 +97,10 @@ async function finish(run: PodRun, runs: Runs, signal: AbortSignal): Promise<Aga
   await run.tasks.idle();
   const isDeleted = run.isGone || run.pod.metadata?.deletionTimestamp !== undefined;
   if (!isDeleted) {
-    if (!run.isReleased) await releaseSandbox(run, signal);
+    if (!run.isReleased) {
+      await endPause(run, runs);
+      await releaseSandbox(run, signal);
+    }
     run.isReleased = true;
     // How a pod ended is told once.
     if (hasEndedBefore(run.pod)) return undefined;

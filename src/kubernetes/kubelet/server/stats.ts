@@ -4,6 +4,7 @@ import { identityOf } from '../identity.ts';
 import type { Kubelet } from '../kubelet.ts';
 import type { PodRun } from '../pod/run.ts';
 import { readRuns } from '../pod/runs.ts';
+import { pauseName } from '../pod/steps/pause.ts';
 import { isRunning } from '../status/container-status.ts';
 import type { Route } from './route.ts';
 
@@ -64,7 +65,9 @@ async function usageOf(kubelet: Kubelet): Promise<NodeUsage> {
 async function podUsage(run: PodRun): Promise<PodUsage> {
   const { engine, node, clock } = run.context;
   const runs = await readRuns(engine.containers, { nodeId: node.id, uid: run.ref.uid });
-  const running = [...runs.values()].flatMap(([newest]) => (newest && isRunning(newest) ? [newest] : []));
+  const running = [...runs].flatMap(([name, [newest]]) =>
+    name !== pauseName && newest && isRunning(newest) ? [newest] : [],
+  );
   const containers = await Promise.all(
     running.map(async ({ id, create, state }): Promise<ContainerUsage | undefined> => {
       const stats = await engine.containers.stats(id);

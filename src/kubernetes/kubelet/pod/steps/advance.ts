@@ -33,9 +33,9 @@ export async function advance(run: PodRun, runs: Runs): Promise<Advanced> {
     if (isBegun) for (const sidecar of of('sidecar')) await pass.keepRunning(sidecar);
     for (const main of of('main')) {
       await pass.keepRunning(main);
-      // What comes next waits for the hook, or joins what is there now: both are seen at the next look.
+      // What comes next waits for the hook, which is seen at the next look.
       const newest = newestRun(runs, main.spec.name);
-      if (pass.hasStarted && (main.spec.lifecycle?.postStart || run.pod.spec?.shareProcessNamespace)) break;
+      if (pass.hasStarted && main.spec.lifecycle?.postStart) break;
       if (newest && run.hooks.has(newest.id)) break;
     }
   }

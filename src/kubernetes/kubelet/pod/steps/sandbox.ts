@@ -1,8 +1,10 @@
+import { mkdir } from 'node:fs/promises';
 import { messageOf } from '#base';
 import { qosClassOf } from '../../../qos.ts';
 import { runtimeClasses } from '../../../resources.ts';
 import type { LocalPod } from '../../local.ts';
 import { podIdentity } from '../../traces.ts';
+import { sharedIpcOf, sharedMemoryBytes } from '../shared-ipc.ts';
 import { askedBy } from '../allocation.ts';
 import { podResourcesOf } from '../resources.ts';
 import type { PodRun } from '../run.ts';
@@ -31,6 +33,7 @@ export async function prepareSandbox(run: PodRun, signal: AbortSignal): Promise<
     await requireRuntime(run, signal);
     await context.local.save(note);
     shapeCgroup(run);
+    await shareIpc(run);
     run.sandbox = note.isHostNetwork
       ? await context.networks.own()
       : await context.networks.attach(
@@ -43,6 +46,15 @@ export async function prepareSandbox(run: PodRun, signal: AbortSignal): Promise<
     run.event('Warning', 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${messageOf(error)}`);
     throw error;
   }
+}
+
+async function shareIpc(run: PodRun): Promise<void> {
+  const ipc = sharedIpcOf(run);
+  if (!ipc) return;
+  const { memoryFiles } = run.context;
+  await mkdir(ipc.sharedMemory, { recursive: true });
+  memoryFiles.ensure(ipc.sharedMemory, { sizeBytes: sharedMemoryBytes, mode: 0o1777 });
+  memoryFiles.ensureIpc(ipc.namespace);
 }
 
 /** There is one runtime here; a RuntimeClass that names another cannot be had. In the words of CRI implementations. */

@@ -12,10 +12,12 @@ import { resolutionOf } from '../../container/resolution.ts';
 import { serviceEnvironment } from '../../container/service-environment.ts';
 import { type ContainerIdentity, engineName } from '../../identity.ts';
 import { isRunning } from '../../status/container-status.ts';
-import { containersOf, findContainer, type PodContainer } from '../containers.ts';
+import { findContainer, type PodContainer } from '../containers.ts';
 import type { PodRun } from '../run.ts';
 import { newestRun, type Runs } from '../runs.ts';
+import { sharedIpcOf } from '../shared-ipc.ts';
 import { runPostStart } from './hooks.ts';
+import { ensurePause } from './pause.ts';
 import { cgroupOf } from './sandbox.ts';
 
 /** Which run is to be begun, and with what. */
@@ -109,8 +111,15 @@ async function requestFor(run: PodRun, { spec: asked, target }: PodContainer, ne
     nextBackoffMs: next.nextBackoffMs,
     terminationLog: files.terminationLog,
   };
-  const mounts = [...(await run.volumes.mountsOf(spec, variables)), ...files.mounts];
-  const processesOf = target === undefined ? sharedProcesses(run, spec, runs) : runningTarget(runs, target);
+  const ipc = sharedIpcOf(run);
+  const volumes = await run.volumes.mountsOf(spec, variables);
+  // A volume of the pod's own may be in its place.
+  const isMemoryTaken = volumes.some(({ target }) => target === '/dev/shm');
+  const sharedMemory: readonly Mount[] =
+    ipc && !isMemoryTaken ? [{ kind: 'bind', source: ipc.sharedMemory, target: '/dev/shm' }] : [];
+  const mounts = [...volumes, ...sharedMemory, ...files.mounts];
+  const isShared = target === undefined && pod.spec?.shareProcessNamespace;
+  const processesOf = isShared ? await ensurePause(run, runs, next.image) : target && runningTarget(runs, target);
   return containerRequest(pod, spec, {
     identity,
     image: next.image,
@@ -122,16 +131,9 @@ async function requestFor(run: PodRun, { spec: asked, target }: PodContainer, ne
     domain: node.cluster.domain,
     nodeName: node.nodeName,
     nodeMemoryBytes: allocatable.memoryBytes,
-    ...(processesOf !== undefined && { processesOf }),
+    ...(ipc && { ipcPath: ipc.namespace }),
+    ...(processesOf && { processesOf }),
   });
-}
-
-/** With `shareProcessNamespace` all containers see the processes of the one that was there first; when that one ends, so do they, and are begun again. */
-function sharedProcesses({ pod }: PodRun, { name }: types.Container, runs: Runs): string | undefined {
-  if (!pod.spec?.shareProcessNamespace) return undefined;
-  const others = containersOf(pod).filter(({ role, spec }) => role !== 'init' && spec.name !== name);
-  const running = others.map(({ spec }) => newestRun(runs, spec.name)).filter((run) => run && isRunning(run));
-  return running.sort((a, b) => (a!.state.startedAt ?? 0) - (b!.state.startedAt ?? 0))[0]?.id;
 }
 
 function runningTarget(runs: Runs, name: string): string {
