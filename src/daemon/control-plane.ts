@@ -1,8 +1,8 @@
 /** The control plane: store, AWS edge, registry, reconcilers. The one place where its adapters are named. */
-import { mkdirSync, rmdirSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
 import { join } from 'node:path';
-import { jsonLogger, messageOf, systemClock, systemCode } from '#base';
+import { jsonLogger, messageOf, systemClock } from '#base';
 import { nodeRecords } from '#node';
 import { runReconcilers } from '#reconcile';
 import { forgetOldRevisions, serveRemoteStore, type Store } from '#store';
@@ -15,6 +15,7 @@ import { nodeRoutes } from './node-routes.ts';
 import { ownRoutes } from './own-routes.ts';
 import { claimProcessFile } from './process-file.ts';
 import { mayAccess } from './rights.ts';
+import { makeRuntimeDirectory } from './runtime-directory.ts';
 import { rememberSettings, type Layout, type Settings } from './settings.ts';
 import { serveSocket, type SocketCall } from './socket-api.ts';
 import type { ControlStatus } from './status.ts';
@@ -43,8 +44,8 @@ async function run(layout: Layout, settings: Settings, announce: Announcer): Pro
     { process: 'control' },
   );
   await using held = new AsyncDisposableStack();
-  held.defer(() => removeIfEmpty(layout.runtime));
-  for (const directory of [layout.data, join(layout.data, 'log'), layout.runtime])
+  held.use(makeRuntimeDirectory(layout.runtime));
+  for (const directory of [layout.data, join(layout.data, 'log')])
     mkdirSync(directory, { recursive: true, mode: 0o711 });
   held.use(claimProcessFile(layout.controlPidFile));
   const cloud = await composeCloud(layout, settings, logger);
@@ -117,14 +118,6 @@ async function run(layout: Layout, settings: Settings, announce: Announcer): Pro
 }
 
 /** A start that failed, and a daemon that was taken down, leave no runtime directory; one that let go does. */
-function removeIfEmpty(directory: string): void {
-  try {
-    rmdirSync(directory);
-  } catch (error) {
-    if (!['ENOENT', 'ENOTEMPTY'].includes(systemCode(error) ?? '')) throw error;
-  }
-}
-
 /** What the `dabba` command and the host ask over the control socket. */
 function controlRoutes({
   cloud,

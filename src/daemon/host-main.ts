@@ -1,5 +1,4 @@
 /** The host process: `node host-main.ts DATA_DIRECTORY`. Small heap, crash-only: all truth is on disk, and a start is a rescan. */
-import { mkdirSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
 import { hostname } from 'node:os';
 import { jsonLogger, messageOf, systemClock } from '#base';
@@ -7,6 +6,7 @@ import { connectRemoteStore } from '#store';
 import { announcer } from './announcer.ts';
 import { composeHost } from './host.ts';
 import { claimProcessFile } from './process-file.ts';
+import { makeRuntimeDirectory } from './runtime-directory.ts';
 import { layoutOf, rememberedSettings, resolveSettings, type Layout } from './settings.ts';
 import { serveSocket } from './socket-api.ts';
 
@@ -15,16 +15,18 @@ if (import.meta.main) await runHost(layoutOf(process.argv[2]));
 
 async function runHost(layout: Layout): Promise<void> {
   const announce = announcer(() => undefined);
+  const held = new DisposableStack();
   try {
-    await run(layout);
+    await run(layout, held);
     announce.ready();
   } catch (error) {
+    held.dispose();
     announce.failed(messageOf(error));
     throw error;
   }
 }
 
-async function run(layout: Layout): Promise<void> {
+async function run(layout: Layout, held: DisposableStack): Promise<void> {
   const settings = resolveSettings({}, rememberedSettings(layout));
   const logger = jsonLogger(
     (line) => process.stderr.write(line),
@@ -32,15 +34,15 @@ async function run(layout: Layout): Promise<void> {
     { process: 'host' },
   );
 
-  mkdirSync(layout.runtime, { recursive: true, mode: 0o711 });
-  const claim = claimProcessFile(layout.hostPidFile);
+  held.use(makeRuntimeDirectory(layout.runtime));
+  held.use(claimProcessFile(layout.hostPidFile));
   const store = connectRemoteStore({ client: hostname(), socketPath: layout.storeSocket, clock: systemClock, logger });
   const host = composeHost(layout, settings, store, logger);
 
   const leave = async (how: 'stop' | 'destroy') => {
     await host[how]();
     await store.close();
-    claim[Symbol.dispose]();
+    held.dispose();
     process.exit(0);
   };
   // A restart of the machine's service lets go; only `dabba down` ends what runs.
@@ -55,7 +57,7 @@ async function run(layout: Layout): Promise<void> {
       await host.destroy();
       // The answer leaves first.
       setImmediate(() => {
-        claim[Symbol.dispose]();
+        held.dispose();
         process.exit(0);
       });
       return {};

@@ -1,6 +1,6 @@
 /** Starting, stopping, resetting, accounts: what a test suite and a laptop ask of `dabba` itself. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { Dabba, freePort, project } from '../harness/dabba.ts';
@@ -123,12 +123,15 @@ suite('for test suites', () => {
     const second = ['-d', '--data', join(dabba.work, 'second')];
     const start = async (...options: string[]) =>
       await dabba.client(join(project, 'dabba'), ['up', ...second, ...options]);
+    const runtimeDirectories = () => readdirSync('/run/dabba').sort();
+    const before = runtimeDirectories();
     const addresses = await start('--port', String(await freePort()), '--public-cidr', dabba.publicCidr);
     assert.equal(addresses.status, 1);
     assert.match(addresses.stderr, /did not start: public addresses .*choose another range with --public-cidr/);
     const port = await start('--port', String(dabba.port), '--public-cidr', '198.18.0.0/24');
     assert.equal(port.status, 1);
     assert.match(port.stderr, /did not start: port \d+ is in use by another program; choose another with --port/);
+    await eventually('nothing of them is left', 5000, () => runtimeDirectories().join() === before.join());
     assert.equal(await dabba.aws('sts', 'get-caller-identity', '--query', 'Account'), '000000000000');
   });
 
