@@ -11,9 +11,11 @@ const inDefault = { namespace: 'default', name: 'kubernetes' };
 
 /** May be repeated: what is there stays as it is. */
 export async function bootstrapObjects(client: ApiClient, settings: ClusterSettings): Promise<void> {
-  await createIfAbsent(client, services, apiService(settings));
-  for (const priority of systemPriorities) await createIfAbsent(client, priorityClasses, priority);
-  await createIfAbsent(client, storageClasses, localClass);
+  await Promise.all([
+    createIfAbsent(client, services, apiService(settings)),
+    ...systemPriorities.map((priority) => createIfAbsent(client, priorityClasses, priority)),
+    createIfAbsent(client, storageClasses, localClass),
+  ]);
 }
 
 /** Tells where the API server listens: the endpoint of its own service, in both forms. May be repeated, with another port too. */

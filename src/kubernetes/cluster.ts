@@ -88,11 +88,14 @@ export async function startCluster(settings: ClusterSettings, parts: ClusterPart
     parts,
   );
   await bootstrapAccess(api.admin, stopping.signal);
-  await bootstrapObjects(api.admin, settings);
-  await bootstrapFlowControl(api.admin);
-  await publishFrontProxy(api.admin, api.frontProxy, settings.ca.certificatePem);
+  // What is written in one turn is one record of the store's journal.
+  await Promise.all([
+    bootstrapObjects(api.admin, settings),
+    bootstrapFlowControl(api.admin),
+    publishFrontProxy(api.admin, api.frontProxy, settings.ca.certificatePem),
+    ensureDnsService(api.admin, settings),
+  ]);
   await api.flowControl.synced();
-  await ensureDnsService(api.admin, settings);
   await followDefinitions({ ...parts, api, dialService: api.dialService, logger, signal: stopping.signal });
   api.remoteApis.start();
   const listener = await listen(api, {

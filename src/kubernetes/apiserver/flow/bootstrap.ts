@@ -12,8 +12,10 @@ interface Configured extends KubernetesObject {
 
 /** May be repeated: what somebody has taken into their own hands (`apf.kubernetes.io/autoupdate-spec: "false"`) stays as it is. */
 export async function bootstrapFlowControl(client: ApiClient): Promise<void> {
-  for (const level of defaultLevels) await ensure<Configured>(client, priorityLevels, level);
-  for (const schema of defaultSchemas) await ensure<Configured>(client, flowSchemas, schema);
+  await Promise.all([
+    ...defaultLevels.map((level) => ensure<Configured>(client, priorityLevels, level)),
+    ...defaultSchemas.map((schema) => ensure<Configured>(client, flowSchemas, schema)),
+  ]);
 }
 
 async function ensure<T extends Configured>(client: ApiClient, type: ResourceType<T>, wanted: T): Promise<void> {
