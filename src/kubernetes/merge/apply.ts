@@ -4,15 +4,12 @@
  */
 import type { KubernetesObject } from '../object.ts';
 import { isEqual, isObject } from '../schema/json.ts';
-import type { Schema } from '../schema/schema.ts';
 import { StatusError } from '../status.ts';
-import type { Comparison } from './compare.ts';
 import { compare } from './compare.ts';
 import { checkItems } from './check-items.ts';
 import type { Conflict } from './conflict.ts';
 import { applyConflict } from './conflict.ts';
-import { fieldSetOf, withNamedFields } from './field-set-of.ts';
-import type { FieldSet } from './field-set.ts';
+import { fieldSetOf } from './field-set-of.ts';
 import { difference, emptySet, intersection, isEmptySet, isEqualSet, pathsOf, union } from './field-set.ts';
 import { allowedByLastApplied, withLastApplied } from './last-applied.ts';
 import type { Manager, ManagerIdentity, Managers } from './managed-fields.ts';
@@ -27,8 +24,9 @@ import {
 } from './managed-fields.ts';
 import { mergeTyped } from './merge-typed.ts';
 import type { ApplyRequest } from './merge.ts';
-import { removeFields, withoutEmptied } from './remove-fields.ts';
+import { prune } from './prune.ts';
 import { disown, resetsOf } from './track.ts';
+import { Changes } from './versions.ts';
 
 /** Who owns what an object had before anybody applied to it. */
 const beforeFirst = 'before-first-apply';
@@ -89,17 +87,18 @@ function managersOf({ live, schema, now }: ApplyRequest): Managers {
 }
 
 function applyOver({ request, live, managers, identity }: State): Result {
-  const { applied, schema, now } = request;
+  const { applied, schema, now, versions } = request;
   const key = managerKey(identity);
   const before = managers.get(key);
   const set = ownable(fieldSetOf(applied, schema), resetsOf(request));
   const merged = mergeTyped(live, applied, schema);
   const applying: Manager = { ...before, ...identity, time: before?.time, set };
   const claimed = new Map(managers).set(key, applying);
-  const isWholeAgain = !before || isEmptySet(difference(before.set, set));
-  const pruned = isWholeAgain ? merged : prune(merged, { last: before.set, managers: claimed, schema });
+  const isOfOther = before && versions?.(before.apiVersion) !== undefined;
+  const isWholeAgain = !before || (!isOfOther && isEmptySet(difference(before.set, set)));
+  const pruned = isWholeAgain ? merged : prune(merged, { last: before, managers: claimed, schema, versions });
   const object = pruned as KubernetesObject;
-  const changes = compare(live, object, schema);
+  const changes = new Changes({ before: live, after: object, schema }, versions);
   const others = new Map([...claimed].filter(([other]) => other !== key));
   checkConflicts(others, changes, { request, live });
   const isChanged = !before || !isEqual(live, object) || !isEqualSet(set, before.set);
@@ -108,41 +107,15 @@ function applyOver({ request, live, managers, identity }: State): Result {
 }
 
 /** Managers that own a field which this apply would change. */
-function checkConflicts(
-  others: Managers,
-  { added, modified }: Comparison,
-  { request, live }: Pick<State, 'request' | 'live'>,
-): void {
+function checkConflicts(others: Managers, changes: Changes, { request, live }: Pick<State, 'request' | 'live'>): void {
   if (request.isForced) return;
-  const changed = union(modified, added);
   const allowed = request.manager === kubectl ? allowedByLastApplied(live, request.schema) : emptySet;
-  const conflicts = [...others.values()].flatMap((manager): readonly Conflict[] =>
-    pathsOf(difference(intersection(manager.set, changed), allowed)).map((path) => ({ manager, path })),
-  );
+  const conflicts = [...others.values()].flatMap((manager): readonly Conflict[] => {
+    const { added, modified } = changes.in(manager.apiVersion);
+    const contested = difference(intersection(manager.set, union(modified, added)), allowed);
+    return pathsOf(contested).map((path) => ({ manager, path }));
+  });
   if (conflicts.length > 0) throw applyConflict(conflicts);
-}
-
-interface Pruning {
-  /** What the manager applied the last time. */
-  readonly last: FieldSet;
-  /** With what it applies now. */
-  readonly managers: Managers;
-  readonly schema: Schema;
-}
-
-/**
- * Removes what this manager applied the last time and does not apply now, unless somebody else owns it. An item or object around it goes too once nothing in it is owned, but
- * only if it was this manager's.
- */
-function prune(merged: unknown, { last, managers, schema }: Pruning): unknown {
-  const named = (set: FieldSet) => withNamedFields(set, schema);
-  const setOf = (value: unknown) => named(fieldSetOf(value, schema));
-  const everything = setOf(merged);
-  const owned = named([...managers.values()].map(({ set }) => set).reduce(union, emptySet));
-  const cut = setOf(removeFields(merged, named(last), schema) ?? {});
-  const kept = setOf(removeFields(merged, difference(everything, union(cut, owned)), schema) ?? {});
-  const gone = intersection(difference(everything, kept), named(last));
-  return withoutEmptied(removeFields(merged, gone, schema) ?? {}, merged, schema);
 }
 
 /** `kubectl apply` without `--server-side` must go on from here: the annotation that it compares with is brought up to date where there is one. */

@@ -27,8 +27,9 @@ export interface Manager extends ManagerIdentity {
 /** Managers by `managerKey`. */
 export type Managers = ReadonlyMap<string, Manager>;
 
+/** Who applies is the same in whatever version: apimachinery `managedfields/internal/managedfields.go`, "BuildManagerIdentifier". */
 export function managerKey({ manager, operation, apiVersion, subresource }: ManagerIdentity): string {
-  return JSON.stringify([manager, operation, apiVersion, subresource]);
+  return JSON.stringify([manager, operation, operation === 'Apply' ? '' : apiVersion, subresource]);
 }
 
 /** Reads the entries of an object. Undefined if one of them makes no sense: a client broke them. */
@@ -59,7 +60,7 @@ export function isSameManagers(a: Managers, b: Managers): boolean {
     a.size === b.size &&
     [...a].every(([key, manager]) => {
       const other = b.get(key);
-      return other !== undefined && isEqualSet(manager.set, other.set);
+      return other !== undefined && manager.apiVersion === other.apiVersion && isEqualSet(manager.set, other.set);
     })
   );
 }

@@ -1,8 +1,6 @@
 /** Who owns a field after an ordinary write: whoever changed it, by `Update`. Behaviour: structured-merge-diff `merge/update.go`, "Update". */
 import type { KubernetesObject } from '../object.ts';
 import type { Schema } from '../schema/schema.ts';
-import type { Comparison } from './compare.ts';
-import { compare } from './compare.ts';
 import type { FieldSet } from './field-set.ts';
 import { difference, emptySet, isEmptySet, pathSet, union } from './field-set.ts';
 import type { Manager, ManagerIdentity, Managers } from './managed-fields.ts';
@@ -16,16 +14,17 @@ import {
   withoutManagers,
 } from './managed-fields.ts';
 import type { ManagedWrite, TrackRequest } from './merge.ts';
+import { Changes } from './versions.ts';
 
 /**
  * `next` with `metadata.managedFields` brought up to date: what it changes belongs to the writer and to nobody else any more. An object that is stored without owners stays so.
  */
 export function trackManagers(request: TrackRequest): KubernetesObject {
-  const { live, next, schema, now } = request;
+  const { live, next, schema, now, versions } = request;
   const managers = managersOf(request);
   const bare = withoutManagers(next);
   if (!managers || (live && managers.size === 0)) return bare;
-  const changes = compare(live ? withoutManagers(live) : {}, bare, schema);
+  const changes = new Changes({ before: live ? withoutManagers(live) : {}, after: bare, schema }, versions);
   const identity = writerOf(request, next.apiVersion ?? '');
   return withManagers(bare, withoutIdle(withWriter(managers, { identity, changes, now, request })));
 }
@@ -49,10 +48,11 @@ export function writerOf(
 }
 
 /** Every manager without what changed or went. */
-export function disown(managers: Managers, { added, modified, removed }: Comparison): Managers {
-  const lost = union(union(added, modified), removed);
+export function disown(managers: Managers, changes: Changes): Managers {
   return new Map(
     [...managers].map(([key, manager]) => {
+      const { added, modified, removed } = changes.in(manager.apiVersion);
+      const lost = union(union(added, modified), removed);
       const set = difference(manager.set, lost);
       return [key, set === manager.set ? manager : { ...manager, set }];
     }),
@@ -66,15 +66,16 @@ function withWriter(
   const key = managerKey(identity);
   const before = managers.get(key);
   const others = disown(managers, changes);
-  const taken = ownable(union(changes.modified, changes.added), resetsOf(request));
+  const { added, modified, removed } = changes.own;
+  const taken = ownable(union(modified, added), resetsOf(request));
   if (isEmptySet(taken)) return others;
-  const set = union(difference(before?.set ?? emptySet, changes.removed), taken);
+  const set = union(difference(before?.set ?? emptySet, removed), taken);
   return new Map(others).set(key, { ...before, ...identity, time: now, set });
 }
 
 interface Writer {
   readonly identity: ManagerIdentity;
-  readonly changes: Comparison;
+  readonly changes: Changes;
   readonly now: string;
 }
 

@@ -1,10 +1,11 @@
 import type { KubernetesObject } from '../../object.ts';
 import { alreadyExists, invalid, StatusError } from '../../status.ts';
 import { type Draft, draftOf } from '../draft.ts';
-import { type ApiParts, type Call, schemaOf, timestamp } from '../parts.ts';
+import type { ApiParts, Call } from '../parts.ts';
 import { objectPath } from '../storage/keys.ts';
 import type { StoredObject } from '../storage/stored-object.ts';
 import { dropEmpty, fillNewMetadata, generateName, metaOf, placeInNamespace, typeOf } from './metadata.ts';
+import { tracksManagers } from './managers.ts';
 import { cacheOf } from './read.ts';
 import { admit, commit, contextOf, mutate, noEffects, toStored, uncommitted, validate } from './write.ts';
 
@@ -84,23 +85,4 @@ async function refuseTaken(parts: ApiParts, call: Call, { metadata }: Kubernetes
   const name = metadata?.name ?? '';
   if (!metadata?.generateName && cache.get(objectPath({ namespace: metadata?.namespace, name })))
     throw alreadyExists(typeOf(call), name);
-}
-
-/** `metadata.managedFields` after a write that was no apply. */
-export function tracksManagers(
-  parts: ApiParts,
-  call: Call,
-  next: KubernetesObject,
-  live?: KubernetesObject,
-): KubernetesObject {
-  const schema = schemaOf(parts, call);
-  if (!schema) return next;
-  return parts.merge.trackManagers({
-    schema,
-    live,
-    next,
-    manager: call.fieldManager,
-    ...(call.subresource !== undefined && { subresource: call.subresource }),
-    now: timestamp(parts.clock.now()),
-  });
 }

@@ -3,6 +3,7 @@ import type { KubernetesObject } from '../../object.ts';
 import { isObject } from '../../schema/json.ts';
 import { StatusError } from '../../status.ts';
 import { type ApiParts, type NamedCall, schemaOf, timestamp } from '../parts.ts';
+import { versionsOf } from './managers.ts';
 import { type Change, namesVersion } from './update.ts';
 
 /** What decoding a patched object found wrong is told, or refused, as the client wishes. */
@@ -86,6 +87,7 @@ function applied(parts: ApiParts, call: NamedCall, body: object, { isForced, che
         ...(call.subresource !== undefined && { subresource: call.subresource }),
         isForced,
         now: timestamp(parts.clock.now()),
+        ...(call.subresource !== 'scale' && { versions: versionsOf(parts, call) }),
       }),
   };
 }
