@@ -82,6 +82,19 @@ test('what is not honoured yet is refused by name', () => {
     assert.throws(() => read({ Image: 'x', ...body }), { kind: 'Unimplemented', message });
 });
 
+const imageMount = (more: object) => ({ Type: 'image', Source: 'data:1', Target: '/x', ...more });
+
+test('an image is mounted, or a path within it', () => {
+  const { mounts } = read({
+    Image: 'x',
+    HostConfig: { Mounts: [imageMount({}), imageMount({ Target: '/y', ImageOptions: { Subpath: 'a/b' } })] },
+  });
+  assert.deepEqual(mounts, [
+    { kind: 'image', image: 'data:1', target: '/x' },
+    { kind: 'image', image: 'data:1', target: '/y', subpath: 'a/b' },
+  ]);
+});
+
 test('what is malformed is refused with its place', () => {
   const refused: readonly (readonly [object, RegExp])[] = [
     [{}, /Image is required/],
@@ -90,6 +103,15 @@ test('what is malformed is refused with its place', () => {
     [{ Image: 'x', HostConfig: [] }, /HostConfig is not a JSON object/],
     [{ Image: 'x', HostConfig: { Binds: ['a:b:c:d'] } }, /invalid volume specification/],
     [{ Image: 'x', HostConfig: { Mounts: [{ Type: 'odd', Target: '/x' }] } }, /mount type unknown/],
+    [{ Image: 'x', HostConfig: { Mounts: [{ Type: 'image', Target: '/x' }] } }, /field Source must not be empty/],
+    [
+      { Image: 'x', HostConfig: { Mounts: [imageMount({ ImageOptions: { Subpath: 'a/../../b' } })] } },
+      /subpath must be a relative path within the image: a\/\.\.\/\.\.\/b/,
+    ],
+    [
+      { Image: 'x', HostConfig: { Mounts: [imageMount({ BindOptions: { NonRecursive: true } })] } },
+      /field BindOptions must not be specified/,
+    ],
     [{ Image: 'x', HostConfig: { UsernsMode: 'private' } }, /invalid USER mode: private/],
     [{ Image: 'x', HostConfig: { RestartPolicy: { Name: 'maybe' } } }, /unknown policy 'maybe'/],
   ];

@@ -71,6 +71,7 @@ function readMount(mount: Fields): Mount {
       };
     }
     case 'image':
+      return { kind: 'image', image: readImageSource(mount), target, ...readImageOptions(mount) };
     case 'npipe':
     case 'cluster':
       throw new DabbaError('Unimplemented', `mounts of type "${type}" are not supported`);
@@ -114,6 +115,25 @@ function readVolumeOptions(mount: Fields): Partial<Extract<Mount, { readonly kin
     labels: options.textMap('Labels'),
     options: driver.textMap('Options'),
   });
+}
+
+function readImageSource(mount: Fields): string {
+  const invalid = (what: string) => new DabbaError('InvalidArgument', `invalid mount config for type "image": ${what}`);
+  const extra = ['BindOptions', 'VolumeOptions', 'TmpfsOptions'].find((name) => mount.isGiven(name));
+  if (extra !== undefined) throw invalid(`field ${extra} must not be specified`);
+  const source = mount.word('Source');
+  if (source === undefined) throw invalid('field Source must not be empty');
+  return source;
+}
+
+function readImageOptions(mount: Fields): Pick<Extract<Mount, { readonly kind: 'image' }>, 'subpath'> {
+  const subpath = mount.object('ImageOptions').word('Subpath');
+  if (subpath?.startsWith('/') || subpath?.split('/').includes('..'))
+    throw new DabbaError(
+      'InvalidArgument',
+      `invalid mount config for type "image": subpath must be a relative path within the image: ${subpath}`,
+    );
+  return present({ subpath });
 }
 
 /** Words of mount(8) for a tmpfs that need no value. */

@@ -2,7 +2,7 @@ import type { CacheRecord, Container, Image } from '#engine';
 import type { Api } from './api.ts';
 import { containerSummary } from './container-json.ts';
 import { sendJson, type Exchange } from './exchange.ts';
-import { imageSummary } from './image-json.ts';
+import { imageSummary, isUserOf } from './image-json.ts';
 import { volumeJson } from './volumes.ts';
 
 const kinds = ['image', 'container', 'volume', 'build-cache'] as const;
@@ -53,7 +53,7 @@ function imageUsage(
   return {
     LayersSize: [...bytesOf.values()].reduce((sum, size) => sum + size, 0),
     Images: images.map((image) => ({
-      ...imageSummary(image, containers.filter(({ imageId }) => imageId === image.id).length),
+      ...imageSummary(image, containers.filter((container) => isUserOf(container, image)).length),
       SharedSize: shared(image),
     })),
   };

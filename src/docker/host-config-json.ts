@@ -57,6 +57,7 @@ export function hostConfigJson({ name, create }: Pick<Container, 'name' | 'creat
     ...(create.sysctls ? { Sysctls: create.sysctls } : {}),
     ...(create.annotations ? { Annotations: create.annotations } : {}),
     ...(create.isInitEnabled === undefined ? {} : { Init: create.isInitEnabled }),
+    ...mountsOf(create),
     ...tmpfsOf(create),
     MaskedPaths: create.maskedPaths ?? null,
     ReadonlyPaths: create.readonlyPaths ?? null,
@@ -123,20 +124,31 @@ function volumesFromOf({ mountsFrom = [] }: ContainerCreate): readonly string[] 
 
 function bindsOf({ mounts = [] }: ContainerCreate): readonly string[] | null {
   const binds = mounts.flatMap((mount) => {
-    if (mount.kind === 'tmpfs' || (mount.kind === 'volume' && mount.name === '')) return [];
+    if (mount.kind === 'tmpfs' || mount.kind === 'image') return [];
+    if (mount.kind === 'volume' && mount.name === '') return [];
     const source = mount.kind === 'bind' ? mount.source : mount.name;
     return [`${source}:${mount.target}${modeOf(mount)}`];
   });
   return binds.length === 0 ? null : binds;
 }
 
-function modeOf(mount: Exclude<Mount, { readonly kind: 'tmpfs' }>): string {
+function modeOf(mount: Extract<Mount, { readonly kind: 'bind' | 'volume' }>): string {
   const words = [
     ...(mount.isReadOnly ? ['ro'] : []),
     ...(mount.kind === 'volume' && mount.isCopyLess ? ['nocopy'] : []),
     ...(mount.kind === 'bind' && mount.propagation ? [mount.propagation] : []),
   ];
   return words.length === 0 ? '' : `:${words.join(',')}`;
+}
+
+/** Mounts that `Binds` has no words for. */
+function mountsOf({ mounts = [] }: ContainerCreate): { readonly Mounts?: object } {
+  const Mounts = mounts.flatMap((mount) => {
+    if (mount.kind !== 'image') return [];
+    const options = mount.subpath === undefined ? {} : { ImageOptions: { Subpath: mount.subpath } };
+    return [{ Type: 'image', Source: mount.image, Target: mount.target, ReadOnly: true, ...options }];
+  });
+  return Mounts.length === 0 ? {} : { Mounts };
 }
 
 function tmpfsOf({ mounts = [] }: ContainerCreate): { readonly Tmpfs?: object } {

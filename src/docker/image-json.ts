@@ -1,4 +1,4 @@
-import type { Image, ImageConfig } from '#engine';
+import type { Container, Image, ImageConfig } from '#engine';
 
 /** A reference as Docker shows it: without `docker.io/` and `library/`. */
 export function familiarName(reference: string): string {
@@ -76,4 +76,12 @@ export function historyJson(image: Image, layerSizes: readonly number[]): readon
       Comment: entry.comment ?? '',
     }))
     .reverse();
+}
+
+/** True if a container was made from the image, or mounts it. */
+export function isUserOf(
+  { imageId, mounts }: Pick<Container, 'imageId' | 'mounts'>,
+  { id }: Pick<Image, 'id'>,
+): boolean {
+  return imageId === id || mounts.some((mount) => mount.kind === 'image' && mount.imageId === id);
 }

@@ -2,7 +2,7 @@ import { DabbaError } from '#base';
 import type { Container, Image } from '#engine';
 import type { Api } from './api.ts';
 import { queryFilters, sendJson, type Exchange } from './exchange.ts';
-import { familiarName } from './image-json.ts';
+import { familiarName, isUserOf } from './image-json.ts';
 import { instantOf } from './instant.ts';
 
 const known = ['dangling', 'until', 'label', 'label!'];
@@ -31,7 +31,7 @@ function isPruned(
   filters: ReadonlyMap<string, readonly string[]>,
   now: number,
 ): boolean {
-  if (containers.some(({ imageId }) => imageId === image.id)) return false;
+  if (containers.some((container) => isUserOf(container, image))) return false;
   const isDanglingOnly = !(filters.get('dangling') ?? []).some((word) => ['0', 'false'].includes(word));
   if (isDanglingOnly && image.references.length > 0) return false;
   if (!(filters.get('until') ?? []).every((until) => image.createdAt < instantOf(until, now))) return false;

@@ -3,7 +3,7 @@ import type { Image, LayerProgress, Platform } from '#engine';
 import type { Api } from './api.ts';
 import { registryAuth } from './credentials.ts';
 import { JsonLines, queryFilters, queryFlag, sendJson, sendStatus, type Exchange } from './exchange.ts';
-import { familiarName, historyJson, imageJson, imageSummary } from './image-json.ts';
+import { familiarName, historyJson, imageJson, imageSummary, isUserOf } from './image-json.ts';
 import { openImportSource } from './import-source.ts';
 import { endLines } from './lines.ts';
 import { matchesPattern } from './patterns.ts';
@@ -107,7 +107,7 @@ export async function listImages({ engine }: Api, exchange: Exchange): Promise<v
       since.every((instant) => image.createdAt > instant),
   );
   const newestFirst = [...matching].sort((a, b) => b.createdAt - a.createdAt);
-  const users = (image: Image) => containers.filter(({ imageId }) => imageId === image.id).length;
+  const users = (image: Image) => containers.filter((container) => isUserOf(container, image)).length;
   const shown = newestFirst.map((image) => withMatchingNames(image, filters.get('reference')));
   sendJson(
     exchange,

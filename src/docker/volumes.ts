@@ -101,12 +101,16 @@ export function volumeJson({ name, path, labels, options, createdAt, isAnonymous
   };
 }
 
-/** A container's mounts in Docker's shape, anonymous volumes by their names. */
+/** A container's mounts in Docker's shape, anonymous volumes by their names; images by their IDs, for they lie nowhere between two starts. */
 export function mountsJson({ mounts }: Pick<Container, 'mounts'>): readonly object[] {
   return mounts.map((mount) => {
     const { target } = mount;
     if (mount.kind === 'tmpfs')
       return { Type: 'tmpfs', Source: '', Destination: target, Mode: '', RW: true, Propagation: '' };
+    if (mount.kind === 'image') {
+      const from = { Type: 'image', Name: mount.image, Source: mount.imageId };
+      return { ...from, Destination: target, Mode: '', RW: false, Propagation: 'rprivate' };
+    }
     const RW = mount.isReadOnly !== true;
     if (mount.kind === 'bind') {
       const Propagation = mount.propagation ?? 'rprivate';

@@ -175,6 +175,17 @@ export type Mount =
       readonly mode?: number;
       /** Further words for mount(8), e.g. `exec`, `uid=1000`. */
       readonly options?: readonly string[];
+    }
+  | {
+      /** The files of an image, read-only. The image is in use for as long as the container exists. */
+      readonly kind: 'image';
+      /** Reference or id of an image that is here. */
+      readonly image: string;
+      readonly target: string;
+      /** A path within the image to be mounted instead of all of it. */
+      readonly subpath?: string;
+      /** Nothing in it can be run. */
+      readonly isDataOnly?: boolean;
     };
 
 export interface Resources {

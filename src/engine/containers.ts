@@ -43,9 +43,10 @@ export interface Container {
   };
 }
 
-/** A mount as it was made: every volume has its name and place. */
+/** A mount as it was made: every volume has its name and place, every image its id. */
 export type ContainerMount =
-  | Exclude<Mount, { readonly kind: 'volume' }>
+  | Exclude<Mount, { readonly kind: 'volume' | 'image' }>
+  | (Extract<Mount, { readonly kind: 'image' }> & { readonly imageId: Digest })
   | (Omit<Extract<Mount, { readonly kind: 'volume' }>, 'labels' | 'options'> & {
       readonly source: string;
       readonly isAnonymous: boolean;

@@ -1,9 +1,11 @@
 /** Volumes as upstream's sig-storage tests use them: what a container finds in them, with which mode and owner, and what it sees change. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { busybox } from '../harness/dabba.ts';
-import type { Json } from './api.ts';
-import { type NodeCluster, Pods, startNodeCluster } from './with-nodes.ts';
+import { eventually } from '../harness/machine.ts';
+import { type Json, until } from './api.ts';
+import { imageWith, type NodeCluster, Pods, startNodeCluster } from './with-nodes.ts';
 
 let cluster: NodeCluster;
 let pods: Pods;
@@ -486,4 +488,42 @@ test('[sig-storage] Subpath Atomic writer volumes should support subpaths with p
     await pods.output('cat /file', subpath('projected/key'), { volumes: [{ name: 'volume', projected: { sources } }] }),
     'projected-value',
   );
+});
+
+// Images as volumes (beta in v1.34)
+
+const imageVolume = (reference: string, extra: Json = {}): Json => ({
+  volumes: [{ name: 'volume', image: { reference, ...extra } }],
+});
+
+test('an image is a volume: its files, read-only and not to be run, whole or by subPath', options, async () => {
+  const image = await imageWith(cluster.dabba, 'data', {
+    '/data/inner/file': '/etc/hostname',
+    '/data/run': '/bin/true',
+  });
+  const expected = readFileSync('/etc/hostname', 'utf8').trim();
+  const script = [
+    'cat /volume/data/inner/file',
+    'touch /volume/data/x 2>/dev/null || echo read-only',
+    '/volume/data/run 2>/dev/null || echo no-run',
+    'grep -c " /volume .*noexec" /proc/mounts',
+  ].join('; ');
+  const whole = await pods.output(script, mountedAt('/volume'), imageVolume(image, { pullPolicy: 'IfNotPresent' }));
+  assert.deepEqual(whole.split('\n'), [expected, 'read-only', 'no-run', '1']);
+  assert.equal(await pods.output('cat /file', subpath('data/inner/file'), imageVolume(image)), expected);
+});
+
+test('an image that cannot be had keeps the container waiting, and is told of as of its own', options, async () => {
+  const pod = await pods.create(
+    'pods',
+    pods.pod('true', mountedAt('/volume'), imageVolume('absent:1', { pullPolicy: 'Never' })),
+  );
+  const { name } = pod.metadata;
+  const reasonOf = ({ status }: Json) => status?.containerStatuses?.[0]?.state.waiting?.reason;
+  await until(pods.api, pods.path('pods', name), (each) => reasonOf(each) === 'ErrImageNeverPull');
+  await eventually('it is told of', 5000, async () => {
+    const { items } = await pods.api.get(`${pods.path('events')}?fieldSelector=involvedObject.name%3D${name}`);
+    return items.some(({ reason, message }: Json) => reason === 'Failed' && message === 'Error: ErrImageNeverPull');
+  });
+  await pods.api.delete(pods.path('pods', name));
 });

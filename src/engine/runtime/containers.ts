@@ -31,7 +31,7 @@ import { Lifecycle } from './lifecycle.ts';
 import { linkedTo } from './links.ts';
 import { readLogs } from './logs.ts';
 import { rewriteNames } from './network.ts';
-import { recordMounts } from './mount-places.ts';
+import { imageMounts, recordMounts } from './mount-places.ts';
 import { generateName, parseName } from './names.ts';
 import { openRoot, releaseRoot, type ContainerRoot } from './open-root.ts';
 import { ContainerFolder, initialState, type ContainerRecord, type RecordedMount } from './record.ts';
@@ -261,12 +261,18 @@ export class ContainerSet implements Containers, StepContainers, ImageUsers {
   }
 
   containersOf(imageId: Digest): Promise<readonly { readonly id: string; readonly isRunning: boolean }[]> {
-    const users = [...this.#instances.values()].filter((instance) => instance.record.imageId === imageId);
+    const users = [...this.#instances.values()].filter(
+      ({ record }) => record.imageId === imageId || imageMounts(record).some((mount) => mount.imageId === imageId),
+    );
     return Promise.resolve(users.map(({ id, isRunning }) => ({ id, isRunning })));
   }
 
   chainsInUse(): Promise<readonly Digest[]> {
-    return Promise.resolve([...this.#instances.values()].flatMap(({ record }) => record.chainId ?? []));
+    const chains = [...this.#instances.values()].flatMap(({ record }) => [
+      record.chainId,
+      ...imageMounts(record).map(({ chainId }) => chainId),
+    ]);
+    return Promise.resolve(chains.filter((chainId) => chainId !== undefined));
   }
 
   #usersOfVolume(name: string): readonly VolumeUser[] {
@@ -321,7 +327,7 @@ export class ContainerSet implements Containers, StepContainers, ImageUsers {
   }
 
   async #make({ image, chainId }: ResolvedImage, request: ContainerCreate): Promise<Container> {
-    const { random, clock, limits, volumes } = this.#runtime;
+    const { random, clock, limits } = this.#runtime;
     const id = random.hex(64);
     const { network } = request;
     const donor = network.mode === 'container' ? this.#getNamed(network.container) : undefined;
@@ -350,7 +356,7 @@ export class ContainerSet implements Containers, StepContainers, ImageUsers {
     const name = this.#reserveName(request.name, id);
     const folder = new ContainerFolder(this.#runtime, id);
     try {
-      const mounts = await recordMounts(volumes, request, image.config, this.#mountsFrom(request));
+      const mounts = await recordMounts(this.#runtime, request, image.config, this.#mountsFrom(request));
       await folder.make();
       // The container exists once its config does: without one, a restarted engine removes the folder.
       const whole: ContainerRecord = { ...record, name, mounts };
@@ -369,7 +375,7 @@ export class ContainerSet implements Containers, StepContainers, ImageUsers {
   #mountsFrom({ mountsFrom = [] }: ContainerCreate): readonly RecordedMount[] {
     return mountsFrom.flatMap(({ container, isReadOnly }) =>
       this.#getNamed(container).record.mounts.map((mount) =>
-        isReadOnly && mount.kind !== 'tmpfs' ? { ...mount, isReadOnly } : mount,
+        isReadOnly && (mount.kind === 'bind' || mount.kind === 'volume') ? { ...mount, isReadOnly } : mount,
       ),
     );
   }

@@ -50,7 +50,9 @@ export async function launch(
   const mounts = [...sharedMemoryMounts(instance, neighbours), ...initMounts(instance.record)];
   const namespaces = joinNamespaces(instance.record.create, neighbours);
   const environment = linkEnvironment(runtime, instance, neighbours);
-  const user = await writeBundle(runtime, instance, { network, namespaces, userNamespace, mounts, environment });
+  await using views = new AsyncDisposableStack();
+  const bundle = { network, namespaces, userNamespace, mounts, environment, views };
+  const user = await writeBundle(runtime, instance, bundle);
   const pid = await createMonitored(runtime.monitor, monitorRequest(instance));
   // The container has its root in a mount namespace of its own by now. On the machine it would make every further start read a longer mount table.
   await runtime.images.snapshots.unmount(folder.merged);
@@ -135,6 +137,7 @@ async function writeBundle(
     userNamespace,
     mounts,
     environment,
+    views,
   }: {
     readonly network: PreparedNetwork;
     readonly namespaces: JoinedNamespaces;
@@ -142,11 +145,13 @@ async function writeBundle(
     readonly mounts: readonly PlacedMount[];
     /** What its own environment comes before. */
     readonly environment: readonly string[];
+    /** What stays mounted until the container has it. */
+    readonly views: AsyncDisposableStack;
   },
 ): Promise<ResolvedUser> {
   const { record, folder } = instance;
   const user = resolveUser(record.process.user, readAccounts(folder.merged), record.create.supplementaryGroups);
-  const placed = [...(await placeMounts(runtime.volumes, record.mounts, folder.merged)), ...mounts];
+  const placed = [...(await placeMounts(runtime, record.mounts, { root: folder.merged, views })), ...mounts];
   const rootPath = userNamespace ? await mountMappedRoot(runtime, instance, userNamespace) : folder.merged;
   const spec = buildSpec({
     create: record.create,

@@ -4,21 +4,29 @@ import { posix } from 'node:path';
 import { DabbaError, systemCode } from '#base';
 import type { ContainerCreate, ImageConfig, Mount } from '../engine.ts';
 import { KernelError, openBeneath } from '#kernel';
+import type { ImageInternals } from '../image/internals.ts';
 import { isBind } from '../volume/device.ts';
 import type { VolumeSet } from '../volume/volumes.ts';
-import type { RecordedMount } from './record.ts';
+import type { ContainerRecord, RecordedMount } from './record.ts';
 import type { PlacedMount } from './spec/mounts.ts';
 
 type BindMount = Extract<Mount, { readonly kind: 'bind' }>;
 type VolumeMount = Extract<Mount, { readonly kind: 'volume' }>;
+type ImageMount = Extract<Mount, { readonly kind: 'image' }>;
+
+/** Where mounts come from. */
+export interface MountSources {
+  readonly images: Pick<ImageInternals, 'resolveForRun' | 'snapshots'>;
+  readonly volumes: VolumeSet;
+}
 
 /**
  * The mounts of a new container: those asked for, with their volumes made, those of other containers (`inherited`), and an anonymous volume for
  * every path the image declares and nobody mounted over. Throws `InvalidArgument` for an unfit target, a duplicate, or a bind source that is
- * not there.
+ * not there, `NotFound` for an image that is not.
  */
 export async function recordMounts(
-  volumes: VolumeSet,
+  { images, volumes }: MountSources,
   create: ContainerCreate,
   image: ImageConfig,
   inherited: readonly RecordedMount[],
@@ -30,7 +38,9 @@ export async function recordMounts(
     if (taken.has(target)) throw new DabbaError('InvalidArgument', `Duplicate mount point: ${target}`);
     taken.add(target);
     if (mount.kind === 'bind') await checkSource(mount);
-    mounts.push(mount.kind === 'volume' ? await recordVolume(volumes, { ...mount, target }) : { ...mount, target });
+    if (mount.kind === 'volume') mounts.push(await recordVolume(volumes, { ...mount, target }));
+    else if (mount.kind === 'image') mounts.push(await recordImage(images, { ...mount, target }));
+    else mounts.push({ ...mount, target });
   }
   for (const mount of inherited) {
     if (taken.has(mount.target)) continue;
@@ -44,27 +54,48 @@ export async function recordMounts(
   return mounts;
 }
 
-/** Where each mount's files are on this machine. Empty volumes are filled from the image first. */
+/**
+ * Where each mount's files are on this machine. Empty volumes are filled from the image, mounted at `root`, first. Images are mounted until `views` is
+ * disposed: once a container has them in its own mount namespace, the machine needs them no more.
+ */
 export async function placeMounts(
-  volumes: VolumeSet,
+  { images, volumes }: MountSources,
   mounts: readonly RecordedMount[],
-  root: string,
+  { root, views }: { readonly root: string; readonly views: AsyncDisposableStack },
 ): Promise<readonly PlacedMount[]> {
   const placed: PlacedMount[] = [];
   for (const mount of mounts) {
     if (mount.kind === 'tmpfs') placed.push(mount);
     else if (mount.kind === 'bind') placed.push({ ...mount, isReadOnly: mount.isReadOnly ?? false });
-    else {
+    else if (mount.kind === 'image') {
+      const { target, subpath, chainId, isDataOnly } = mount;
+      const { path } = views.use(await images.snapshots.openView(chainId));
+      const source = subpath === undefined ? path : beneath(path, subpath, `image ${mount.image}`);
+      placed.push({
+        kind: 'bind',
+        source,
+        target,
+        isReadOnly: true,
+        isMapped: true,
+        ...(isDataOnly && { isDataOnly }),
+      });
+    } else {
       const volume = await volumes.create({ name: mount.name });
       volumes.open(volume);
       if (!mount.isCopyLess && !mount.isReadOnly) await volumes.fillFrom(volume, root, mount.target);
-      const source = mount.subpath === undefined ? volume.path : beneath(volume.path, mount.subpath);
+      const source =
+        mount.subpath === undefined ? volume.path : beneath(volume.path, mount.subpath, `volume ${volume.name}`);
       // What a volume binds is the machine's own.
       const isMapped = !isBind(volume.options);
       placed.push({ kind: 'bind', source, target: mount.target, isReadOnly: mount.isReadOnly ?? false, isMapped });
     }
   }
   return placed;
+}
+
+/** Those of a container's mounts that are images. */
+export function imageMounts({ mounts }: Pick<ContainerRecord, 'mounts'>) {
+  return mounts.filter((mount) => mount.kind === 'image');
 }
 
 async function recordVolume(volumes: VolumeSet, mount: VolumeMount): Promise<RecordedMount> {
@@ -77,10 +108,15 @@ async function recordVolume(volumes: VolumeSet, mount: VolumeMount): Promise<Rec
   return { ...rest, name: volume.name, isAnonymous: mount.name === '' };
 }
 
-/** The true place of a path within a volume. What is in the volume is others' work: links that lead out of it lead nowhere. */
-function beneath(volume: string, subpath: string): string {
+async function recordImage(images: MountSources['images'], mount: ImageMount): Promise<RecordedMount> {
+  const { image, chainId } = await images.resolveForRun(mount.image);
+  return { ...mount, imageId: image.id, ...(chainId && { chainId }) };
+}
+
+/** The true place of a path within a volume or an image. What is in it is others' work: links that lead out of it lead nowhere. */
+function beneath(root: string, subpath: string, what: string): string {
   try {
-    const fd = openBeneath(volume, posix.join('/', subpath), constants.O_RDONLY);
+    const fd = openBeneath(root, posix.join('/', subpath), constants.O_RDONLY);
     try {
       return readlinkSync(`/proc/self/fd/${fd}`);
     } finally {
@@ -88,9 +124,7 @@ function beneath(volume: string, subpath: string): string {
     }
   } catch (error) {
     if (error instanceof KernelError && ['ENOENT', 'ENOTDIR', 'ELOOP', 'EXDEV'].includes(error.code))
-      throw new DabbaError('FailedPrecondition', `cannot access path ${subpath} of the volume at ${volume}`, {
-        cause: error,
-      });
+      throw new DabbaError('FailedPrecondition', `cannot access path ${subpath} of ${what}`, { cause: error });
     throw error;
   }
 }

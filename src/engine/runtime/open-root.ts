@@ -92,18 +92,19 @@ export function openProcessRoot(process: ProcessIdentity | undefined): Disposabl
 }
 
 async function openStopped(
-  { images, volumes }: Runtime,
+  runtime: Runtime,
   instance: Instance,
   view: 'own' | 'whole',
   opened: AsyncDisposableStack,
 ): Promise<string> {
+  const { snapshots } = runtime.images;
   await instance.clearing;
   const { record, folder } = instance;
   const writable = { upper: folder.upper, work: folder.work };
   opened.defer(() => releaseRoot(instance));
-  await images.snapshots.mount({ chainId: record.chainId, target: folder.merged, writable, hasMountPoints: true });
+  await snapshots.mount({ chainId: record.chainId, target: folder.merged, writable, hasMountPoints: true });
   if (view === 'own') return folder.merged;
-  const placed = await placeMounts(volumes, record.mounts, folder.merged);
+  const placed = await placeMounts(runtime, record.mounts, { root: folder.merged, views: opened });
   const outerFirst = [...placed].sort((left, right) => left.target.split('/').length - right.target.split('/').length);
   for (const each of outerFirst) if (each.kind === 'bind') bind(each, folder.merged);
   return folder.merged;

@@ -26,9 +26,10 @@ export interface ContainerRecord {
   readonly warnings: readonly string[];
 }
 
-/** A mount with its volume named, be it anonymous. */
+/** A mount with its volume named, be it anonymous, and its image found, whatever its name means later. */
 export type RecordedMount =
-  | Exclude<Mount, { readonly kind: 'volume' }>
+  | Exclude<Mount, { readonly kind: 'volume' | 'image' }>
+  | (Extract<Mount, { readonly kind: 'image' }> & { readonly imageId: Digest; readonly chainId?: Digest })
   | (Omit<Extract<Mount, { readonly kind: 'volume' }>, 'labels' | 'options'> & { readonly isAnonymous: boolean });
 
 /**

@@ -14,6 +14,8 @@ export type PlacedMount =
       readonly isShallow?: boolean;
       /** See `Mount`. */
       readonly isMapped?: boolean;
+      /** Nothing in it can be run. */
+      readonly isDataOnly?: boolean;
     }
   | Extract<Mount, { readonly kind: 'tmpfs' }>;
 
@@ -75,9 +77,14 @@ function bind(
   source: string,
   destination: string,
   isReadOnly: boolean,
-  { propagation = 'rprivate', isShallow = false }: { readonly propagation?: string; readonly isShallow?: boolean } = {},
+  {
+    propagation = 'rprivate',
+    isShallow = false,
+    isDataOnly = false,
+  }: { readonly propagation?: string; readonly isShallow?: boolean; readonly isDataOnly?: boolean } = {},
 ): OciMount {
-  const options = [isShallow ? 'bind' : 'rbind', propagation, isReadOnly ? 'ro' : 'rw'];
+  const words = [isShallow ? 'bind' : 'rbind', propagation, isReadOnly ? 'ro' : 'rw'];
+  const options = isDataOnly ? [...words, 'noexec'] : words;
   return { destination, type: 'bind', source, options };
 }
 

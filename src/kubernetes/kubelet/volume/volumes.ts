@@ -57,7 +57,8 @@ export class PodVolumes {
   async mount(pod: types.Pod, facts: DownwardFacts, signal: AbortSignal): Promise<void> {
     await Promise.all(
       (pod.spec?.volumes ?? []).map(async (volume) => {
-        if (this.#places.has(volume.name) && !isProjection(volume)) return;
+        // An image is had by reference when a container begins.
+        if (volume.image || (this.#places.has(volume.name) && !isProjection(volume))) return;
         try {
           this.#places.set(volume.name, await this.#make(pod, volume, { facts, signal }));
         } catch (error) {
@@ -68,13 +69,26 @@ export class PodVolumes {
     );
   }
 
-  /** The mounts of one container. Throws `FailedPrecondition` for a subPath that leads nowhere. */
-  async mountsOf(container: types.Container, variables: ReadonlyMap<string, string>): Promise<readonly Mount[]> {
+  /**
+   * The mounts of one container; `imageOf` gives the image that a volume is. Those are read-only and nothing in them runs ("image" volumes, Kubernetes documentation).
+   * Throws `FailedPrecondition` for a subPath that leads nowhere.
+   */
+  async mountsOf(
+    container: types.Container,
+    variables: ReadonlyMap<string, string>,
+    imageOf: (volume: string) => string | undefined,
+  ): Promise<readonly Mount[]> {
     const mounts: Mount[] = [];
     for (const { name, mountPath, subPath, subPathExpr, readOnly, mountPropagation } of container.volumeMounts ?? []) {
+      const inner = subPath || (subPathExpr && expand(subPathExpr, variables));
+      const image = imageOf(name);
+      if (image !== undefined) {
+        if (inner) checkPath(inner);
+        mounts.push({ kind: 'image', image, target: mountPath, isDataOnly: true, ...(inner && { subpath: inner }) });
+        continue;
+      }
       const place = this.#places.get(name);
       if (!place) throw new DabbaError('FailedPrecondition', `no volume "${name}" for container "${container.name}"`);
-      const inner = subPath || (subPathExpr && expand(subPathExpr, variables));
       const source = inner ? await this.#subPath(place.path, inner, name) : place.path;
       const isReadOnly = readOnly === true || place.isReadOnly;
       mounts.push({

@@ -4,7 +4,7 @@ import { durationText, restartPause } from '../backoff.ts';
 import { containersOf, isRestarted, type PodContainer } from '../containers.ts';
 import type { PodRun } from '../run.ts';
 import { attemptOf, newestRun, type Runs } from '../runs.ts';
-import { ensureImage } from './image.ts';
+import { ensureImage, ensureVolumeImages } from './image.ts';
 import { beginKill } from './kill.ts';
 import { startContainer } from './start.ts';
 
@@ -108,7 +108,8 @@ class Pass implements Advanced {
     container: PodContainer,
     next: { readonly attempt: number; readonly nextBackoffMs: number },
   ): Promise<void> {
-    const answer = await ensureImage(this.run, container, next.attempt);
+    const volumes = await ensureVolumeImages(this.run, container);
+    const answer = volumes === true ? await ensureImage(this.run, container, next.attempt) : volumes;
     if (!('image' in answer)) {
       if (answer.retryAt !== undefined) this.#wake(answer.retryAt);
       return;

@@ -17,6 +17,7 @@ import type { PodRun } from '../run.ts';
 import { newestRun, type Runs } from '../runs.ts';
 import { sharedIpcOf } from '../shared-ipc.ts';
 import { runPostStart } from './hooks.ts';
+import { volumeImage } from './image.ts';
 import { ensurePause } from './pause.ts';
 import { cgroupOf } from './sandbox.ts';
 
@@ -112,7 +113,7 @@ async function requestFor(run: PodRun, { spec: asked, target }: PodContainer, ne
     terminationLog: files.terminationLog,
   };
   const ipc = sharedIpcOf(run);
-  const volumes = await run.volumes.mountsOf(spec, variables);
+  const volumes = await run.volumes.mountsOf(spec, variables, (volume) => volumeImage(run, volume));
   // A volume of the pod's own may be in its place.
   const isMemoryTaken = volumes.some(({ target }) => target === '/dev/shm');
   const sharedMemory: readonly Mount[] =
