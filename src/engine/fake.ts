@@ -31,6 +31,8 @@ export class FakeEngine implements Engine {
   /** Images that need no pull, by reference. */
   readonly local = new Set<string>();
   /** What a command inside a container comes to, by its words joined. */
+  /** Bytes that containers wrote, by name. */
+  readonly written = new Map<string, number>();
   readonly commands = new Map<string, { readonly exitCode: number; readonly output: string }>();
   /** What fails, by action and name, e.g. `start s1-app`. */
   readonly failures = new Map<string, { readonly kind: ErrorKind; readonly message: string }>();
@@ -120,7 +122,9 @@ export class FakeEngine implements Engine {
   };
 
   readonly containers: Containers = {
-    ...unused<Containers>('rename', 'wait', 'attach', 'resize', 'top', 'pause', 'unpause', 'sizeOf', 'stats'),
+    ...unused<Containers>('rename', 'wait', 'attach', 'resize', 'top', 'pause', 'unpause'),
+    sizeOf: async (id) => this.written.get(this.#get(id).create.name!) ?? 0,
+    stats: async () => undefined,
     create: async (request) => {
       if (this.names().includes(request.name!)) throw new DabbaError('AlreadyExists', `${request.name} exists`);
       this.#fail(`create ${request.name}`);

@@ -16,7 +16,9 @@ import { podUidOf } from './identity.ts';
 import { LocalPods } from './local.ts';
 import type { MemoryFiles } from './memory-files.ts';
 import { PodNetworks } from './network.ts';
-import { diskBytes, type MachineFacts, readMachineFacts, readPressures } from './node/facts.ts';
+import { keepFromPressure } from './eviction/evictor.ts';
+import { diskBytes, type MachineFacts, type MachineScarcity, readMachineFacts } from './node/facts.ts';
+import { memoryThreshold, PressureMemory, type Scarcity } from './node/pressures.ts';
 import { keepRegistered } from './node/registration.ts';
 import { type NodeFacts, reservedMemoryBytes } from './node/status.ts';
 import { WatchedObjects } from './objects.ts';
@@ -39,6 +41,8 @@ export interface KubeletParts {
   readonly services: NodeServices;
   readonly cgroups: SandboxCgroups;
   readonly memoryFiles: MemoryFiles;
+  /** How scarce what all nodes share is, for those whose files lie beneath a directory. */
+  readonly readScarcity: (directory: string) => Promise<MachineScarcity>;
   readonly cgroupParent: string;
   /** Holds a folder for each node. */
   readonly stateDirectory: string;
@@ -61,6 +65,7 @@ export class Kubelet {
   readonly #places: NodePlaces;
   readonly #runs = new Map<string, PodRun>();
   readonly #queue: KeyedQueue;
+  readonly #pressures = new PressureMemory();
   readonly #logger: Logger;
   #context: KubeletContext | undefined;
   /** This node as the API server has it: labels may have been added since it was registered. */
@@ -109,6 +114,12 @@ export class Kubelet {
       this.#listen(context),
       keepStorage({ ...common, directory: this.#places.storage, volumes: informers.of(persistentVolumes) }),
       keepRegistered({ ...common, architecture: machine.architecture, factsNow }),
+      keepFromPressure({
+        ...common,
+        runs: () => this.list().filter(({ isCounted }) => isCounted),
+        scarcity: () => this.#scarcity(),
+        wake: ({ ref }) => this.#queue.add(ref.uid),
+      }),
     ];
   }
 
@@ -236,6 +247,7 @@ export class Kubelet {
       extended: self?.status?.allocatable,
       labels: { ...labelsOf(nodeName, labels), ...self?.metadata?.labels },
       maxPods,
+      isShortOfMemory: this.#pressures.at(context.clock.now()).memory,
     });
     if (refusal) {
       run.isRefused = true;
@@ -262,10 +274,10 @@ export class Kubelet {
 
   async #facts({ networks, engine, allocatable, clock }: KubeletContext, machine: MachineFacts): Promise<NodeFacts> {
     const { tenant, region, networkInterfaceId } = this.#node;
-    const [own, images, pressures, record] = await Promise.all([
+    const [own, images, scarcity, record] = await Promise.all([
       networks.own(),
       engine.images.list(),
-      readPressures(this.#directory),
+      this.#scarcity(),
       this.#parts.networkInterfaces.get(`${tenant}/${region}/${networkInterfaceId}`),
     ]);
     return {
@@ -274,9 +286,15 @@ export class Kubelet {
       allocatable,
       address: { privateIp: own.privateIp, publicIp: record?.value.publicIp },
       images,
-      pressures: { ...pressures, memory: this.usage().workingSetBytes > allocatable.memoryBytes },
+      pressures: this.#pressures.observe(scarcity, clock.now()),
       now: isoSeconds(clock.now()),
     };
+  }
+
+  async #scarcity(): Promise<Scarcity> {
+    const capacityBytes = this.#node.memoryMiB * bytesPerMib;
+    const memory = memoryThreshold(capacityBytes, this.usage().workingSetBytes);
+    return { ...(await this.#parts.readScarcity(this.#directory)), memory };
   }
 
   #nameOf(uid: string): string {

@@ -11,13 +11,17 @@ import { identityOf } from './identity.ts';
 import { Kubelet, type KubeletParts } from './kubelet.ts';
 import { LocalPods } from './local.ts';
 import { linuxMemoryFiles, type MemoryFiles } from './memory-files.ts';
+import { readScarcity } from './node/facts.ts';
 import { PodNetworks } from './network.ts';
 import { nodeCgroup, nodeDirectory, notedNodes, placesOf, removePlaces } from './places.ts';
 import type { KubeletRecord } from './ports.ts';
 import { serveKubelet } from './server/server.ts';
 import { removeTraces, tracedPods } from './traces.ts';
 
-export interface KubeletsOptions extends Omit<KubeletParts, 'networkInterfaces' | 'plane' | 'cgroups' | 'memoryFiles'> {
+export interface KubeletsOptions extends Omit<
+  KubeletParts,
+  'networkInterfaces' | 'plane' | 'cgroups' | 'memoryFiles' | 'readScarcity'
+> {
   readonly store: Store;
   /** Started before the kubelets, stopped after them; likewise the engine. */
   readonly plane: KubeletParts['plane'];
@@ -28,6 +32,7 @@ export interface KubeletsOptions extends Omit<KubeletParts, 'networkInterfaces' 
   /** Default: those of this machine. */
   readonly cgroups?: SandboxCgroups;
   readonly memoryFiles?: MemoryFiles;
+  readonly readScarcity?: KubeletParts['readScarcity'];
 }
 
 /** The Kubernetes nodes that this machine is: one kubelet for each `KubeletRecord`. */
@@ -68,6 +73,7 @@ export function createKubelets(options: KubeletsOptions): Kubelets {
     networkInterfaces: networkRecords(store).networkInterfaces,
     cgroups: options.cgroups ?? linuxCgroups(),
     memoryFiles: options.memoryFiles ?? linuxMemoryFiles,
+    readScarcity: options.readScarcity ?? readScarcity,
   };
   const records = kubeletRecords(store);
   const running = new Map<string, Running>();

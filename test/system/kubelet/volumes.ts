@@ -80,6 +80,18 @@ test('volumes hold what they should, and follow their sources', async () => {
   await world.remove('vols');
 });
 
+test('a pod that writes more than its volume may hold is evicted', async () => {
+  await world.run('writer', 'dd if=/dev/zero of=/scratch/file bs=1M count=2 2> /dev/null; sleep 1000', {
+    container: { volumeMounts: [{ name: 'scratch', mountPath: '/scratch' }] },
+    spec: { volumes: [{ name: 'scratch', emptyDir: { sizeLimit: '1Mi' } }] },
+  });
+  const wait = await world.kubectl('wait', '--for=jsonpath={.status.reason}=Evicted', 'pod/writer', '--timeout=40s');
+  assert.equal(wait.code, 0, wait.stderr);
+  const { stdout } = await world.kubectl('get', 'pod', 'writer', '-ojsonpath={.status.phase} {.status.message}');
+  assert.equal(stdout.trim(), 'Failed Usage of EmptyDir volume "scratch" exceeds the limit "1Mi".');
+  await world.remove('writer');
+});
+
 test('a stateful set keeps its volume, which goes with its claim', async () => {
   const container = {
     name: 'db',

@@ -41,6 +41,8 @@ export const node: KubeletRecord = {
   maxPods: 10,
 };
 
+const plenty = { available: 2 ** 40, least: 0 };
+
 /** A machine of memory with one node on it, and a cluster of memory. Its clock stands still until it is moved. */
 export class FakeNode implements AsyncDisposable {
   readonly clock = new ManualClock();
@@ -51,6 +53,9 @@ export class FakeNode implements AsyncDisposable {
   readonly interfaces = new Set<string>();
   readonly assigned = new Set<string>();
   readonly cgroups = new Set<string>();
+  /** Bytes that pods hold, by name. */
+  readonly memoryHeld = new Map<string, number>();
+  diskAvailable = 2 ** 40;
   readonly directory = mkdtempSync(join(tmpdir(), 'kubelet-'));
   kubelets: Kubelets | undefined;
 
@@ -80,10 +85,15 @@ export class FakeNode implements AsyncDisposable {
       cgroups: {
         ensure: (path) => void this.cgroups.add(path),
         capCpu: () => undefined,
-        usage: () => undefined,
+        usage: (path) => ({ cpuNs: 0, memoryBytes: this.#memoryHeldIn(path), idleBytes: 0 }),
         remove: (path) => this.cgroups.forEach((each) => each.startsWith(path) && this.cgroups.delete(each)),
       },
       memoryFiles: { ensure: () => undefined, ensureIpc: () => undefined, removeBeneath: () => undefined },
+      readScarcity: async () => ({
+        disk: { available: this.diskAvailable, least: 2 ** 30 },
+        inodes: plenty,
+        pids: plenty,
+      }),
       cgroupParent: '/test',
       stateDirectory: join(this.directory, 'state'),
       socketDirectory: join(this.directory, 'run'),
@@ -166,6 +176,14 @@ export class FakeNode implements AsyncDisposable {
     }
     const state = JSON.stringify({ status: this.pod()?.status, log: this.engine.log }, undefined, 1);
     throw new Error(`never: ${what}\n${state}`);
+  }
+
+  /** The cgroup of a pod, or of the node with all of them. */
+  #memoryHeldIn(path: string): number {
+    return Array.from(this.memoryHeld).reduce((sum, [name, bytes]) => {
+      const isWithin = path === `/test/${node.id}` || path.endsWith(`pod${this.pod(name)?.metadata?.uid}`);
+      return isWithin ? sum + bytes : sum;
+    }, 0);
   }
 
   #plane(): Pick<NetworkPlane, 'attach' | 'detach'> {

@@ -31,26 +31,36 @@ export async function readMachineFacts(): Promise<MachineFacts> {
   };
 }
 
-/** What is scarce on a machine. */
-export interface Pressures {
-  readonly disk: boolean;
-  readonly pids: boolean;
+/** How much there is of something, and how much there should be. */
+export interface Threshold {
+  readonly available: number;
+  readonly least: number;
+}
+
+/** What all nodes of a machine can run out of together. Disk in bytes. */
+export interface MachineScarcity {
+  readonly disk: Threshold;
+  readonly inodes: Threshold;
+  readonly pids: Threshold;
 }
 
 /** Parts that have to be free: the kubelet's `nodefs.available<10%`, `nodefs.inodesFree<5%` and `pid.available<10%`. */
 const [freeDisk, freeInodes, freePids] = [0.1, 0.05, 0.1] as const;
 
 /** Reads how scarce disk and processes are. `directory` lies where pods keep their files. */
-export async function readPressures(directory: string): Promise<Pressures> {
-  const [disk, loads, most] = await Promise.all([
+export async function readScarcity(directory: string): Promise<MachineScarcity> {
+  const [disk, loads, limit] = await Promise.all([
     statfs(directory),
     readText('/proc/loadavg'),
     readText('/proc/sys/kernel/pid_max'),
   ]);
   const processes = Number(/\d+\/(\d+)/.exec(loads)?.[1] ?? 0);
+  const mostProcesses = Number(limit);
   return {
-    disk: disk.bavail / disk.blocks < freeDisk || (disk.files > 0 && disk.ffree / disk.files < freeInodes),
-    pids: processes > Number(most) * (1 - freePids),
+    disk: { available: disk.bavail * disk.bsize, least: disk.blocks * disk.bsize * freeDisk },
+    // A file system without a fixed number of them tells none.
+    inodes: { available: disk.ffree, least: disk.files * freeInodes },
+    pids: { available: mostProcesses - processes, least: mostProcesses * freePids },
   };
 }
 

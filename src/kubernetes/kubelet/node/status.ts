@@ -2,7 +2,8 @@ import type { Image } from '#engine';
 import type * as types from '../../types.ts';
 import type { Allocatable } from '../container/resource-field.ts';
 import type { KubeletRecord } from '../ports.ts';
-import type { MachineFacts, Pressures } from './facts.ts';
+import type { MachineFacts } from './facts.ts';
+import type { Pressures } from './pressures.ts';
 
 type NodeStatus = NonNullable<types.Node['status']>;
 type Condition = NonNullable<NodeStatus['conditions']>[number];
@@ -19,7 +20,7 @@ export interface NodeFacts {
   readonly allocatable: Allocatable;
   readonly address: { readonly privateIp: string; readonly publicIp: string | undefined };
   readonly images: readonly Image[];
-  readonly pressures: Pressures & { readonly memory: boolean };
+  readonly pressures: Pressures;
   readonly now: string;
 }
 

@@ -1,8 +1,11 @@
+import { qosClassOf } from '../../qos.ts';
 import { quantityValue } from '../../quantity.ts';
 import { requestsOf } from '../../scheduler/resources.ts';
+import { isTolerated } from '../../scheduler/selection.ts';
 import type * as types from '../../types.ts';
 import { forbiddenSysctl } from '../container/security.ts';
 import type { Allocatable } from '../container/resource-field.ts';
+import { isCritical } from '../eviction/order.ts';
 import { podResourcesOf } from './resources.ts';
 
 /** Why a node does not take a pod that was bound to it, in the kubelet's words; undefined when it does. */
@@ -14,6 +17,7 @@ export function rejection(
     extended = {},
     labels,
     maxPods,
+    isShortOfMemory = false,
   }: {
     /** Pods of the node that its room is held for. */
     readonly others: readonly types.Pod[];
@@ -22,8 +26,12 @@ export function rejection(
     readonly extended?: { readonly [name: string]: string } | undefined;
     readonly labels: { readonly [name: string]: string };
     readonly maxPods: number;
+    /** The node says that it is short of memory. */
+    readonly isShortOfMemory?: boolean;
   },
 ): { readonly reason: string; readonly message: string } | undefined {
+  if (isShortOfMemory && isFirstToGo(pod))
+    return { reason: 'Evicted', message: 'The node had condition: [MemoryPressure]. ' };
   const sysctl = forbiddenSysctl(pod);
   if (sysctl !== undefined)
     return { reason: 'SysctlForbidden', message: `forbidden sysctl: "${sysctl}" not allowlisted` };
@@ -40,6 +48,12 @@ export function rejection(
   if (asked.memoryRequestBytes > 0 && asked.memoryRequestBytes + memory > allocatable.memoryBytes)
     return outOf('memory', { requested: asked.memoryRequestBytes, used: memory, capacity: allocatable.memoryBytes });
   return lackOfExtended(pod, { others, extended });
+}
+
+/** Those that asked for nothing would be the first to be evicted again: kubelet `eviction/eviction_manager.go`, "Admit". */
+function isFirstToGo(pod: types.Pod): boolean {
+  const taint = { key: 'node.kubernetes.io/memory-pressure', effect: 'NoSchedule' };
+  return qosClassOf(pod) === 'BestEffort' && !isCritical(pod) && !isTolerated(pod.spec?.tolerations, taint);
 }
 
 /** Extended resources that the node has none of belong to the cluster, and are the scheduler's alone: upstream's "removeMissingExtendedResources", `pkg/kubelet/lifecycle/predicate.go`. */

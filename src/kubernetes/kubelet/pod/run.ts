@@ -28,6 +28,9 @@ export type ImageState =
       readonly backoffMs: number;
     };
 
+/** The kubelet's `immediateEvictionGracePeriodSeconds`. */
+const evictionGraceMs = 1000;
+
 /** A run that is to end though its pod goes on. */
 export interface Doom {
   readonly message: string;
@@ -56,6 +59,8 @@ export class PodRun {
   isReleased = false;
   /** Why it was ended though nobody deleted it. */
   failure: { readonly reason: string; readonly message: string } | undefined;
+  /** The node needs what it holds. */
+  isEvicted = false;
   /** Why containers do not run, by name. */
   readonly waiting = new Map<string, Waiting>();
   readonly images = new Map<string, ImageState>();
@@ -116,9 +121,17 @@ export class PodRun {
 
   /** How long its processes have to end by themselves. */
   get graceMs(): number {
+    if (this.isEvicted) return evictionGraceMs;
     const { metadata, spec } = this.pod;
     const seconds = metadata?.deletionGracePeriodSeconds ?? spec?.terminationGracePeriodSeconds ?? 30;
     return Math.max(0, seconds) * 1000;
+  }
+
+  /** Ends it for the sake of its node. It is for the caller to wake it. */
+  evict(message: string): void {
+    this.failure = { reason: 'Evicted', message };
+    this.isEvicted = true;
+    this.event('Warning', 'Evicted', message);
   }
 
   /** Tells of something as an Event of the pod, or of one of its containers. */

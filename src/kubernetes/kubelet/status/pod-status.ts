@@ -15,6 +15,8 @@ export interface PodFacts {
   readonly now: string;
   /** The pod was ended for a reason of its own: deadline, rejection, eviction. */
   readonly failure?: { readonly reason: string; readonly message: string };
+  /** It had to make room on its node. */
+  readonly isEvicted?: boolean;
   /** How the change of its resources stands. */
   readonly resize?: ResizeState | undefined;
   /** The pod is being deleted and everything of it has ended. */
@@ -35,7 +37,10 @@ export function podStatus(pod: types.Pod, facts: PodFacts): types.PodStatus {
     phase,
     conditions: mergeConditions(
       pod.status?.conditions ?? [],
-      conditionsOf(pod, { phase, containers, hasSandbox: facts.hasSandbox, resize: facts.resize }),
+      [
+        ...conditionsOf(pod, { phase, containers, hasSandbox: facts.hasSandbox, resize: facts.resize }),
+        ...(facts.isEvicted && failure ? [evictedCondition(failure)] : []),
+      ],
       facts.now,
     ),
     hostIP: hostIp,
@@ -48,6 +53,11 @@ export function podStatus(pod: types.Pod, facts: PodFacts): types.PodStatus {
     qosClass: pod.status?.qosClass ?? qosClassOf(pod),
     ...failure,
   };
+}
+
+/** "Pod disruption conditions", Kubernetes documentation. */
+function evictedCondition({ message }: { readonly message: string }) {
+  return { type: 'DisruptionTarget', status: 'True', reason: 'TerminationByKubelet', message };
 }
 
 /** A pod that was told to end has failed unless all of it succeeded. */

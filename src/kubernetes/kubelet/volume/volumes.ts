@@ -102,6 +102,11 @@ export class PodVolumes {
     return mounts;
   }
 
+  /** Where a volume lies, once it was made. */
+  pathOf(name: string): string | undefined {
+    return this.#places.get(name)?.path;
+  }
+
   /** What was made is no more: it was let go with the pod's other holdings. */
   forget(): void {
     this.#places.clear();

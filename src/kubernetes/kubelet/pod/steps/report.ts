@@ -67,6 +67,7 @@ export function report(
       now: isoSeconds(context.clock.now()),
       ...(failure && { failure }),
       resize: run.resize,
+      isEvicted: run.isEvicted,
       isEnded,
     });
   });

@@ -1,0 +1,126 @@
+/**
+ * Keeps a node from running out of memory and disk by ending pods, before the kernel chooses whom to kill ("Node-pressure Eviction", Kubernetes documentation). Behaviour: kubelet
+ * `eviction/eviction_manager.go`, with its default hard thresholds.
+ */
+import { type Clock, type Logger, messageOf } from '#base';
+import { formatQuantity, quantityOf } from '../../quantity.ts';
+import type { Threshold } from '../node/facts.ts';
+import { isMet, type Scarcity } from '../node/pressures.ts';
+import { containersOf } from '../pod/containers.ts';
+import type { PodRun } from '../pod/run.ts';
+import { newestRun, readRuns } from '../pod/runs.ts';
+import { cgroupOf } from '../pod/steps/sandbox.ts';
+import { isRunning } from '../status/container-status.ts';
+import { type Candidate, evictionOrder, type EvictionResource, isCritical, requestedOf } from './order.ts';
+import { brokenBound, storageUsed, writtenIn } from './storage.ts';
+
+/** How often the kubelet looks: neither the kernel's counters nor a file system announce that little is left. */
+const LOOK_EVERY_MS = 10_000;
+
+export interface EvictorOptions {
+  /** The pods that the node holds room for. */
+  readonly runs: () => readonly PodRun[];
+  readonly scarcity: () => Promise<Scarcity>;
+  /** Called when a pod is to end. */
+  readonly wake: (run: PodRun) => void;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+}
+
+/** Looks until the signal; resolves then. */
+export async function keepFromPressure(options: EvictorOptions): Promise<void> {
+  const { clock, logger, signal } = options;
+  while (!signal.aborted) {
+    await clock.sleep(LOOK_EVERY_MS, signal).catch(() => undefined);
+    if (signal.aborted) return;
+    try {
+      await look(options);
+    } catch (error) {
+      if (!signal.aborted) logger.warn('what is scarce could not be found out', { error: messageOf(error) });
+    }
+  }
+}
+
+/** Ends every pod that broke a bound of its own, or else one for the sake of the node: what that frees is seen at the next look. */
+async function look({ runs, scarcity, wake }: EvictorOptions): Promise<void> {
+  const active = runs().filter(({ isEnding, pod }) => !isEnding && !isCritical(pod));
+  let isAnyOver = false;
+  for (const run of active) {
+    const message = await brokenBound(run);
+    if (message === undefined || run.isEnding) continue;
+    run.evict(message);
+    wake(run);
+    isAnyOver = true;
+  }
+  if (isAnyOver) return;
+  const { memory, disk } = await scarcity();
+  const worst = isMet(memory)
+    ? await chosenForMemory(active)
+    : isMet(disk)
+      ? await chosenForDisk(active, disk)
+      : undefined;
+  if (!worst || worst.pod.isEnding) return;
+  const [resource, threshold] = isMet(memory) ? (['memory', memory] as const) : (['ephemeral-storage', disk] as const);
+  worst.pod.evict(`${lowMessage(resource, threshold)}${await containersMessage(worst, resource)}`);
+  wake(worst.pod);
+}
+
+async function chosenForMemory(active: readonly PodRun[]): Promise<Candidate<PodRun> | undefined> {
+  const candidates = active.map((run) => {
+    const { memoryBytes = 0, idleBytes = 0 } = run.context.cgroups.usage(cgroupOf(run)) ?? {};
+    return candidate(run, 'memory', Math.max(0, memoryBytes - idleBytes));
+  });
+  return evictionOrder(candidates).find(({ used }) => used > 0);
+}
+
+/**
+ * A node's disk is this machine's, which others fill too: where ending all pods would not bring it back, none is ended, and that it is scarce is told by the node's condition alone.
+ */
+async function chosenForDisk(
+  active: readonly PodRun[],
+  { available, least }: Threshold,
+): Promise<Candidate<PodRun> | undefined> {
+  const candidates: Candidate<PodRun>[] = [];
+  for (const run of active) candidates.push(candidate(run, 'ephemeral-storage', await storageUsed(run)));
+  const held = candidates.reduce((sum, { used }) => sum + used, 0);
+  if (held < least - available) return undefined;
+  return evictionOrder(candidates).find(({ used }) => used > 0);
+}
+
+function candidate(run: PodRun, resource: EvictionResource, used: number): Candidate<PodRun> {
+  return { pod: run, priority: run.pod.spec?.priority ?? 0, used, requested: requestedOf(run.allocated, resource) };
+}
+
+function lowMessage(resource: EvictionResource, { available, least }: Threshold): string {
+  return `The node was low on resource: ${resource}. Threshold quantity: ${amount(least)}, available: ${amount(available)}. `;
+}
+
+/** Which of its containers use more than they asked for. */
+async function containersMessage({ pod: run }: Candidate<PodRun>, resource: EvictionResource): Promise<string> {
+  const { engine, node } = run.context;
+  const runs = await readRuns(engine.containers, { nodeId: node.id, uid: run.ref.uid });
+  const lines = await Promise.all(
+    containersOf(run.allocated).map(async ({ spec }) => {
+      const newest = newestRun(runs, spec.name);
+      if (!newest || !isRunning(newest)) return '';
+      const used = resource === 'memory' ? await memoryUsed(run, newest.id) : await writtenIn(engine, newest.id);
+      const asked = requestedOf({ spec: { containers: [spec] } }, resource);
+      if (used <= asked) return '';
+      return `Container ${spec.name} was using ${amount(used)}, request is ${amount(asked)}, has larger consumption of ${resource}. `;
+    }),
+  );
+  return lines.join('');
+}
+
+async function memoryUsed({ context: { engine } }: PodRun, id: string): Promise<number> {
+  const stats = await engine.containers.stats(id);
+  if (!stats) return 0;
+  const { usageBytes, details } = stats.memory;
+  return Math.max(0, usageBytes - (details['total_inactive_file'] ?? details['inactive_file'] ?? 0));
+}
+
+/** In whole KiB, as upstream's statistics give them. */
+function amount(bytes: number): string {
+  return formatQuantity(quantityOf(Math.floor(bytes / 1024) * 1024, 'BinarySI'));
+}
