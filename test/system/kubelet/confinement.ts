@@ -27,6 +27,33 @@ test('confinement is as the pod asks', async () => {
   await world.remove('sec');
 });
 
+test('a seccomp profile of the node holds, once a pod has put it there', async () => {
+  const profile = {
+    defaultAction: 'SCMP_ACT_ALLOW',
+    syscalls: [{ names: ['mkdir', 'mkdirat'], action: 'SCMP_ACT_ERRNO' }],
+  };
+  const folder = { name: 'profiles', hostPath: { path: '/var/lib/kubelet/seccomp', type: 'DirectoryOrCreate' } };
+  await world.run('installer', `echo '${JSON.stringify(profile)}' > /profiles/no-directories.json`, {
+    container: { volumeMounts: [{ name: 'profiles', mountPath: '/profiles' }] },
+    spec: { restartPolicy: 'Never', volumes: [folder] },
+  });
+  await world.kubectl('wait', '--for=jsonpath={.status.phase}=Succeeded', 'pod/installer', '--timeout=20s');
+  const seccompProfile = { type: 'Localhost', localhostProfile: 'no-directories.json' };
+  await world.run('profiled', 'touch /tmp/file && mkdir /tmp/directory || echo refused', {
+    spec: { restartPolicy: 'Never', securityContext: { seccompProfile } },
+  });
+  await world.kubectl('wait', '--for=jsonpath={.status.phase}=Succeeded', 'pod/profiled', '--timeout=20s');
+  assert.match((await world.kubectl('logs', 'profiled')).stdout, /Operation not permitted/);
+  await world.run('lost', 'true', {
+    spec: { securityContext: { seccompProfile: { ...seccompProfile, localhostProfile: 'none.json' } } },
+  });
+  const message = '-ojsonpath={.status.containerStatuses[0].state.waiting.message}';
+  await eventually('it is told that there is none', 10_000, async () =>
+    /cannot load seccomp profile.*none.json/.test((await world.kubectl('get', 'pod', 'lost', message)).stdout),
+  );
+  await world.remove('installer', 'profiled', 'lost');
+});
+
 test('in the network of the node, a pod has its address', async () => {
   await world.run('net', 'ip -4 -o addr show eth0', { spec: { hostNetwork: true, restartPolicy: 'Never' } });
   await world.kubectl('wait', '--for=jsonpath={.status.phase}=Succeeded', 'pod/net', '--timeout=20s');

@@ -24,6 +24,8 @@ export interface ContainerSurroundings {
   readonly domain: string;
   readonly nodeName: string;
   readonly nodeMemoryBytes: number;
+  /** The text of a seccomp profile of the node's own. */
+  readonly localProfile: (name: string) => string;
   /** The IPC namespace that it shares with others, by its path. */
   readonly ipcPath?: string;
   /** The engine's container whose processes it sees. */
@@ -55,7 +57,7 @@ export function containerRequest(
     resolution: { options: resolution.options },
     mounts,
     resources: engineResources(container),
-    ...securityRequest(pod, container, image.config.User ?? ''),
+    ...securityRequest(pod, container, { imageUser: image.config.User ?? '', localProfile: surroundings.localProfile }),
     ...(spec?.hostNetwork !== true && { sysctls: sysctlsOf(pod) }),
     namespaces: {
       ...(spec?.hostPID && { pid: 'host' as const }),

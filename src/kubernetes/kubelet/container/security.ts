@@ -13,11 +13,19 @@ export function securityOf(pod: types.Pod, container: types.Container): PodSecur
   return { ...pod.spec?.securityContext, ...(Object.fromEntries(own) as SecurityContext) };
 }
 
-/** The part of an engine's request that a security context decides. `imageUser` is whom the image names. Throws `FailedPrecondition` in upstream's words. */
+/** What a security context is read against. */
+export interface SecurityGround {
+  /** Whom the image names. */
+  readonly imageUser: string;
+  /** The text of a seccomp profile of the node's own. */
+  readonly localProfile: (name: string) => string;
+}
+
+/** The part of an engine's request that a security context decides. Throws `FailedPrecondition` in upstream's words. */
 export function securityRequest(
   pod: types.Pod,
   container: types.Container,
-  imageUser: string,
+  { imageUser, localProfile }: SecurityGround,
 ): Pick<
   ContainerCreate,
   | 'user'
@@ -33,11 +41,6 @@ export function securityRequest(
   const security = securityOf(pod, container);
   verifyNonRoot(security, { pod, container, imageUser });
   const { capabilities, privileged = false, allowPrivilegeEscalation, seccompProfile, procMount } = security;
-  if (seccompProfile?.type === 'Localhost')
-    throw new DabbaError(
-      'FailedPrecondition',
-      `cannot load seccomp profile "${seccompProfile.localhostProfile}": a node has none of its own`,
-    );
   const user = userOf(security, imageUser);
   const groups = [
     ...(security.supplementalGroups ?? []),
@@ -52,6 +55,7 @@ export function securityRequest(
     isPrivilegeGainForbidden: allowPrivilegeEscalation === false && !privileged,
     // Without a word from the pod the runtime's own profile holds, as with the kubelet's `seccompDefault`.
     ...(seccompProfile?.type === 'Unconfined' && { seccomp: 'unconfined' }),
+    ...(seccompProfile?.type === 'Localhost' && { seccomp: localProfile(seccompProfile.localhostProfile ?? '') }),
     ...(procMount === 'Unmasked' && { maskedPaths: [], readonlyPaths: [] }),
   };
 }

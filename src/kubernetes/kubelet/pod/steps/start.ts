@@ -7,6 +7,7 @@ import type * as types from '../../../types.ts';
 import { environmentOf } from '../../container/environment.ts';
 import type { DownwardFacts } from '../../container/field-ref.ts';
 import { hostsText } from '../../container/hosts.ts';
+import { readLocalProfile } from '../../container/local-profiles.ts';
 import { containerRequest } from '../../container/request.ts';
 import { resolutionOf } from '../../container/resolution.ts';
 import { serviceEnvironment } from '../../container/service-environment.ts';
@@ -132,6 +133,7 @@ async function requestFor(run: PodRun, { spec: asked, target }: PodContainer, ne
     domain: node.cluster.domain,
     nodeName: node.nodeName,
     nodeMemoryBytes: allocatable.memoryBytes,
+    localProfile: (name) => readLocalProfile(context.places.root, name),
     ...(ipc && { ipcPath: ipc.namespace }),
     ...(processesOf && { processesOf }),
   });
