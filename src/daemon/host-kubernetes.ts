@@ -116,6 +116,7 @@ async function makeKubernetes(
     engine,
     plane,
     services: nodeServices(layout, endpoint),
+    filters: { hold: (pod, address, ends) => proxies.hold(pod, address, ends) },
     machineId: hostname(),
     stateDirectory,
     socketDirectory,

@@ -25,7 +25,7 @@ import { WatchedObjects } from './objects.ts';
 import { rejection } from './pod/admit.ts';
 import { PodRun } from './pod/run.ts';
 import { syncPod } from './pod/sync.ts';
-import type { KubeletRecord, NodeServices } from './ports.ts';
+import type { KubeletRecord, NodeServices, PodFilters } from './ports.ts';
 import { keepStorage } from './volume/storage.ts';
 import { removeTraces, tracedPods } from './traces.ts';
 
@@ -39,6 +39,7 @@ export interface KubeletParts {
   readonly plane: Pick<NetworkPlane, 'attach' | 'detach'>;
   readonly networkInterfaces: Pick<Collection<NetworkInterface>, 'get'>;
   readonly services: NodeServices;
+  readonly filters: PodFilters;
   readonly cgroups: SandboxCgroups;
   readonly memoryFiles: MemoryFiles;
   /** How scarce what all nodes share is, for those whose files lie beneath a directory. */

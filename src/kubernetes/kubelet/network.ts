@@ -1,13 +1,14 @@
 import { DabbaError } from '#base';
 import { type AttachedInterface, type NetworkInterface, type NetworkPlane, recordId } from '#network';
 import type { Collection } from '#store';
-import type { KubeletRecord, NodeServices, PodIdentity } from './ports.ts';
+import type { KubeletRecord, NodeServices, PodFilters, PodIdentity } from './ports.ts';
 
 /** The networks of one node: its own, and one for each pod that has a network of its own. Both calls may be repeated. */
 export class PodNetworks {
   readonly #node: KubeletRecord;
   readonly #plane: Pick<NetworkPlane, 'attach' | 'detach'>;
   readonly #services: NodeServices;
+  readonly #filters: PodFilters;
   readonly #networkInterfaces: Pick<Collection<NetworkInterface>, 'get'>;
   #own: Promise<AttachedInterface> | undefined;
 
@@ -15,11 +16,13 @@ export class PodNetworks {
     readonly node: KubeletRecord;
     readonly plane: Pick<NetworkPlane, 'attach' | 'detach'>;
     readonly services: NodeServices;
+    readonly filters: PodFilters;
     readonly networkInterfaces: Pick<Collection<NetworkInterface>, 'get'>;
   }) {
     this.#node = options.node;
     this.#plane = options.plane;
     this.#services = options.services;
+    this.#filters = options.filters;
     this.#networkInterfaces = options.networkInterfaces;
   }
 
@@ -34,7 +37,7 @@ export class PodNetworks {
     }
   }
 
-  /** An interface for a pod. `onAssigned` is told which, before it is made real. */
+  /** An interface for a pod, whose packets are filtered from the first. `onAssigned` is told which, before it is made real. */
   async attach(
     pod: PodIdentity,
     onAssigned: (networkInterfaceId: string) => Promise<void>,
@@ -42,7 +45,11 @@ export class PodNetworks {
   ): Promise<AttachedInterface> {
     const assigned = await this.#services.assignAddress(pod, signal);
     await onAssigned(assigned.id);
-    return await this.#plane.attach(assigned);
+    const [attached] = await Promise.all([
+      this.#plane.attach(assigned),
+      this.#filters.hold(pod, assigned.privateIp, signal),
+    ]);
+    return attached;
   }
 
   async detach(pod: PodIdentity, networkInterfaceId: string | undefined, signal: AbortSignal): Promise<void> {

@@ -46,6 +46,15 @@ export interface PodIdentity {
   readonly serviceAccount: string;
 }
 
+/** Who filters the packets of pods on this machine by network policies. */
+export interface PodFilters {
+  /**
+   * Asked for the address of a pod before anything runs there: resolves when the policies that select the pod hold for it, or when that cannot be waited for any longer. Throws
+   * nothing but the signal's reason.
+   */
+  hold(pod: PodIdentity, address: string, signal: AbortSignal): Promise<void>;
+}
+
 export interface NodeServices {
   /** An interface for the pod, in the VPC of its node. The same uid gets the same interface, however often it asks. */
   assignAddress(pod: PodIdentity, signal: AbortSignal): Promise<NetworkInterface>;

@@ -3,7 +3,8 @@ import { messageOf } from '#base';
 import { type ClusterKey, type ClusterNetworks, networkRecords, recordId } from '#network';
 import type { Store } from '#store';
 import type { Informers } from '../client/informer.ts';
-import type { KubeletRecord } from '../kubelet/ports.ts';
+import { untilAborted } from '../until-aborted.ts';
+import type { KubeletRecord, PodFilters } from '../kubelet/ports.ts';
 import { networkCopies } from './copies.ts';
 import { createHealthPorts, type HealthPorts, type HealthPortsOptions } from './health-ports.ts';
 import { type ClusterProxy, createClusterProxy } from './proxy.ts';
@@ -21,7 +22,7 @@ export interface MachineProxiesOptions {
 }
 
 /** A proxy for each cluster that has nodes on this machine. */
-export interface MachineProxies {
+export interface MachineProxies extends PodFilters {
   /** Starts and removes proxies so that they fit these nodes, all that the machine has now. One call at a time. */
   follow(nodes: readonly KubeletRecord[]): Promise<void>;
   /** Stops every proxy; what it made stays. */
@@ -29,15 +30,21 @@ export interface MachineProxies {
 }
 
 interface Running {
+  readonly key: ClusterKey;
   readonly proxy: ClusterProxy;
   readonly health: HealthPorts;
   readonly ending: AbortController;
 }
 
+/** How long a pod waits for its policies when they cannot be known: the API server, or the network, is not there. */
+const HOLD_MS = 5000;
+
 export function createMachineProxies(options: MachineProxiesOptions): MachineProxies {
   const { store, clusters, connect, logger } = options;
   const { networkInterfaces } = networkRecords(store);
   const running = new Map<string, Running>();
+  /** Proxies by cluster, once there are any. */
+  const made = new Map<string, PromiseWithResolvers<ClusterProxy>>();
   let isFirst = true;
 
   async function wantedClusters(nodes: readonly KubeletRecord[]) {
@@ -54,6 +61,12 @@ export function createMachineProxies(options: MachineProxiesOptions): MachinePro
     return wanted;
   }
 
+  function madeOf(clusterId: string): PromiseWithResolvers<ClusterProxy> {
+    const known = made.get(clusterId) ?? Promise.withResolvers<ClusterProxy>();
+    made.set(clusterId, known);
+    return known;
+  }
+
   function start(key: ClusterKey, node: KubeletRecord): Running {
     const ending = new AbortController();
     const copies = networkCopies(connect(node, ending.signal));
@@ -63,8 +76,9 @@ export function createMachineProxies(options: MachineProxiesOptions): MachinePro
       if (!ending.signal.aborted)
         logger.error('a service proxy ended', { cluster: node.cluster.name, error: messageOf(error) });
     });
+    madeOf(node.cluster.id).resolve(proxy);
     const health = createHealthPorts({ ...options, copies, isProxyHealthy: () => proxy.isHealthy() });
-    return { proxy, health, ending };
+    return { key, proxy, health, ending };
   }
 
   return {
@@ -72,9 +86,10 @@ export function createMachineProxies(options: MachineProxiesOptions): MachinePro
       const wanted = await wantedClusters(nodes);
       if (isFirst) await clusters.retain(Array.from(wanted.values(), ({ key }) => key));
       isFirst = false;
-      for (const [name, { proxy, health, ending }] of running) {
+      for (const [name, { key, proxy, health, ending }] of running) {
         if (wanted.has(name)) continue;
         ending.abort();
+        made.delete(key.clusterId);
         await health.stop();
         await proxy.remove();
         running.delete(name);
@@ -85,6 +100,19 @@ export function createMachineProxies(options: MachineProxiesOptions): MachinePro
         started.health.setNodes(
           own.map(({ nodeName, networkInterfaceId }) => ({ name: nodeName, networkInterfaceId })),
         );
+      }
+    },
+    async hold(pod, address, signal) {
+      const ended = AbortSignal.any([signal, AbortSignal.timeout(HOLD_MS)]);
+      try {
+        const proxy = await Promise.race([madeOf(pod.node.cluster.id).promise, untilAborted(ended)]);
+        await proxy?.hold(pod, address, ended);
+        ended.throwIfAborted();
+      } catch (error) {
+        signal.throwIfAborted();
+        const { namespace, name, node } = pod;
+        const fields = { cluster: node.cluster.name, pod: `${namespace}/${name}`, error: messageOf(error) };
+        logger.warn('a pod begins before its network policies are known to hold', fields);
       }
     },
     async stop() {

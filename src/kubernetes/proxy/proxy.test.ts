@@ -127,3 +127,44 @@ test('a refusal is tried again, and removal removes', async () => {
   await proxy.remove();
   assert.equal(isOpen(), false);
 });
+
+test('a pod that begins is filtered before its status tells its address', { timeout: 10_000 }, async () => {
+  const { client, proxy, applied, settled } = await started();
+  await client.create(networkPolicies, {
+    metadata: metadata('p'),
+    spec: { podSelector: { matchLabels: { app: 'a' } } },
+  });
+  await settled(2);
+  const { signal } = new AbortController();
+  const spec = { containers: [] };
+  const named = { namespace: 'default', name: 'a', uid: '' };
+  const pod = await client.create(pods, { metadata: metadata('a', { app: 'a' }), spec });
+  const held = { ...named, uid: pod.metadata!.uid! };
+  await proxy.hold(held, '10.0.0.9', signal);
+  assert.deepEqual(applied.at(-1)!.policies[0]?.pods, ['10.0.0.9']);
+  const { length } = applied;
+  const running = { podIP: '10.0.0.9', phase: 'Running' };
+  await client.update(pods, { ...pod, status: running }, { subresource: 'status' });
+  await settled(length + 1);
+  assert.deepEqual(applied.at(-1)!.policies[0]?.pods, ['10.0.0.9']);
+  await proxy.hold(held, '10.0.0.9', signal);
+  assert.equal(applied.length, length + 1, 'it is known');
+  await assert.rejects(proxy.hold({ ...named, uid: 'none' }, '10.0.0.8', AbortSignal.timeout(20)), {
+    name: 'TimeoutError',
+  });
+  await client.delete(pods, { namespace: 'default', name: 'a' });
+  assert.deepEqual((await settled(length + 2)).policies, []);
+  await proxy.stop();
+});
+
+test('rules that could not be applied hold a pod until they are', { timeout: 10_000 }, async () => {
+  const { client, proxy, applied, settled, fail } = await started();
+  await client.create(networkPolicies, { metadata: metadata('p'), spec: { podSelector: {} } });
+  await settled(2);
+  const { metadata: made } = await client.create(pods, { metadata: metadata('a'), spec: { containers: [] } });
+  await nextTurn();
+  fail();
+  await proxy.hold({ namespace: 'default', name: 'a', uid: made!.uid! }, '10.0.0.9', AbortSignal.timeout(5000));
+  assert.deepEqual(applied.at(-1)!.policies[0]?.pods, ['10.0.0.9']);
+  await proxy.stop();
+});

@@ -3,7 +3,10 @@ import { messageOf } from '#base';
 import { addressAt, type ClusterNetwork, type ClusterNetworks, type ClusterServed } from '#network';
 import { KeyedQueue } from '#reconcile';
 import { clusterZone } from '../dns/zone.ts';
-import type { KubeletRecord } from '../kubelet/ports.ts';
+import type { KubeletRecord, PodIdentity } from '../kubelet/ports.ts';
+import type { Informer } from '../client/informer.ts';
+import { keyOf } from '../object.ts';
+import type { Pod } from '../types.ts';
 import { untilAborted } from '../until-aborted.ts';
 import type { NetworkCopies } from './copies.ts';
 import { RuleBook } from './rules.ts';
@@ -27,11 +30,15 @@ export interface ClusterProxy {
   /** Follows the cluster from now on; resolves when its rules are in force for the first time, which waits for its API server, or when stopped. */
   start(): Promise<void>;
   stop(): Promise<void>;
+  /** A pod is about to begin at an address: resolves when the policies that select it hold there. Throws the signal's reason, and waits for the API server until then. */
+  hold(pod: HeldPod, address: string, signal: AbortSignal): Promise<void>;
   /** Whether packets are led as the cluster has it: rules are in force, and no change has waited for long. */
   isHealthy(): boolean;
   /** Stops, and removes rules and listeners. */
   remove(): Promise<void>;
 }
+
+export type HeldPod = Pick<PodIdentity, 'namespace' | 'name' | 'uid'>;
 
 const RULES = 'rules';
 
@@ -45,6 +52,8 @@ export function createClusterProxy(options: ClusterProxyOptions): ClusterProxy {
   const synced = Promise.all(Object.values(copies).map((copy) => copy.synced())).then(() => undefined);
   let network: ClusterNetwork | undefined;
   let isSynced = false;
+  /** Told when the rules that are read next are in force. */
+  const waiting: (() => void)[] = [];
   const queue = new KeyedQueue({
     clock,
     random,
@@ -55,8 +64,13 @@ export function createClusterProxy(options: ClusterProxyOptions): ClusterProxy {
       // Rules made of half of the cluster would cut off what the other half serves.
       if (!isSynced) return;
       health.begun();
-      await network.apply(book.read());
+      const told = waiting.splice(0);
+      await network.apply(book.read()).catch((error: unknown) => {
+        waiting.push(...told);
+        throw error;
+      });
       health.applied();
+      for (const tell of told) tell();
       first.resolve();
     },
     onFailure: (_key, error, failures) =>
@@ -86,12 +100,38 @@ export function createClusterProxy(options: ClusterProxyOptions): ClusterProxy {
       await first.promise;
     },
     stop,
+    async hold(pod, address, signal) {
+      const ended = AbortSignal.any([signal, stopping.signal]);
+      const within = <T>(work: Promise<T>) => Promise.race([work, rejectionBy(ended)]);
+      await within(first.promise);
+      if (!book.place(await within(podIn(copies.pods, pod, ended)), address)) return;
+      const applied = new Promise<void>((resolve) => void waiting.push(resolve));
+      wake();
+      await within(applied);
+    },
     isHealthy: () => health.isHealthy,
     async remove() {
       await stop();
       await network?.remove();
     },
   };
+}
+
+/** The pod, once the copy has it. */
+async function podIn(copy: Informer<Pod>, { namespace, name, uid }: HeldPod, signal: AbortSignal): Promise<Pod> {
+  const known = copy.get(keyOf({ metadata: { namespace, name } }));
+  if (known?.metadata?.uid === uid) return known;
+  const { promise, resolve } = Promise.withResolvers<Pod>();
+  const stop = copy.onChange(({ now }) => {
+    if (now?.metadata?.uid === uid) resolve(now);
+  });
+  signal.addEventListener('abort', stop, { once: true });
+  return promise.finally(stop);
+}
+
+async function rejectionBy(signal: AbortSignal): Promise<never> {
+  await untilAborted(signal);
+  throw signal.reason;
 }
 
 /** Cluster DNS, and the address of `kubernetes.default`, behind which the API server listens on the machine's loopback. */

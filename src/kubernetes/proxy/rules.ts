@@ -1,8 +1,9 @@
 import { isIPv4 } from 'node:net';
 import type { ClusterRules, ServicePort } from '#network';
 import { keyOf } from '../object.ts';
-import type { Node } from '../types.ts';
+import type { Node, Pod } from '../types.ts';
 import { type NetworkCopies, serviceKeyOf, slicesOf } from './copies.ts';
+import { PlacedPods } from './placed-pods.ts';
 import { podPolicies } from './policies.ts';
 import { servicePorts, zoneOf } from './services.ts';
 
@@ -10,6 +11,7 @@ import { servicePorts, zoneOf } from './services.ts';
 export class RuleBook {
   readonly #copies: NetworkCopies;
   readonly #serviceCidr: string;
+  readonly #placed: PlacedPods;
   readonly #ports = new Map<string, readonly ServicePort[]>();
   readonly #stale = new Set<string>();
   #nodes: ClusterRules['nodes'] = [];
@@ -21,6 +23,7 @@ export class RuleBook {
   constructor(copies: NetworkCopies, serviceCidr: string) {
     this.#copies = copies;
     this.#serviceCidr = serviceCidr;
+    this.#placed = new PlacedPods(copies.pods);
   }
 
   /** Calls `wake` after every change that may matter to the rules, and at once for what there is. Returns the function that ends it. */
@@ -37,6 +40,7 @@ export class RuleBook {
       wake();
     };
     const stops = [
+      this.#placed.follow(),
       services.onChange(({ now, before }) => stale(keyOf((now ?? before)!))),
       slices.onChange(({ now, before }) => {
         for (const slice of [now, before]) if (slice) stale(serviceKeyOf(slice));
@@ -56,6 +60,13 @@ export class RuleBook {
     return () => {
       for (const stop of stops) stop();
     };
+  }
+
+  /** Takes note of a pod's address before its status tells it. True if that may be something to the rules. */
+  place(pod: Pod, address: string): boolean {
+    if (!this.#placed.place(pod, address) || this.#copies.policies.list().length === 0) return false;
+    this.#arePoliciesStale = true;
+    return true;
   }
 
   /** The rules as the copies have them now. */
@@ -95,8 +106,8 @@ export class RuleBook {
 
   #readPolicies(): void {
     this.#arePoliciesStale = false;
-    const { policies, pods, namespaces } = this.#copies;
-    this.#policies = podPolicies(policies.list(), { pods: pods.list(), namespaces: namespaces.list() });
+    const { policies, namespaces } = this.#copies;
+    this.#policies = podPolicies(policies.list(), { pods: this.#placed.list(), namespaces: namespaces.list() });
   }
 }
 

@@ -104,6 +104,7 @@ export class NodeWorld implements AsyncDisposable {
           await this.network.records().networkInterfaces.delete(`${tenant}/${region}/eni-${uid}`),
         pullCredentials: async () => undefined,
       },
+      filters: { hold: async () => undefined },
       machineId,
       stateDirectory: join(this.directory, 'kubelets'),
       socketDirectory: this.#sockets(),

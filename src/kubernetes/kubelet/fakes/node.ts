@@ -82,6 +82,7 @@ export class FakeNode implements AsyncDisposable {
         releaseAddress: async ({ uid }) => void this.assigned.delete(uid),
         pullCredentials: async () => undefined,
       },
+      filters: { hold: async () => undefined },
       cgroups: {
         ensure: (path) => void this.cgroups.add(path),
         capCpu: () => undefined,
