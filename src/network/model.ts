@@ -115,6 +115,20 @@ export interface ElasticIp extends Owned {
   readonly associationId?: string;
 }
 
+/** One public address by which what has none of its own reaches the internet: routes of other subnets lead to it. */
+export interface NatGateway extends Owned {
+  readonly vpcId: string;
+  /** Where it is itself; it reaches what this subnet reaches. */
+  readonly subnetId: string;
+  readonly networkInterfaceId: string;
+  readonly privateIp: Ipv4;
+  readonly publicIp: Ipv4;
+  readonly publicIpAllocationId: string;
+  readonly publicIpAssociationId: string;
+  /** A deleted one is shown for a while. */
+  readonly deletedAt?: number;
+}
+
 /** Spreads connections over targets, at an address of its own in each of its zones. */
 export interface LoadBalancer extends Owned {
   readonly vpcId: string;

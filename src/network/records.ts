@@ -3,6 +3,7 @@ import type {
   ElasticIp,
   InternetGateway,
   LoadBalancer,
+  NatGateway,
   NetworkInterface,
   RouteTable,
   SecurityGroup,
@@ -21,6 +22,7 @@ export interface NetworkRecords {
   readonly vpcs: Collection<Vpc>;
   readonly subnets: Collection<Subnet>;
   readonly internetGateways: Collection<InternetGateway>;
+  readonly natGateways: Collection<NatGateway>;
   readonly routeTables: Collection<RouteTable>;
   readonly securityGroups: Collection<SecurityGroup>;
   readonly networkInterfaces: Collection<NetworkInterface>;
@@ -46,6 +48,7 @@ export function networkRecords(store: Store): NetworkRecords {
     vpcs: new Collection(store, `${NETWORK_PREFIX}vpcs/`),
     subnets: new Collection(store, `${NETWORK_PREFIX}subnets/`),
     internetGateways: new Collection(store, `${NETWORK_PREFIX}internet-gateways/`),
+    natGateways: new Collection(store, `${NETWORK_PREFIX}nat-gateways/`),
     routeTables: new Collection(store, `${NETWORK_PREFIX}route-tables/`),
     securityGroups: new Collection(store, `${NETWORK_PREFIX}security-groups/`),
     networkInterfaces: new Collection(store, `${NETWORK_PREFIX}network-interfaces/`),

@@ -3,7 +3,9 @@ import type { ElasticIp, NetworkInterface } from '#network';
 import type { Versioned } from '#store';
 import { AwsError } from '../errors.ts';
 import type { Handlers } from '../service.ts';
+import { paginate } from './describe.ts';
 import { applyFilters, type FilterFields } from './filters.ts';
+import type { Instances } from './instances.ts';
 import { drawPublicAddress } from './interface-addresses.ts';
 import { mustGet, notFound } from './kinds.ts';
 import { allIn, keyIn, newId, type Ec2State, type Scope } from './scope.ts';
@@ -41,7 +43,7 @@ function checkOwn({ id, managedBy }: NetworkInterface): void {
     throw new AwsError('OperationNotPermitted', `You are not allowed to manage '${id}': it belongs to ${managedBy}.`);
 }
 
-export function addressHandlers(state: Ec2State) {
+export function addressHandlers(state: Ec2State, instances: Pick<Instances, 'records'>) {
   const { records, random, clock, store, publicCidr } = state;
 
   async function byIp(scope: Scope, ip: string): Promise<Versioned<ElasticIp>> {
@@ -133,13 +135,27 @@ export function addressHandlers(state: Ec2State) {
       return { Addresses: filtered.map((address) => toAddress(address, interfaces)) };
     },
 
+    /** Names of addresses in reverse lookups, of which none has one: what is asked is whether the address is there. */
+    async DescribeAddressesAttribute(input, context) {
+      const all = (await records.elasticIps.list(allIn(context))).map(({ value }) => value);
+      const unknown = input.AllocationIds?.find((id) => !all.some((address) => address.id === id));
+      if (unknown) throw notFound('elastic-ip', unknown);
+      const named = all.filter(({ id }) => !input.AllocationIds?.length || input.AllocationIds.includes(id));
+      const page = paginate(named, { maxResults: input.MaxResults, nextToken: input.NextToken });
+      return {
+        Addresses: page.items.map(({ id, ip }) => ({ AllocationId: id, PublicIp: ip })),
+        NextToken: page.nextToken,
+      };
+    },
+
     async AssociateAddress(input, context) {
-      if (input.InstanceId)
-        throw new AwsError('InvalidInstanceID.NotFound', `The instance ID '${input.InstanceId}' does not exist`);
       const address = input.AllocationId
         ? await mustGet(records.elasticIps, context, 'elastic-ip', input.AllocationId)
         : await byIp(context, input.PublicIp ?? '');
-      const eni = await mustGet(records.networkInterfaces, context, 'network-interface', input.NetworkInterfaceId);
+      const networkInterfaceId = input.InstanceId
+        ? (await mustGet(instances.records, context, 'instance', input.InstanceId)).value.networkInterfaceId
+        : input.NetworkInterfaceId;
+      const eni = await mustGet(records.networkInterfaces, context, 'network-interface', networkInterfaceId);
       checkOwn(eni.value);
       await requireRoute(context, eni.value);
       if (address.value.networkInterfaceId === eni.value.id) return { AssociationId: address.value.associationId };

@@ -23,6 +23,7 @@ import {
 import { guarded } from './guard.ts';
 import { Interfaces, type InterfaceRequest, type PlannedInterface } from './interfaces.ts';
 import { imageHandlers } from './images.ts';
+import { instanceAttributeHandlers } from './instance-attributes.ts';
 import { instanceHandlers, type InstanceProfiles } from './instance-handlers.ts';
 import { instanceReconciler } from './instance-reconciler.ts';
 import { Instances } from './instances.ts';
@@ -33,6 +34,8 @@ import { launchTemplateHandlers } from './launch-templates/handlers.ts';
 import { launchTemplates, type LaunchTemplates } from './launch-templates/launch-templates.ts';
 import { templateCollections } from './launch-templates/records.ts';
 import { createMetadataServer, type MetadataServer } from './metadata/server.ts';
+import { natGatewayHandlers } from './nat-gateways.ts';
+import { networkAclHandlers } from './network-acls.ts';
 import { networkInterfaceHandlers } from './network-interfaces.ts';
 import { conditionsFrom } from './permissions/conditions.ts';
 import { permissions } from './permissions/permissions.ts';
@@ -40,6 +43,7 @@ import { resolveInput } from './permissions/resolve.ts';
 import { routeTableHandlers } from './route-tables.ts';
 import { allIn, keyIn, type Ec2State, type Scope } from './scope.ts';
 import { securityGroupChangeHandlers } from './security-group-changes.ts';
+import { securityGroupRuleChangeHandlers } from './security-group-rule-changes.ts';
 import { securityGroupHandlers } from './security-groups.ts';
 import { subnetHandlers } from './subnets.ts';
 import { recordsOf, tagHandlers } from './tags.ts';
@@ -118,6 +122,7 @@ export interface Ec2Options {
 const tokenOperations = [
   'CreateLaunchTemplate',
   'CreateLaunchTemplateVersion',
+  'CreateNatGateway',
   'CreateNetworkInterface',
   'CreateRouteTable',
   'RunInstances',
@@ -148,13 +153,17 @@ export function createEc2(options: Ec2Options): {
     ...subnetHandlers(state, uses),
     ...securityGroupHandlers(state, uses),
     ...securityGroupChangeHandlers(state, uses),
+    ...securityGroupRuleChangeHandlers(state, uses),
+    ...networkAclHandlers(state),
     ...networkInterfaceHandlers(state, interfaces),
     ...instanceHandlers({ state, instances, profiles, templates }),
+    ...instanceAttributeHandlers(state, instances, uses),
     ...launchTemplateHandlers(state, collections),
     ...imageHandlers,
     ...internetGatewayHandlers(state, uses),
+    ...natGatewayHandlers(state, interfaces, uses),
     ...routeTableHandlers(state, uses),
-    ...addressHandlers(state),
+    ...addressHandlers(state, instances),
     ...tagHandlers(state, others),
     ...zoneHandlers(async (scope) => (await network.defaultVpc(scope))?.id),
   };

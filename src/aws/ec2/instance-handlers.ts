@@ -3,7 +3,7 @@ import type { SecurityGroup } from '#network';
 import { AwsError } from '../errors.ts';
 import type { CallContext, Handlers } from '../service.ts';
 import { defaultSubnet } from './default-vpc.ts';
-import { paginate, select } from './describe.ts';
+import { paginate, select, selectFrom } from './describe.ts';
 import { privateDnsName } from './dns-names.ts';
 import { applyFilters, type FilterFields } from './filters.ts';
 import { checkImage } from './images.ts';
@@ -74,6 +74,19 @@ export function instanceHandlers({ state, instances, profiles, templates }: Inst
     );
   }
 
+  /** Instances with the public addresses that their interfaces have now. */
+  async function current(scope: Scope): Promise<readonly InstanceRecord[]> {
+    const [all, interfaces] = await Promise.all([
+      records.list(allIn(scope)),
+      state.records.networkInterfaces.list(allIn(scope)),
+    ]);
+    const publicIps = new Map(interfaces.map(({ value }) => [value.id, value.publicIp]));
+    return all.map(({ value: { publicIp: _first, ...instance } }) => {
+      const publicIp = publicIps.get(instance.networkInterfaceId);
+      return { ...instance, ...(publicIp && { publicIp }) };
+    });
+  }
+
   async function changed(context: CallContext, before: readonly InstanceRecord[]) {
     return await Promise.all(
       before.map(async ({ id, state: previous }) => ({
@@ -108,7 +121,7 @@ export function instanceHandlers({ state, instances, profiles, templates }: Inst
     },
 
     async DescribeInstances(input, context) {
-      const page = await select(records, context, {
+      const page = selectFrom(await current(context), {
         kind: 'instance',
         fields,
         selection: {

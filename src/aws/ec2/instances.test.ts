@@ -95,6 +95,27 @@ describe('ec2 instances', () => {
     );
   });
 
+  test('attributes are read and changed, and an elastic address is shown', async () => {
+    const [{ InstanceId }] = await run();
+    const read = async (Attribute: string) => await call('DescribeInstanceAttribute', { InstanceId, Attribute });
+    assert.equal((await read('disableApiTermination')).DisableApiTermination.Value, false);
+    const { GroupId } = await call('CreateSecurityGroup', { GroupName: 'web', Description: 'web' });
+    const DisableApiTermination = { Value: true };
+    await call('ModifyInstanceAttribute', { InstanceId, DisableApiTermination });
+    await call('ModifyInstanceAttribute', { InstanceId, Groups: [GroupId] });
+    assert.equal((await read('disableApiTermination')).DisableApiTermination.Value, true);
+    assert.deepEqual((await read('groupSet')).Groups, [{ GroupId }]);
+    await assert.rejects(
+      call('ModifyInstanceAttribute', { InstanceId, InstanceType: { Value: 't3.large' } }),
+      refused('UnsupportedOperation', 'InstanceType'),
+    );
+    await assert.rejects(call('DeleteSecurityGroup', { GroupId }), refused('DependencyViolation'));
+    const { AllocationId, PublicIp } = await call('AllocateAddress');
+    await call('AssociateAddress', { AllocationId, InstanceId });
+    const { Reservations } = await call('DescribeInstances', { Filters: [{ Name: 'ip-address', Values: [PublicIp] }] });
+    assert.equal(Reservations[0].Instances[0].PublicIpAddress, PublicIp);
+  });
+
   test('the same client token is the same instances', async () => {
     const [first] = await run({ ClientToken: 'once' });
     const [second] = await run({ ClientToken: 'once' });

@@ -13,6 +13,8 @@ export const kinds = {
   'route-table': { prefix: 'rtb', error: 'InvalidRouteTableID', noun: 'routeTable ID' },
   instance: { prefix: 'i', error: 'InvalidInstanceID', noun: 'instance ID' },
   'launch-template': { prefix: 'lt', error: 'InvalidLaunchTemplateId', noun: 'launch template ID' },
+  'network-acl': { prefix: 'acl', error: 'InvalidNetworkAclID', noun: 'networkAcl ID' },
+  natgateway: { prefix: 'nat', error: 'InvalidNatGatewayID', noun: 'natGateway ID' },
   'elastic-ip': { prefix: 'eipalloc', error: 'InvalidAllocationID', noun: 'allocation ID' },
 } as const;
 

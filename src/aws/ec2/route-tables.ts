@@ -1,11 +1,18 @@
 import type { Route as ApiRoute, RouteTable as ApiTable } from '@aws-sdk/client-ec2';
-import { cidrContains, type InternetGateway, type NetworkInterface, type Route, type RouteTable } from '#network';
+import {
+  cidrContains,
+  type InternetGateway,
+  type NatGateway,
+  type NetworkInterface,
+  type Route,
+  type RouteTable,
+} from '#network';
 import { AwsError } from '../errors.ts';
 import type { Handlers } from '../service.ts';
 import { cidrOf } from './cidr.ts';
 import { select } from './describe.ts';
 import type { FilterFields } from './filters.ts';
-import { mustGet } from './kinds.ts';
+import { mustGet, notFound } from './kinds.ts';
 import { allIn, keyIn, newId, type Ec2State, type Scope } from './scope.ts';
 import { tagsFor, toTags } from './tags.ts';
 import type { Uses } from './uses.ts';
@@ -38,15 +45,17 @@ function gatewayId({ target }: Route): string | undefined {
 /** What routes may point to, as it is now: a target that went away makes its routes black holes. */
 interface Targets {
   readonly gateways: readonly InternetGateway[];
+  readonly nats: readonly NatGateway[];
   readonly interfaces: readonly NetworkInterface[];
 }
 
-function isBlackhole({ target }: Route, vpcId: string, { gateways, interfaces }: Targets): boolean {
+function isBlackhole({ target }: Route, vpcId: string, { gateways, nats, interfaces }: Targets): boolean {
   if (target.kind === 'local') return false;
   if (target.kind === 'internet-gateway')
     return !gateways.some((gateway) => gateway.id === target.id && gateway.vpcId === vpcId);
-  // NAT gateways are not offered yet, so a route to one leads nowhere.
-  return target.kind !== 'network-interface' || !interfaces.some(({ id }) => id === target.id);
+  if (target.kind === 'nat-gateway')
+    return !nats.some(({ id, deletedAt }) => id === target.id && deletedAt === undefined);
+  return !interfaces.some(({ id }) => id === target.id);
 }
 
 function toTable(table: RouteTable, targets: Targets): ApiTable {
@@ -92,11 +101,16 @@ export function routeTableHandlers(state: Ec2State, uses: Uses) {
   const { records, random, clock } = state;
 
   async function targetsIn(scope: Scope): Promise<Targets> {
-    const [gateways, interfaces] = await Promise.all([
+    const [gateways, nats, interfaces] = await Promise.all([
       records.internetGateways.list(allIn(scope)),
+      records.natGateways.list(allIn(scope)),
       records.networkInterfaces.list(allIn(scope)),
     ]);
-    return { gateways: gateways.map(({ value }) => value), interfaces: interfaces.map(({ value }) => value) };
+    return {
+      gateways: gateways.map(({ value }) => value),
+      nats: nats.map(({ value }) => value),
+      interfaces: interfaces.map(({ value }) => value),
+    };
   }
 
   return {
@@ -117,7 +131,7 @@ export function routeTableHandlers(state: Ec2State, uses: Uses) {
         compare: [records.vpcs.ifPresent(vpc.id)],
         success: [records.routeTables.put(keyIn(context, table.id), table)],
       }));
-      return { RouteTable: toTable(table, { gateways: [], interfaces: [] }) };
+      return { RouteTable: toTable(table, { gateways: [], nats: [], interfaces: [] }) };
     },
 
     async DescribeRouteTables(input, context) {
@@ -227,6 +241,44 @@ export function routeTableHandlers(state: Ec2State, uses: Uses) {
       return associated(id);
     },
 
+    /** Gives a subnet another table, or a VPC another main one. */
+    async ReplaceRouteTableAssociation(input, context) {
+      const NewAssociationId = newId(random, 'rtbassoc');
+      for (let attempt = 0; attempt < 16; attempt++) {
+        const to = await mustGet(records.routeTables, context, 'route-table', input.RouteTableId);
+        const tables = await records.routeTables.list(allIn(context));
+        const id = input.AssociationId;
+        const isIt = (association: { readonly id: string }) => association.id === id;
+        const from = tables.find(({ value }) => value.mainAssociationId === id || value.associations.some(isIt));
+        if (!from) throw new AwsError('InvalidAssociationID.NotFound', `The association ID '${id}' does not exist`);
+        if (from.value.vpcId !== to.value.vpcId)
+          throw new AwsError(
+            'InvalidParameterValue',
+            `Route table ${to.value.id} and association ${id} belong to different networks`,
+          );
+        const moved = from.value.associations.filter(isIt).map((one) => ({ ...one, id: NewAssociationId }));
+        const { mainAssociationId, ...left } = from.value;
+        const isMain = mainAssociationId === id;
+        const before = isMain
+          ? { ...left, isMain: false }
+          : { ...from.value, associations: from.value.associations.filter((one) => !isIt(one)) };
+        // Where it was already, it gets a new id there.
+        const base = from.id === to.id ? before : to.value;
+        const after = isMain
+          ? { ...base, isMain: true, mainAssociationId: NewAssociationId }
+          : { ...base, associations: [...base.associations, ...moved] };
+        const { succeeded } = await state.store.txn({
+          compare: [records.routeTables.ifUnchanged(from), records.routeTables.ifUnchanged(to)],
+          success: [
+            ...(from.id === to.id ? [] : [records.routeTables.put(from.id, before)]),
+            records.routeTables.put(to.id, after),
+          ],
+        });
+        if (succeeded) return { NewAssociationId, AssociationState: { State: 'associated' } };
+      }
+      throw new AwsError('RequestLimitExceeded', 'Route tables change faster than the request can be carried out.');
+    },
+
     async DisassociateRouteTable(input, context) {
       const tables = await records.routeTables.list(allIn(context));
       const id = input.AssociationId;
@@ -247,6 +299,7 @@ export function routeTableHandlers(state: Ec2State, uses: Uses) {
     input: {
       readonly DestinationCidrBlock?: string | undefined;
       readonly GatewayId?: string | undefined;
+      readonly NatGatewayId?: string | undefined;
       readonly NetworkInterfaceId?: string | undefined;
     },
     scope: Scope,
@@ -256,13 +309,22 @@ export function routeTableHandlers(state: Ec2State, uses: Uses) {
       const { value } = await mustGet(records.internetGateways, scope, 'internet-gateway', input.GatewayId);
       return { destination, target: { kind: 'internet-gateway', id: value.id } };
     }
+    if (input.NatGatewayId) {
+      const { value } = await mustGet(records.natGateways, scope, 'natgateway', input.NatGatewayId);
+      if (value.deletedAt !== undefined) throw notFound('natgateway', value.id);
+      return { destination, target: { kind: 'nat-gateway', id: value.id } };
+    }
     if (input.NetworkInterfaceId) {
       const { value } = await mustGet(records.networkInterfaces, scope, 'network-interface', input.NetworkInterfaceId);
       return { destination, target: { kind: 'network-interface', id: value.id } };
     }
-    throw new AwsError('UnsupportedOperation', 'Routes can point to internet gateways and network interfaces only', {
-      status: 501,
-    });
+    throw new AwsError(
+      'UnsupportedOperation',
+      'Routes can point to internet gateways, NAT gateways and network interfaces only',
+      {
+        status: 501,
+      },
+    );
   }
 }
 

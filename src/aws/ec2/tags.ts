@@ -72,6 +72,7 @@ function collectionOf({ records, others }: TaggedRecords, kind: ResourceKind): C
     'security-group': records.securityGroups,
     'network-interface': records.networkInterfaces,
     'internet-gateway': records.internetGateways,
+    natgateway: records.natGateways,
     'route-table': records.routeTables,
     'elastic-ip': records.elasticIps,
     ...others,

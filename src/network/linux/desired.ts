@@ -3,6 +3,7 @@ import { watchCache, type Collection, type Store, type WatchCache } from '#store
 import type {
   InternetGateway,
   LoadBalancer,
+  NatGateway,
   NetworkInterface,
   RouteTable,
   SecurityGroup,
@@ -36,6 +37,7 @@ export class DesiredState {
   readonly vpcs: Records<Vpc>;
   readonly subnets: Records<Subnet>;
   readonly internetGateways: Records<InternetGateway>;
+  readonly natGateways: Records<NatGateway>;
   readonly routeTables: Records<RouteTable>;
   readonly securityGroups: Records<SecurityGroup>;
   readonly networkInterfaces: Records<NetworkInterface>;
@@ -51,6 +53,7 @@ export class DesiredState {
     this.vpcs = this.#view(records.vpcs);
     this.subnets = this.#view(records.subnets);
     this.internetGateways = this.#view(records.internetGateways);
+    this.natGateways = this.#view(records.natGateways);
     this.routeTables = this.#view(records.routeTables);
     this.securityGroups = this.#view(records.securityGroups);
     this.networkInterfaces = this.#view(records.networkInterfaces);

@@ -8,7 +8,7 @@ import type { DnsZone } from '../dns/zone.ts';
 import type { NetworkInterface } from '../model.ts';
 import type { AttachedInterface } from '../network.ts';
 import { recordId } from '../records.ts';
-import { internetRanges, routeTableOf } from '../rules/internet-routes.ts';
+import { internetRanges, natRanges, routeTableOf, type RoutedNat } from '../rules/internet-routes.ts';
 import { vpcRuleset, type FilteredInterface } from '../rules/vpc.ts';
 import type { DesiredState } from './desired.ts';
 import type { FabricKind, Fabrics } from './fabrics.ts';
@@ -128,10 +128,11 @@ export class Vpcs implements FabricKind {
         .filter((gateway) => gateway.vpcId === vpcId)
         .map(({ id }) => id),
     );
+    const nats = this.#nats(vpcId);
     const nodeAddresses = this.#clusters.nodeAddresses(vpcId);
     const all = this.#fabrics()
       .interfacesOf(record.key)
-      .flatMap((entry) => this.#known(entry, attachedGateways));
+      .flatMap((entry) => this.#known(entry, attachedGateways, nats));
     const interfaces = all.map(({ filtered }) => ({ ...filtered, isNode: nodeAddresses.has(filtered.privateIp) }));
     const inVpc = this.#desired.networkInterfaces.all().filter((eni) => eni.vpcId === vpcId);
     const groups = new Map(
@@ -158,7 +159,11 @@ export class Vpcs implements FabricKind {
     return {
       tables: [own, ...ofClusters.tables, ...balancers.tables],
       untouched: ofClusters.untouched,
-      publicIps: [...interfaces.flatMap(({ internet }) => internet?.publicIp ?? []), ...balancers.publicIps],
+      publicIps: [
+        ...interfaces.flatMap(({ internet }) => internet?.publicIp ?? []),
+        ...nats.map(({ publicIp }) => publicIp),
+        ...balancers.publicIps,
+      ],
     };
   }
 
@@ -181,6 +186,7 @@ export class Vpcs implements FabricKind {
   #known(
     entry: InterfaceRecord,
     attachedGateways: ReadonlySet<string>,
+    nats: readonly RoutedNat[],
   ): { readonly eni: NetworkInterface; readonly filtered: FilteredInterface }[] {
     const eni = entry.recordId === undefined ? undefined : this.#desired.networkInterfaces.get(entry.recordId);
     if (!eni) return [];
@@ -190,7 +196,21 @@ export class Vpcs implements FabricKind {
     const destinations = table ? internetRanges(table.routes, attachedGateways) : [];
     const isPublic = publicIp !== undefined && destinations.length > 0;
     const internet = isPublic ? { internet: { publicIp, destinations } } : {};
-    return [{ eni, filtered: { link, privateIp, securityGroupIds, ...internet } }];
+    const nat = natRanges(table?.routes ?? [], nats, attachedGateways);
+    return [{ eni, filtered: { link, privateIp, securityGroupIds, ...internet, ...(nat.length > 0 && { nat }) } }];
+  }
+
+  /** NAT gateways of the VPC, with the routes of the subnets that they are in. */
+  #nats(vpcId: string): RoutedNat[] {
+    const tables = this.#desired.routeTables.all();
+    return this.#desired.natGateways
+      .all()
+      .filter((nat) => nat.vpcId === vpcId && nat.deletedAt === undefined)
+      .map(({ id, publicIp, subnetId }) => ({
+        id,
+        publicIp,
+        routes: routeTableOf({ id: subnetId, vpcId }, tables)?.routes ?? [],
+      }));
   }
 
   #applySourceChecks(): void {

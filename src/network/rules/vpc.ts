@@ -16,6 +16,8 @@ export interface FilteredInterface {
   readonly isNode?: boolean;
   /** Set when it has a public address and its subnet a way to an internet gateway. */
   readonly internet?: { readonly publicIp: Ipv4; readonly destinations: readonly string[] };
+  /** Destinations that it reaches by addresses of NAT gateways. */
+  readonly nat?: readonly { readonly publicIp: Ipv4; readonly destinations: readonly string[] }[];
 }
 
 /** Connections to addresses of load balancers, which their tables led on to targets before the rules here see them. */
@@ -39,7 +41,7 @@ export interface VpcRulesInput {
  * The rules of one VPC's fabric. A packet between two interfaces passes `egress`, then `ingress`: two base chains of the forward hook, because
  * an accept ends a base chain but not the hook. Each finds the interface in a map and goes to the chain of its combination of groups; whatever
  * no rule accepts is dropped. Public addresses are translated 1:1 at the uplink, before and after the filters, which see private addresses
- * of their own side and public ones of the other.
+ * of their own side and public ones of the other; those of NAT gateways stand for many, outwards alone.
  *
  * A connection to a node port arrives at another interface than its client named: the groups of the one that was named let it in, by the port
  * that was named (`arriving`). What a service leads back to the interface it came from never left it, for the groups.
@@ -65,6 +67,7 @@ export function vpcRuleset({ interfaces, group, members, services, balancers = N
     ]),
   ];
   const public_ = interfaces.flatMap((entry) => (entry.internet ? [{ ...entry, ...entry.internet }] : []));
+  const shared = interfaces.flatMap((entry) => (entry.nat ?? []).map((way) => ({ ...entry, ...way })));
   return {
     table: FABRIC_TABLE,
     sets: new Map<string, ElementSet>([
@@ -109,8 +112,17 @@ export function vpcRuleset({ interfaces, group, members, services, balancers = N
         'internet',
         setOf(
           'type ifname . ipv4_addr . ipv4_addr; flags interval;',
-          public_.flatMap(({ link, privateIp, destinations }) =>
+          [...public_, ...shared].flatMap(({ link, privateIp, destinations }) =>
             destinations.map((range) => `"${link}" . ${privateIp} . ${range}`),
+          ),
+        ),
+      ],
+      [
+        'shared_public',
+        mapOf(
+          'type ipv4_addr . ipv4_addr : ipv4_addr; flags interval;',
+          shared.flatMap(({ privateIp, publicIp, destinations }) =>
+            destinations.map((range) => [`${privateIp} . ${range}`, publicIp] as const),
           ),
         ),
       ],
@@ -189,7 +201,11 @@ const baseChains: { readonly [name: string]: Chain } = {
   },
   postrouting: {
     base: 'type nat hook postrouting priority srcnat; policy accept;',
-    rules: [`oifname "${UPLINK}" snat to ip saddr map @public_by_private`],
+    rules: [
+      // A NAT gateway translates many addresses to one: what comes to that unasked finds nobody.
+      `oifname "${UPLINK}" snat to ip saddr . ip daddr map @shared_public`,
+      `oifname "${UPLINK}" snat to ip saddr map @public_by_private`,
+    ],
   },
 };
 

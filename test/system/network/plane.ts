@@ -114,6 +114,53 @@ test('a public address leads in from the machine and out as itself; without one 
   assert.equal(await ask(one, b), 'unreachable');
 });
 
+test('what has no public address reaches out through a NAT gateway, as its address, and nobody comes in by it', async () => {
+  await using world = await startedWorld();
+  await world.vpc('b', '10.0.0.0/16', ['10.0.1.0/24'], { isPublic: true });
+  await world.group('vpc-b', 'sg-b', [allowTcp(80)]);
+  const [shared, outside, own] = [5, 6, 7].map((last) => world.publicIp(last)) as [string, string, string];
+  const records = world.records();
+  const common = { tenant: '000000000000', region: 'us-east-1', tags: {}, createdAt: 0, vpcId: 'vpc-a' };
+  const nat = {
+    ...common,
+    id: 'nat-1',
+    subnetId: 'subnet-a-0',
+    networkInterfaceId: 'eni-nat',
+    privateIp: '10.0.1.99',
+    publicIp: shared,
+    publicIpAllocationId: 'eipalloc-1',
+    publicIpAssociationId: 'eipassoc-1',
+  };
+  await records.natGateways.create(recordId(nat), nat);
+  const table = {
+    ...common,
+    id: 'rtb-inside',
+    isMain: false,
+    associations: [{ id: 'rtbassoc-1', subnetId: 'subnet-a-1' }],
+    routes: [
+      { destination: '10.0.0.0/16', target: { kind: 'local' as const } },
+      { destination: '0.0.0.0/0', target: { kind: 'nat-gateway' as const, id: nat.id } },
+    ],
+  };
+  await records.routeTables.create(recordId(table), table);
+  const two = await world.attach(
+    await world.eni('eni-2', 'subnet-b-0', '10.0.1.10', { securityGroupIds: ['sg-b'], publicIp: outside }),
+  );
+  const first = await world.attach(await world.eni('eni-3', 'subnet-a-1', '10.0.2.10', web));
+  const second = await world.attach(await world.eni('eni-4', 'subnet-a-1', '10.0.2.11', web));
+  const open = await world.attach(await world.eni('eni-5', 'subnet-a-0', '10.0.1.11', { ...web, publicIp: own }));
+  for (const netns of [two, first, second, open]) world.serve(netns, 80);
+  assert.equal(await ask(first, outside), shared);
+  assert.equal(await ask(second, outside), shared, 'many are one');
+  assert.equal(await ask(open, outside), own, 'an address of its own is not translated to another');
+  assert.equal(await ask(first, own), shared, 'a neighbour asked by its public address');
+  assert.equal(await ask(first, '10.0.2.11'), '10.0.2.10', 'inside nothing is translated');
+  assert.equal(await ask(undefined, shared), 'unreachable');
+  await records.natGateways.update(recordId(nat), (gateway) => ({ ...gateway, deletedAt: 1 }));
+  await eventually(async () => (await ask(first, outside)) === 'unreachable');
+  assert.equal(await ask(open, outside), own);
+});
+
 test('the same private address in two VPCs is two machines', async () => {
   await using world = await startedWorld();
   await world.vpc('b', '10.0.0.0/16', ['10.0.1.0/24'], { isPublic: false });

@@ -86,6 +86,18 @@ const ownAssociation: Resolver = async ({ state }, input: { readonly Association
   return input;
 };
 
+/** The table that an association is taken from has a say beside the one that it goes to. */
+const replacedAssociation: Resolver = async ({ state }, input: { readonly AssociationId?: string }, scope) => {
+  const { AssociationId: id } = input;
+  const tables = await state.records.routeTables.list(allIn(scope));
+  const from = tables.find(
+    ({ value }) => value.mainAssociationId === id || value.associations.some((one) => one.id === id),
+  );
+  if (!from) return input;
+  const SubnetId = from.value.associations.find((one) => one.id === id)?.subnetId;
+  return { ...input, ReplacedRouteTableId: from.value.id, ...(SubnetId && { SubnetId }) };
+};
+
 const intoDefaultVpc: Resolver = async ({ state }, input: { readonly VpcId?: string }, scope) => {
   if (input.VpcId) return input;
   await ensureDefaultVpc(state, scope);
@@ -159,5 +171,8 @@ const resolvers: { readonly [operation: string]: Resolver } = {
   ReleaseAddress: ownAddress,
   RevokeSecurityGroupEgress: ownGroup,
   RevokeSecurityGroupIngress: ownGroup,
+  ReplaceRouteTableAssociation: replacedAssociation,
   RunInstances: instances,
+  UpdateSecurityGroupRuleDescriptionsEgress: ownGroup,
+  UpdateSecurityGroupRuleDescriptionsIngress: ownGroup,
 };

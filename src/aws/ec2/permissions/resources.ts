@@ -18,7 +18,9 @@ export interface NamingInput {
   readonly NetworkInterfaceId?: string;
   readonly InternetGatewayId?: string;
   readonly RouteTableId?: string;
+  readonly ReplacedRouteTableId?: string;
   readonly GatewayId?: string;
+  readonly NatGatewayId?: string;
   readonly AllocationId?: string;
   readonly InstanceId?: string;
   readonly InstanceIds?: readonly string[];
@@ -83,6 +85,7 @@ export const resourceRows: { readonly [operation: string]: Row } = {
   CreateInternetGateway: () => [made('internet-gateway')],
   CreateLaunchTemplate: () => [made('launch-template')],
   CreateLaunchTemplateVersion: ownTemplate,
+  CreateNatGateway: (input) => [made('natgateway'), ...ownSubnet(input), ...named('elastic-ip', input.AllocationId)],
   CreateNetworkInterface: (input) => [
     made('network-interface'),
     ...ownSubnet(input),
@@ -97,6 +100,7 @@ export const resourceRows: { readonly [operation: string]: Row } = {
   DeleteInternetGateway: ({ InternetGatewayId }) => named('internet-gateway', InternetGatewayId),
   DeleteLaunchTemplate: ownTemplate,
   DeleteLaunchTemplateVersions: ownTemplate,
+  DeleteNatGateway: ({ NatGatewayId }) => named('natgateway', NatGatewayId),
   DeleteNetworkInterface: ({ NetworkInterfaceId }) => named('network-interface', NetworkInterfaceId),
   DeleteRoute: ownRouteTable,
   DeleteRouteTable: ownRouteTable,
@@ -107,19 +111,24 @@ export const resourceRows: { readonly [operation: string]: Row } = {
   DetachInternetGateway: gatewayAndVpc,
   DisassociateAddress: addressAndHolder,
   DisassociateRouteTable: tableAndEnd,
+  ModifyInstanceAttribute: (input) => [...named('instance', input.InstanceId), ...each('security-group', input.Groups)],
   ModifyInstanceMetadataOptions: ({ InstanceId }) => named('instance', InstanceId),
   ModifyLaunchTemplate: ownTemplate,
   ModifyNetworkInterfaceAttribute: (input) => [
     ...named('network-interface', input.NetworkInterfaceId),
     ...each('security-group', input.Groups),
   ],
+  ModifySecurityGroupRules: ownGroup,
   ModifySubnetAttribute: ownSubnet,
   ModifyVpcAttribute: ownVpc,
   ReleaseAddress: ({ AllocationId }) => named('elastic-ip', AllocationId),
   ReplaceRoute: ownRouteTable,
+  ReplaceRouteTableAssociation: (input) => [...tableAndEnd(input), ...named('route-table', input.ReplacedRouteTableId)],
   RevokeSecurityGroupEgress: groupAndRules,
   RevokeSecurityGroupIngress: groupAndRules,
   StartInstances: ownInstances,
   StopInstances: ownInstances,
   TerminateInstances: ownInstances,
+  UpdateSecurityGroupRuleDescriptionsEgress: ownGroup,
+  UpdateSecurityGroupRuleDescriptionsIngress: ownGroup,
 };
