@@ -6,7 +6,6 @@ import type {
   ClusterRules,
   ClusterServed,
   ServiceBackend,
-  ServicePort,
   ServiceRouting,
 } from '../clusters.ts';
 import type { Resolve } from '../dns/resolver.ts';
@@ -55,17 +54,17 @@ export class Clusters implements ClusterNetworks {
     if ((served.relays?.length ?? 0) >= PORTS_EACH)
       throw new DabbaError('InvalidArgument', `cluster ${cluster.clusterId} has too many relays`);
     const record = this.#recordOf(cluster);
-    const numbers = this.#open.get(record.key)?.numbers ?? new Numbers(record.slot * NUMBERS_EACH);
+    const numbers = this.#open.get(record.key)?.numbers ?? new Numbers(record.slot * NUMBERS_EACH, record.numbers);
     const open: OpenCluster = { record, served, numbers };
     this.#open.set(record.key, open);
     await this.#refresh(cluster.vpcId);
     return {
       apply: async (rules) => {
-        const before = open.rules;
+        const before = open.rules ? placesOf(open.rules) : await this.#placesLeft(record);
         open.rules = rules;
         const refusal = (await this.#refresh(cluster.vpcId)).get(tableOf(record));
         if (refusal) throw refusal;
-        if (before) this.#forgetConnections(cluster.vpcId, before, rules);
+        this.#forgetConnections(cluster.vpcId, before, placesOf(rules));
       },
       remove: async () => await this.#remove(record),
     };
@@ -148,6 +147,8 @@ export class Clusters implements ClusterNetworks {
     const served = servedAt(open);
     const ruleset = clusterRuleset({ table: tableOf(record), rules, members, served, numbers });
     open.compiled = { rules, members: key, ruleset };
+    const kept = numbers.takeChange();
+    if (kept) this.#records.put({ ...record, numbers: kept });
     return ruleset;
   }
 
@@ -189,40 +190,57 @@ export class Clusters implements ClusterNetworks {
    * A connection without handshakes goes on as it began for as long as packets come: to a backend that is gone, or to who has the address itself (a node, an external address)
    * from before its port led anywhere. Forgotten, its next packet is led anew.
    */
-  #forgetConnections(vpcId: string, before: ClusterRules, now: ClusterRules): void {
+  #forgetConnections(vpcId: string, before: DatagramPlaces, now: DatagramPlaces): void {
     const fabric = this.#fabrics().get(recordKey('vpc', vpcId));
     if (!fabric) return;
-    const [old, kept] = [backendsByUdp(before.services), backendsByUdp(now.services)];
-    for (const [at, backend] of old) if (!kept.has(at)) fabric.forgetConnections({ protocol: 'udp', ...backend });
-    const led = foreignPlaces(before);
-    for (const [at, place] of foreignPlaces(now))
-      if (!led.has(at)) fabric.forgetConnections({ protocol: 'udp', ...place });
+    const gone = [...before.backends].filter(([at]) => !now.backends.has(at));
+    const claimed = [...now.foreign].filter(([at]) => !before.foreign.has(at));
+    for (const [, place] of [...gone, ...claimed]) fabric.forgetConnections({ protocol: 'udp', ...place });
+  }
+
+  /** Where the table of an earlier process leads. What else it did is not known: whatever is foreign counts as new. */
+  async #placesLeft(record: ClusterRecord): Promise<DatagramPlaces> {
+    const listed = await Promise.all(
+      ['backends', 'targets'].map((set) =>
+        this.#fabrics().elements(recordKey('vpc', record.vpcId), tableOf(record), set),
+      ),
+    );
+    const places = listed.flat().flatMap((element) => {
+      const [, address, port] = / : ([\d.]+) \. (\d+)$/.exec(element) ?? [];
+      return address === undefined ? [] : [{ address, port: Number(port) }];
+    });
+    return { backends: byName(places), foreign: new Map() };
   }
 }
 
-/** Where UDP services with somebody behind them are reached, at addresses that are somebody's beside. */
-function foreignPlaces({ nodes, services }: ClusterRules): ReadonlyMap<string, ServiceBackend> {
+/** Where datagrams of a cluster go, by `address:port`. */
+interface DatagramPlaces {
+  /** Those that services lead to; under the service's name too, since a flow by one that leads there no more is to end though another does. */
+  readonly backends: ReadonlyMap<string, ServiceBackend>;
+  /** Where services with somebody behind them are reached, at addresses that are somebody's beside. */
+  readonly foreign: ReadonlyMap<string, ServiceBackend>;
+}
+
+function placesOf({ nodes, services }: ClusterRules): DatagramPlaces {
   const ofNodes = nodes.flatMap(({ addresses }) => addresses);
-  const places = services
-    .filter(({ protocol, external }) => protocol === 'udp' && backendsOf(external).length > 0)
+  const datagrams = services.filter(({ protocol }) => protocol === 'udp');
+  const foreign = datagrams
+    .filter(({ external }) => backendsOf(external).length > 0)
     .flatMap(({ nodePort, port, externalAddresses }) => [
       ...externalAddresses.map((address) => ({ address, port })),
       ...(nodePort === undefined ? [] : ofNodes.map((address) => ({ address, port: nodePort }))),
     ]);
-  return new Map(places.map((place) => [`${place.address}:${place.port}`, place]));
+  const backends = datagrams.flatMap(({ id, internal, external }) =>
+    [internal, external].flatMap(backendsOf).flatMap((backend) => {
+      const at = `${backend.address}:${backend.port}`;
+      return [[at, backend] as const, [`${id} ${at}`, backend] as const];
+    }),
+  );
+  return { backends: new Map(backends), foreign: byName(foreign) };
 }
 
-/** UDP backends of every service, under the name of the service and their own. */
-function backendsByUdp(services: readonly ServicePort[]) {
-  return new Map(
-    services
-      .filter(({ protocol }) => protocol === 'udp')
-      .flatMap(({ id, internal, external }) =>
-        [internal, external]
-          .flatMap(backendsOf)
-          .map((backend) => [`${id} ${backend.address}:${backend.port}`, backend] as const),
-      ),
-  );
+function byName(places: readonly ServiceBackend[]): ReadonlyMap<string, ServiceBackend> {
+  return new Map(places.map((place) => [`${place.address}:${place.port}`, place]));
 }
 
 function backendsOf(routing: ServiceRouting): readonly ServiceBackend[] {

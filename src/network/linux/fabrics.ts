@@ -153,6 +153,11 @@ export class Fabrics {
     }
   }
 
+  /** What a set in a fabric holds, in nft's words. */
+  async elements(fabricKey: string, table: string, set: string): Promise<readonly string[]> {
+    return (await this.#open.get(fabricKey)?.rules.elements(table, set)) ?? [];
+  }
+
   /** Refreshes every fabric; failures are logged, since whoever changed a record does not wait for it here. */
   async refreshAll(): Promise<void> {
     await Promise.all(

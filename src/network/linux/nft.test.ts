@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { setOf, type Ruleset } from '../rules/ruleset.ts';
+import { DabbaError } from '#base';
+import { mapOf, setOf, type Ruleset } from '../rules/ruleset.ts';
 import { AppliedRulesets } from './nft.ts';
 
 /** An `AppliedRulesets` over a set whose elements the test chooses, with the scripts it ran. */
@@ -17,6 +18,7 @@ function applied(isRefused: (script: string) => boolean = () => false) {
     async (script) => {
       scripts.push(script);
       if (isRefused(script)) throw new Error('refused');
+      return '';
     },
   );
   return { addresses, scripts, rules };
@@ -78,6 +80,7 @@ test('a refused table holds up no other, and is told', async () => {
     async (script) => {
       scripts.push(script);
       if (script.includes('bad')) throw new Error('refused');
+      return '';
     },
   );
   assert.deepEqual([...(await rules.refresh()).keys()], ['bad']);
@@ -92,7 +95,10 @@ test('a table nobody wants any more is removed, one that nobody has spoken for s
   const scripts: string[] = [];
   const rules = new AppliedRulesets(
     () => due,
-    async (script) => scripts.push(script),
+    async (script) => {
+      scripts.push(script);
+      return '';
+    },
   );
   due = { tables: [own], untouched: ['old'] };
   await rules.refresh();
@@ -100,4 +106,34 @@ test('a table nobody wants any more is removed, one that nobody has spoken for s
   due = { tables: [own], untouched: [] };
   await rules.refresh();
   assert.equal(scripts[1], 'add table ip old\ndelete table ip old\n');
+});
+
+test('what packets taught the table of an earlier process is put back in the new one, with what is left of its time', async () => {
+  const affinity = mapOf('type ipv4_addr . mark : mark; flags dynamic, timeout;', []);
+  const wanted: Ruleset = { table: 't', sets: new Map([['affinity', affinity]]), chains: new Map() };
+  const scripts: string[] = [];
+  let isThere = true;
+  const listing = `table ip t {
+\tmap affinity { # handle 1
+\t\ttype ipv4_addr . mark : mark
+\t\tflags dynamic,timeout
+\t\telements = { 10.0.0.1 . 0x00000005 timeout 1m expires 59s976ms : 0x00000077,
+\t\t\t     10.0.0.2 . 0x00000005 timeout 3h expires 1h59m59s968ms : 0x00000079 }
+\t}
+}
+`;
+  const run = async (script: string) => {
+    if (!script.startsWith('list')) return String(scripts.push(script));
+    assert.equal(script, 'list map ip t affinity\n');
+    if (!isThere) throw new DabbaError('Unavailable', 'no such file');
+    return listing;
+  };
+  const rules = () => new AppliedRulesets(() => ({ tables: [wanted] }), run);
+  await rules().refresh();
+  const back =
+    'add element ip t affinity { 10.0.0.1 . 0x00000005 timeout 1m expires 59s976ms : 0x00000077, 10.0.0.2 . 0x00000005 timeout 3h expires 1h59m59s968ms : 0x00000079 }\n';
+  assert.ok(scripts[0]!.endsWith(back));
+  isThere = false;
+  await rules().refresh();
+  assert.ok(!scripts[1]!.includes('add element'));
 });

@@ -1,7 +1,14 @@
 import { setImmediate } from 'node:timers/promises';
 import { DabbaError, isDabbaError, messageOf } from '#base';
 import { run } from '#kernel';
-import { renderChange, renderRemoval, renderTable } from '../rules/ruleset.ts';
+import {
+  dynamicSets,
+  listedElements,
+  renderChange,
+  renderElements,
+  renderRemoval,
+  renderTable,
+} from '../rules/ruleset.ts';
 import type { Ruleset } from '../rules/ruleset.ts';
 
 /** Runs nft commands as one transaction, in the namespace mounted at `namespace` or else in the machine's own; resolves to its output. */
@@ -36,7 +43,7 @@ export type Refusals = ReadonlyMap<string, Error>;
  */
 export class AppliedRulesets {
   readonly #due: () => DueTables;
-  readonly #run: (script: string) => Promise<unknown>;
+  readonly #run: (script: string) => Promise<string>;
   /** Tables that the kernel may have. */
   readonly #present = new Set<string>();
   /** What they are; unknown at first and after a failure, when whole tables are replaced. */
@@ -44,7 +51,7 @@ export class AppliedRulesets {
   #current: Promise<unknown> = Promise.resolve();
   #next: Promise<Refusals> | undefined;
 
-  constructor(due: () => DueTables, run: (script: string) => Promise<unknown>) {
+  constructor(due: () => DueTables, run: (script: string) => Promise<string>) {
     this.#due = due;
     this.#run = run;
   }
@@ -64,10 +71,12 @@ export class AppliedRulesets {
     for (const table of kept) this.#present.add(table);
     const before = this.#applied;
     const removals = gone.map(renderRemoval).join('');
-    const changes = tables.map((wanted) => {
-      const known = before.get(wanted.table);
-      return known ? renderChange(known, wanted) : renderTable(wanted);
-    });
+    const changes = await Promise.all(
+      tables.map(async (wanted) => {
+        const known = before.get(wanted.table);
+        return known ? renderChange(known, wanted) : `${renderTable(wanted)}${await this.#learnt(wanted)}`;
+      }),
+    );
     const script = [removals, ...changes].join('');
     if (script === '') return new Map();
     this.#applied = new Map();
@@ -86,6 +95,25 @@ export class AppliedRulesets {
     const own = tables[0] && refusals.get(tables[0].table);
     if (own) throw own;
     return refusals;
+  }
+
+  /** What a set of the kernel's holds, in nft's words; nothing when it is not there. */
+  async elements(table: string, set: string): Promise<readonly string[]> {
+    try {
+      return listedElements(await this.#run(`list map ip ${table} ${set}\n`));
+    } catch (error) {
+      // It says the same of whatever it does not do; what it cannot list it will not change either.
+      if (!isDabbaError(error, 'Unavailable')) throw error;
+      return [];
+    }
+  }
+
+  /** Puts back what packets taught the table of an earlier process, such as which client has which backend. */
+  async #learnt(wanted: Ruleset): Promise<string> {
+    const scripts = await Promise.all(
+      dynamicSets(wanted).map(async (set) => renderElements(wanted.table, set, await this.elements(wanted.table, set))),
+    );
+    return scripts.join('');
   }
 
   /**

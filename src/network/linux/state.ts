@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { DabbaError } from '#base';
 import type { PublishedPort } from '../bridges.ts';
 import type { Cidr, Ipv4 } from '../model.ts';
+import type { NumbersKept } from '../rules/balancing.ts';
 
 /** A fabric that was, or is about to be, made. `slot` numbers its uplink on this machine. */
 export type FabricRecord = {
@@ -62,6 +63,8 @@ export interface ClusterRecord {
   readonly vpcId: string;
   readonly clusterId: string;
   readonly slot: number;
+  /** Which numbers stand for its groups in the kernel; not in records of earlier versions. */
+  readonly numbers?: NumbersKept;
 }
 
 /** Names the namespace an interface is in: endpoints of one sandbox share theirs. */

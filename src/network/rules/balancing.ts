@@ -133,27 +133,45 @@ function ownNumber(target: string): number {
   return (Number.parseInt(hash('sha256', target, 'hex').slice(0, 8), 16) >>> 1) + 1;
 }
 
+/** The numbers of one process for the next. */
+export interface NumbersKept {
+  readonly last: number;
+  readonly names: readonly (readonly [name: string, number: number])[];
+}
+
 /**
  * Gives each name a number that no other has had, and keeps it while the name is in use. Tables of one fabric count from far apart: a mark that one of them
  * left means nothing to another.
  */
 export class Numbers {
-  readonly #numbers = new Map<string, number>();
+  readonly #numbers: Map<string, number>;
   #last: number;
+  #hasChanged = false;
 
-  constructor(first = 0) {
-    this.#last = first;
+  /** Goes on from `kept`, which an earlier process had. */
+  constructor(first = 0, kept?: NumbersKept) {
+    this.#numbers = new Map(kept?.names);
+    this.#last = kept?.last ?? first;
   }
 
   of(name: string): number {
     const known = this.#numbers.get(name);
     if (known !== undefined) return known;
     this.#numbers.set(name, ++this.#last);
+    this.#hasChanged = true;
     return this.#last;
   }
 
   /** Forgets every name but these. */
   retain(names: ReadonlySet<string>): void {
-    for (const name of this.#numbers.keys()) if (!names.has(name)) this.#numbers.delete(name);
+    for (const name of this.#numbers.keys())
+      if (!names.has(name)) this.#hasChanged = this.#numbers.delete(name) || this.#hasChanged;
+  }
+
+  /** What the next process goes on from, if that is something else than at the last call. */
+  takeChange(): NumbersKept | undefined {
+    if (!this.#hasChanged) return undefined;
+    this.#hasChanged = false;
+    return { last: this.#last, names: [...this.#numbers] };
   }
 }

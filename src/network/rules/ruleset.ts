@@ -35,6 +35,23 @@ export function renderChange(from: Ruleset, to: Ruleset): string {
   return isSameShape(from, to) ? difference(from, to) : renderTable(to);
 }
 
+/** Names of the sets that packets fill, not we. */
+export function dynamicSets({ sets }: Ruleset): readonly string[] {
+  return Array.from(sets, ([name, { declaration }]) => (/\bdynamic\b/.test(declaration) ? name : '')).filter(Boolean);
+}
+
+/** The elements in nft's listing of one set, in words that nft takes again: what is left of their time is among them. */
+export function listedElements(listing: string): readonly string[] {
+  const [, elements] = /elements = \{([^}]*)\}/.exec(listing) ?? [];
+  return elements?.split(',').map((element) => element.trim()) ?? [];
+}
+
+/** Adds elements to a set that is there. */
+export function renderElements(table: string, set: string, elements: readonly string[]): string {
+  const command = elementsCommand('add', `ip ${table}`, set, elements);
+  return command && `${command}\n`;
+}
+
 /** Removes a table that may be absent. */
 export function renderRemoval(table: string): string {
   return `add table ip ${table}\ndelete table ip ${table}\n`;

@@ -107,6 +107,47 @@ test('affinity keeps a client with its backend while that lives', async () => {
   assert.notDeepEqual(second, first);
 });
 
+test('clients and flows of datagrams are not mistaken after a restart', async () => {
+  await using world = await startedWorld();
+  const cluster = await world.plane.clusters.open(key, {});
+  const pods = [await pod(world, 11), await pod(world, 12), await pod(world, 13)];
+  const client = await pod(world, 20);
+  for (const [index, netns] of pods.entries()) world.serve(netns, 8080, `pod-${index}`);
+  using near = udpEcho(pods[0]!, 9090, 'near');
+  using far = udpEcho(pods[1]!, 9090, 'far');
+  using socket = udpEcho(client, 9000, 'client');
+  const answered = async () => {
+    const answer = once(socket.socket, 'message', { signal: AbortSignal.timeout(2_000) });
+    socket.socket.send('hello', 53, '10.100.0.8');
+    return String((await answer)[0]);
+  };
+  const names = (last: number) =>
+    service(
+      { kind: 'everywhere', backends: [{ address: `10.0.1.${last}`, port: 9090 }] },
+      {
+        id: 'default/names/dns',
+        protocol: 'udp',
+        port: 53,
+        addresses: ['10.100.0.8'],
+      },
+    );
+  const before = service(backends(12), { id: 'default/gone/http', addresses: ['10.100.0.9'] });
+  const sticky = service(backends(11, 12, 13), { affinityS: 600 });
+  await cluster.apply({ ...nothing, services: [before, names(11), sticky] });
+  const first = [...(await spread(client, '10.100.0.7', 10)).keys()];
+  assert.equal(first.length, 1);
+  assert.equal(await answered(), 'near');
+  await world.plane.stop();
+  const heir = createLinuxNetworkPlane(world.options);
+  await heir.start();
+  const adopted = await heir.clusters.open(key, {});
+  await adopted.apply({ ...nothing, services: [names(12), sticky] });
+  assert.deepEqual([...(await spread(client, '10.100.0.7', 10)).keys()], first);
+  assert.equal(await answered(), 'far');
+  assert.ok(near && far);
+  await heir.stop();
+});
+
 test('node ports answer at nodes, from the machine too, as the groups of the node allow', async () => {
   await using world = await startedWorld();
   const cluster = await world.plane.clusters.open(key, {});
