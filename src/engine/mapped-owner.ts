@@ -13,6 +13,6 @@ export function ownerOnMachine(
 ): { readonly uid: number; readonly gid: number } {
   const owner = { uid: outsideId(ids.users, uid), gid: outsideId(ids.groups, gid) };
   if (owner.uid === undefined || owner.gid === undefined)
-    throw new DabbaError('InvalidArgument', `the owner ${uid}:${gid} is not among the ids that are mapped`);
+    throw new DabbaError('InvalidArgument', `the user and group ${uid}:${gid} are not among the ids that are mapped`);
   return { uid: owner.uid, gid: owner.gid };
 }

@@ -8,6 +8,8 @@ const umount2Call = libcFunction<(target: string, flags: number) => number>(
   'int umount2(const char *target, int flags)',
 );
 
+const statfsCall = libcFunction<(path: string, found: Buffer) => number>('int statfs(const char *path, void *found)');
+
 /** Flags of mount(2). Propagation flags stand alone in a call of their own. */
 export const MountFlag = {
   readOnly: 1,
@@ -43,6 +45,14 @@ export interface MountCall {
 export function mount({ source, target, type, flags, options }: MountCall): void {
   if (Buffer.byteLength(options ?? '') > mountOptionsLimitBytes) throw new KernelError('mount', 'EINVAL', target);
   check(mountCall(source, target, type ?? null, flags ?? 0, options ?? null), 'mount', target);
+}
+
+/** Which of `readOnly`, `noSuid`, `noDevices` and `noExecute` hold for the mount that `path` lies in (statfs(2)): their bits are those of `MountFlag`. */
+export function mountFlagsOf(path: string): number {
+  const found = Buffer.alloc(256); // struct statfs, which is smaller
+  check(statfsCall(path, found), 'statfs', path);
+  const flagsOffset = 80; // on 64-bit machines
+  return Number(found.readBigUInt64LE(flagsOffset)) & 0xf;
 }
 
 /** Flags of umount2(2). */

@@ -78,14 +78,19 @@ export function nameNetworkNamespace(path: string, { descriptor }: NetworkNamesp
   return mountNamespace(path, () => mountFrom(`/proc/self/fd/${descriptor}`, path));
 }
 
-/** Makes an IPC namespace and mounts it at `path`, for processes to be begun in; nothing when one is there already. It goes with its mount and its last process. */
-export function ensureIpcNamespace(path: string): void {
+/**
+ * Makes an IPC namespace, or takes that of a process, and mounts it at `path`, for processes to be begun in; nothing when one is there already. It goes
+ * with its mount and its last process.
+ */
+export function ensureIpcNamespace(path: string, pid?: number): void {
   if (isNamespace(path)) return;
   // Of an earlier boot.
   rmSync(path, { force: true });
-  mountNamespace(path, () =>
-    away(CLONE_NEWIPC, path, () => mount({ source: own[CLONE_NEWIPC], target: path, flags: MountFlag.bind })),
-  );
+  const mountIt = (source: string) => mount({ source, target: path, flags: MountFlag.bind });
+  mountNamespace(path, () => {
+    if (pid === undefined) away(CLONE_NEWIPC, path, () => mountIt(own[CLONE_NEWIPC]));
+    else mountIt(`/proc/${pid}/ns/ipc`);
+  });
 }
 
 /** Calls `action` inside a new namespace. */

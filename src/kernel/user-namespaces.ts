@@ -1,6 +1,6 @@
 import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { check, KernelError, libcFunction } from './libc.ts';
-import { NetworkNamespace } from './namespaces.ts';
+import { ensureIpcNamespace, NetworkNamespace } from './namespaces.ts';
 import { PipeReader } from './pipe-reader.ts';
 import { pipe, spawn } from './spawn.ts';
 import { standardEnvironment } from './run.ts';
@@ -68,16 +68,21 @@ export interface SandboxNamespaces extends Disposable {
  * a helper of its own makes them, and ends. Throws `KernelError` for ids that the kernel does not take.
  */
 export async function createSandboxNamespaces(ids: IdMapping): Promise<SandboxNamespaces> {
-  return await openMadeBy('unshare', ['--user', '--net', 'cat'], {}, (pid) => {
+  return await withHelper('unshare', ['--user', '--net', 'cat'], {}, (pid) => {
     writeFileSync(`/proc/${pid}/uid_map`, mapText(ids.users));
     writeFileSync(`/proc/${pid}/gid_map`, mapText(ids.groups));
+    return openNamespacesOf(pid);
   });
 }
 
 /** Makes a network namespace that an existing user namespace owns. */
 export async function createNetworkNamespaceIn(user: UserNamespace): Promise<SandboxNamespaces> {
-  const args = ['--user=/proc/self/fd/3', 'unshare', '--net', 'cat'];
-  return await openMadeBy('nsenter', args, { 3: user.descriptor });
+  return await withHelper(...inside(user, '--net'), openNamespacesOf);
+}
+
+/** `ensureIpcNamespace`, of one that a user namespace owns. */
+export async function ensureIpcNamespaceIn(user: UserNamespace, path: string): Promise<void> {
+  await withHelper(...inside(user, '--ipc'), (pid) => ensureIpcNamespace(path, pid));
 }
 
 /** Opens the user namespace of a process. Throws `ENOENT` when it has ended. */
@@ -95,26 +100,27 @@ export function openOwnerOf(path: string): UserNamespace {
   }
 }
 
-/** Runs a program that echoes what it reads once it is in the namespaces, and opens those. */
-async function openMadeBy(
+/** What runs a helper in a user namespace, with a new namespace of some kind. */
+function inside(user: UserNamespace, kind: '--net' | '--ipc') {
+  return ['nsenter', ['--user=/proc/self/fd/3', 'unshare', kind, 'cat'], { 3: user.descriptor }] as const;
+}
+
+/** Runs a program that echoes what it reads once it is in its namespaces, and lets it end after `use`. */
+async function withHelper<T>(
   file: string,
   args: readonly string[],
   descriptors: { readonly [childFd: number]: number },
-  onMade: (pid: number) => void = () => undefined,
-): Promise<SandboxNamespaces> {
+  use: (pid: number) => T,
+): Promise<T> {
   using scope = new DisposableStack();
   const [input, inputEnd] = pipe();
   scope.defer(() => closeSync(inputEnd)); // at its end the helper ends
   const [outputEnd, output] = pipe();
   using echo = new PipeReader(outputEnd);
-  const helper = (() => {
+  const pid = (() => {
     try {
-      return spawn({
-        file,
-        args,
-        environment: standardEnvironment,
-        descriptors: { ...descriptors, 0: input, 1: output },
-      });
+      const request = { file, args, environment: standardEnvironment };
+      return spawn({ ...request, descriptors: { ...descriptors, 0: input, 1: output } }).pid;
     } finally {
       closeSync(input);
       closeSync(output);
@@ -122,10 +128,13 @@ async function openMadeBy(
   })();
   writeSync(inputEnd, '\n');
   if ((await echo.read()) === undefined) throw new KernelError('unshare', 'EPERM', `${file} ${args.join(' ')}`);
-  onMade(helper.pid);
+  return use(pid);
+}
+
+function openNamespacesOf(pid: number): SandboxNamespaces {
   using opening = new DisposableStack();
-  const user = opening.use(openUserNamespaceOf(helper.pid));
-  const descriptor = openSync(`/proc/${helper.pid}/ns/net`, 'r');
+  const user = opening.use(openUserNamespaceOf(pid));
+  const descriptor = openSync(`/proc/${pid}/ns/net`, 'r');
   const network = opening.use(new NetworkNamespace(`/proc/self/fd/${descriptor}`, descriptor));
   const held = opening.move();
   return { user, network, [Symbol.dispose]: () => held.dispose() };

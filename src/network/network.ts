@@ -1,4 +1,5 @@
 import type { Server } from 'node:net';
+import type { NetworkNamespace } from '#kernel';
 import type { BridgeNetworks } from './bridges.ts';
 import type { ClusterNetworks } from './clusters.ts';
 import type { NetworkInterface } from './model.ts';
@@ -18,8 +19,11 @@ import type { NetworkInterface } from './model.ts';
  */
 export interface NetworkPlane {
   start(): Promise<void>;
-  /** Makes the interface real, and with it its VPC's fabric if it is the first one here. Resolves when its packets flow and are filtered. */
-  attach(eni: NetworkInterface): Promise<AttachedInterface>;
+  /**
+   * Makes the interface real, and with it its VPC's fabric if it is the first one here: in a new namespace, or in `namespace`, e.g. one that the sandbox's user namespace owns. Resolves
+   * when its packets flow and are filtered.
+   */
+  attach(eni: NetworkInterface, namespace?: NetworkNamespace): Promise<AttachedInterface>;
   /** Removes the interface, and the fabric after its last one. Detaching an unknown interface succeeds. */
   detach(networkInterfaceId: string): Promise<void>;
   /** The interfaces that exist here now, by id. */

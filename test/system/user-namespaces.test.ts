@@ -82,6 +82,11 @@ test('another user of it, and its groups, are mapped too', async () => {
   await remove(id);
 });
 
+test('a user that is not mapped is refused before anything runs', async () => {
+  await assert.rejects(start(engine, ['true'], { ...mapped, user: '70000' }), /70000:0 are not among the ids/);
+  await remove(...(await engine.containers.list()).map(({ id }) => id));
+});
+
 test('volumes are shared with containers that map nothing, or something else', async () => {
   const mounts: readonly Mount[] = [{ kind: 'volume', name: 'shared', target: '/v' }];
   const line = 'stat -c %u:%g /v /v/* 2>/dev/null; touch /v/$0; chown 3:4 /v/$0';

@@ -20,7 +20,7 @@ import { joinEnvironment } from './spec/process.ts';
 import { buildSpec, writeSpec } from './spec/spec.ts';
 import { releaseSharedMemory, sharedMemoryMounts } from './shared-memory.ts';
 import type { PlacedMount } from './spec/mounts.ts';
-import { resolveUser, type ResolvedUser } from './spec/user.ts';
+import { resolveUser } from './spec/user.ts';
 import { mappingOf, openUserNamespace, ownStandardStreams, type StartUserNamespace } from './user-namespace.ts';
 
 /** A run that has begun. */
@@ -52,11 +52,11 @@ export async function launch(
   const environment = linkEnvironment(runtime, instance, neighbours);
   await using views = new AsyncDisposableStack();
   const bundle = { network, namespaces, userNamespace, mounts, environment, views };
-  const user = await writeBundle(runtime, instance, bundle);
+  const owner = await writeBundle(runtime, instance, bundle);
   const pid = await createMonitored(runtime.monitor, monitorRequest(instance));
   // The container has its root in a mount namespace of its own by now. On the machine it would make every further start read a longer mount table.
   await runtime.images.snapshots.unmount(folder.merged);
-  if (userNamespace) settleIn(instance, userNamespace, { pid, user });
+  if (owner) settleIn(instance, pid, owner);
   const process = identify(pid, 'container process');
   const monitor = identify(Number(readFileSync(monitorPidFile(folder), 'utf8')), 'conmon');
   instance.connectAttachments();
@@ -119,15 +119,15 @@ async function mountRoot({ images }: Runtime, { record, folder }: Instance): Pro
 /** What a container with mapped ids needs once it is made: its streams are its user's, and its mounts no longer the machine's. */
 function settleIn(
   { folder, record }: Instance,
-  { ids }: StartUserNamespace,
-  { pid, user }: { readonly pid: number; readonly user: ResolvedUser },
+  pid: number,
+  owner: { readonly uid: number; readonly gid: number },
 ): void {
-  ownStandardStreams(pid, ownerOnMachine(ids, user));
+  ownStandardStreams(pid, owner);
   if (record.create.domainname !== undefined) setDomainName(pid, record.create.domainname);
   unmountMapped(folder.mapped);
 }
 
-/** Returns whom the container's first process runs as. */
+/** Returns who the container's first process is on the machine, where its ids are mapped. */
 async function writeBundle(
   runtime: Runtime,
   instance: Instance,
@@ -148,9 +148,10 @@ async function writeBundle(
     /** What stays mounted until the container has it. */
     readonly views: AsyncDisposableStack;
   },
-): Promise<ResolvedUser> {
+): Promise<{ readonly uid: number; readonly gid: number } | undefined> {
   const { record, folder } = instance;
   const user = resolveUser(record.process.user, readAccounts(folder.merged), record.create.supplementaryGroups);
+  const owner = userNamespace && ownerOnMachine(userNamespace.ids, user);
   const placed = [...(await placeMounts(runtime, record.mounts, { root: folder.merged, views })), ...mounts];
   const rootPath = userNamespace ? await mountMappedRoot(runtime, instance, userNamespace) : folder.merged;
   const spec = buildSpec({
@@ -175,7 +176,7 @@ async function writeBundle(
     limits: runtime.limits,
   });
   writeFileSync(join(folder.bundle, 'config.json'), writeSpec(spec), { mode: 0o600 });
-  return user;
+  return owner;
 }
 
 function monitorRequest({ id, record, folder }: Instance) {

@@ -1,11 +1,13 @@
 import { mkdirSync, readdirSync, rmdirSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DabbaError, systemCode } from '#base';
-import { KernelError, unmount, UnmountFlag } from '#kernel';
+import { KernelError, MountFlag, mountFlagsOf, unmount, UnmountFlag } from '#kernel';
 import type { Instance } from './instance.ts';
 import type { Runtime } from './runtime.ts';
 import type { PlacedMount } from './spec/mounts.ts';
 import type { StartUserNamespace } from './user-namespace.ts';
+
+type BindMount = Extract<PlacedMount, { readonly kind: 'bind' }>;
 
 /**
  * Mounts the root of a container anew, with mapped ids, and returns where: in a place that the container's own root can reach. What had to be
@@ -28,7 +30,7 @@ export async function mountMappedRoot(
   return target;
 }
 
-/** Mounts whose files have the container's ids, each by way of a mount that maps them. Throws `FailedPrecondition` where a file system cannot. */
+/** Mounts whose files have the container's ids, each by way of a mount that maps them; others stay as they are. Throws `FailedPrecondition` where a file system cannot. */
 export async function mapMounts(
   runtime: Runtime,
   instance: Instance,
@@ -37,18 +39,29 @@ export async function mapMounts(
 ): Promise<readonly PlacedMount[]> {
   const mapped: PlacedMount[] = [];
   for (const [index, mount] of mounts.entries()) {
-    const isMapped = mount.kind === 'bind' && mount.isMapped;
-    mapped.push(isMapped ? await mapMount(runtime, instance, namespace, { ...mount, index }) : mount);
+    if (mount.kind !== 'bind') mapped.push(mount);
+    else {
+      const place = mount.isMapped ? await mapMount(runtime, instance, namespace, { ...mount, index }) : mount;
+      mapped.push(withLockedFlags(place));
+    }
   }
   return mapped;
+}
+
+/** A user namespace may not take away what a mount that came into it forbids (mount_namespaces(7)): runc is not to try. */
+function withLockedFlags(mount: BindMount): BindMount {
+  const flags = mountFlagsOf(mount.source);
+  const words = { nosuid: MountFlag.noSuid, nodev: MountFlag.noDevices, noexec: MountFlag.noExecute };
+  const options = Object.entries(words).flatMap(([word, flag]) => (flags & flag ? [word] : []));
+  return { ...mount, options, isReadOnly: mount.isReadOnly || (flags & MountFlag.readOnly) !== 0 };
 }
 
 async function mapMount(
   { images }: Runtime,
   { folder }: Instance,
   { user, root }: StartUserNamespace,
-  { index, ...mount }: Extract<PlacedMount, { readonly kind: 'bind' }> & { readonly index: number },
-): Promise<PlacedMount> {
+  { index, ...mount }: BindMount & { readonly index: number },
+): Promise<BindMount> {
   const { source, isShallow = false } = mount;
   const target = place(folder.mapped, String(index), statSync(source).isDirectory());
   const workplace = place(folder.mapped, 'work', true);

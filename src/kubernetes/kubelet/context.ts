@@ -9,6 +9,7 @@ import type { Allocatable } from './container/resource-field.ts';
 import type { LocalPods } from './local.ts';
 import type { MemoryFiles } from './memory-files.ts';
 import type { PodNetworks } from './network.ts';
+import type { IdRanges } from './pod/id-ranges.ts';
 import type { WatchedObjects } from './objects.ts';
 import type { KubeletRecord, NodeServices } from './ports.ts';
 
@@ -41,6 +42,7 @@ export interface KubeletContext {
   readonly local: LocalPods;
   readonly places: NodePlaces;
   readonly memoryFiles: MemoryFiles;
+  readonly idRanges: IdRanges;
   readonly allocatable: Allocatable;
   readonly clock: Clock;
   readonly random: Random;

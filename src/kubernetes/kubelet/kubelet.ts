@@ -23,6 +23,7 @@ import { keepRegistered } from './node/registration.ts';
 import { type NodeFacts, reservedMemoryBytes } from './node/status.ts';
 import { WatchedObjects } from './objects.ts';
 import { rejection } from './pod/admit.ts';
+import type { IdRanges } from './pod/id-ranges.ts';
 import { PodRun } from './pod/run.ts';
 import { syncPod } from './pod/sync.ts';
 import type { KubeletRecord, NodeServices, PodFilters } from './ports.ts';
@@ -44,6 +45,7 @@ export interface KubeletParts {
   readonly memoryFiles: MemoryFiles;
   /** How scarce what all nodes share is, for those whose files lie beneath a directory. */
   readonly readScarcity: (directory: string) => Promise<MachineScarcity>;
+  readonly idRanges: IdRanges;
   readonly cgroupParent: string;
   /** Holds a folder for each node. */
   readonly stateDirectory: string;
@@ -125,7 +127,7 @@ export class Kubelet {
   }
 
   async #makeContext(client: ApiClient, informers: Informers): Promise<KubeletContext> {
-    const { engine, services, cgroups, cgroupParent, memoryFiles, clock, random } = this.#parts;
+    const { engine, services, cgroups, cgroupParent, memoryFiles, idRanges, clock, random } = this.#parts;
     const { signal } = this.#stopping;
     const node = this.#node;
     const common = { client, clock, random, logger: this.#logger, signal };
@@ -145,6 +147,7 @@ export class Kubelet {
       local: new LocalPods(this.#directory),
       places: this.#places,
       memoryFiles,
+      idRanges,
       allocatable: {
         cpuMillis: node.cpuMillis,
         memoryBytes: node.memoryMiB * bytesPerMib - reservedMemoryBytes,

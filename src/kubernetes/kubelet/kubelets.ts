@@ -13,6 +13,7 @@ import { LocalPods } from './local.ts';
 import { linuxMemoryFiles, type MemoryFiles } from './memory-files.ts';
 import { readScarcity } from './node/facts.ts';
 import { PodNetworks } from './network.ts';
+import { IdRanges } from './pod/id-ranges.ts';
 import { nodeCgroup, nodeDirectory, notedNodes, placesOf, removePlaces } from './places.ts';
 import type { KubeletRecord } from './ports.ts';
 import { serveKubelet } from './server/server.ts';
@@ -20,7 +21,7 @@ import { removeTraces, tracedPods } from './traces.ts';
 
 export interface KubeletsOptions extends Omit<
   KubeletParts,
-  'networkInterfaces' | 'plane' | 'cgroups' | 'memoryFiles' | 'readScarcity'
+  'networkInterfaces' | 'plane' | 'cgroups' | 'memoryFiles' | 'readScarcity' | 'idRanges'
 > {
   readonly store: Store;
   /** Started before the kubelets, stopped after them; likewise the engine. */
@@ -74,6 +75,7 @@ export function createKubelets(options: KubeletsOptions): Kubelets {
     cgroups: options.cgroups ?? linuxCgroups(),
     memoryFiles: options.memoryFiles ?? linuxMemoryFiles,
     readScarcity: options.readScarcity ?? readScarcity,
+    idRanges: new IdRanges(),
   };
   const records = kubeletRecords(store);
   const running = new Map<string, Running>();
@@ -122,6 +124,7 @@ export function createKubelets(options: KubeletsOptions): Kubelets {
 
   return {
     async start() {
+      parts.idRanges.sweep(stateDirectory);
       ended = runReconcilers({ store, reconcilers: [reconciler], clock, random, logger, signal });
     },
     async stop() {
@@ -141,7 +144,7 @@ export function createKubelets(options: KubeletsOptions): Kubelets {
 
 /** Removes every trace of a node whose record is gone: its pods, its own network, its files. May be repeated; the note of what it was goes last. */
 async function removeNode(parts: KubeletParts, node: KubeletRecord, signal: AbortSignal): Promise<void> {
-  const { stateDirectory, engine, cgroups, cgroupParent, memoryFiles } = parts;
+  const { stateDirectory, engine, cgroups, cgroupParent, memoryFiles, idRanges } = parts;
   const directory = nodeDirectory(stateDirectory, node.id);
   const networks = new PodNetworks({ node, ...parts });
   const undoing = {
@@ -150,6 +153,7 @@ async function removeNode(parts: KubeletParts, node: KubeletRecord, signal: Abor
     cgroups,
     networks,
     memoryFiles,
+    idRanges,
     local: new LocalPods(directory),
     places: placesOf(stateDirectory, node),
   };

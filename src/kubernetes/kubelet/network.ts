@@ -1,4 +1,5 @@
 import { DabbaError } from '#base';
+import { createSandboxNamespaces, type IdMapping } from '#kernel';
 import { type AttachedInterface, type NetworkInterface, type NetworkPlane, recordId } from '#network';
 import type { Collection } from '#store';
 import type { KubeletRecord, NodeServices, PodFilters, PodIdentity } from './ports.ts';
@@ -37,16 +38,20 @@ export class PodNetworks {
     }
   }
 
-  /** An interface for a pod, whose packets are filtered from the first. `onAssigned` is told which, before it is made real. */
+  /**
+   * An interface for a pod, whose packets are filtered from the first, in a network namespace that a user namespace with these `ids` owns, if they are given. `onAssigned` is told which,
+   * before it is made real.
+   */
   async attach(
     pod: PodIdentity,
-    onAssigned: (networkInterfaceId: string) => Promise<void>,
+    { onAssigned, ids }: { onAssigned: (networkInterfaceId: string) => Promise<void>; ids: IdMapping | undefined },
     signal: AbortSignal,
   ): Promise<AttachedInterface> {
     const assigned = await this.#services.assignAddress(pod, signal);
     await onAssigned(assigned.id);
+    using namespaces = ids && (await createSandboxNamespaces(ids));
     const [attached] = await Promise.all([
-      this.#plane.attach(assigned),
+      this.#plane.attach(assigned, namespaces?.network),
       this.#filters.hold(pod, assigned.privateIp, signal),
     ]);
     return attached;

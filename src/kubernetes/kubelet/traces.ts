@@ -9,7 +9,7 @@ import type { PodIdentity } from './ports.ts';
 /** What it takes to undo a pod that nobody remembers. */
 export type Undoing = Pick<
   KubeletContext,
-  'node' | 'engine' | 'local' | 'networks' | 'cgroups' | 'places' | 'memoryFiles'
+  'node' | 'engine' | 'local' | 'networks' | 'cgroups' | 'places' | 'memoryFiles' | 'idRanges'
 >;
 
 /** A pod as the room above knows it. */
@@ -45,6 +45,7 @@ export async function releaseHoldings(undoing: Undoing, uid: string, signal: Abo
   const note = await local.find(uid);
   if (!note) return;
   if (!note.isHostNetwork) await networks.detach(podIdentity(undoing, note), note.networkInterfaceId, signal);
+  undoing.idRanges.release(folder);
   cgroups.remove(note.cgroup);
 }
 

@@ -136,8 +136,8 @@ export function createLinuxNetworkPlane(options: LinuxNetworkPlaneOptions): Netw
       await vpcs.onChange();
       checks.refresh();
     },
-    async attach(eni) {
-      const attached = await vpcs.attach(eni);
+    async attach(eni, namespace) {
+      const attached = await vpcs.attach(eni, namespace);
       checks.refresh();
       return attached;
     },

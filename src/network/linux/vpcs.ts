@@ -1,6 +1,6 @@
 import type { Server } from 'node:net';
 import { DabbaError } from '#base';
-import { listenTcp, openNetworkNamespace } from '#kernel';
+import { listenTcp, openNetworkNamespace, type NetworkNamespace } from '#kernel';
 import { addressAt, macAddressOf, parseCidr } from '../cidr.ts';
 import { internalDomain, privateDnsName, privateNamesZone } from '../dns/private-names.ts';
 import { createResolver, type ForwardQuery, type Resolve } from '../dns/resolver.ts';
@@ -63,7 +63,7 @@ export class Vpcs implements FabricKind {
     this.#endpoints.push(endpoint);
   }
 
-  async attach(eni: NetworkInterface): Promise<AttachedInterface> {
+  async attach(eni: NetworkInterface, namespace?: NetworkNamespace): Promise<AttachedInterface> {
     const { vpc, subnet } = await this.#desired.require(eni);
     const { region, privateIp } = eni;
     const gateway = addressAt(subnet.cidr, 1);
@@ -73,7 +73,13 @@ export class Vpcs implements FabricKind {
     fabrics.ensure({ kind: 'vpc', key, vpcId: vpc.id, cidr: vpc.cidr, region });
     const netnsPath = fabrics.addInterface(
       { key: recordKey('eni', eni.id), fabric: key, id: eni.id, recordId: recordId(eni), privateIp },
-      { privateIp, prefixLength, gateway, macAddress: eni.macAddress || macAddressOf(eni.id) },
+      {
+        privateIp,
+        prefixLength,
+        gateway,
+        macAddress: eni.macAddress || macAddressOf(eni.id),
+        ...(namespace && { namespace }),
+      },
     );
     this.#applySourceChecks();
     await fabrics.refresh(key);

@@ -4,5 +4,6 @@ import './configuration.ts';
 import './volumes.ts';
 import './probes.ts';
 import './confinement.ts';
+import './user-namespaces.ts';
 import './streams.ts';
 import './survival.ts';

@@ -12,6 +12,8 @@ export type PlacedMount =
       readonly isReadOnly: boolean;
       readonly propagation?: string;
       readonly isShallow?: boolean;
+      /** Further words for mount(8). */
+      readonly options?: readonly string[];
       /** See `Mount`. */
       readonly isMapped?: boolean;
       /** Nothing in it can be run. */
@@ -81,9 +83,15 @@ function bind(
     propagation = 'rprivate',
     isShallow = false,
     isDataOnly = false,
-  }: { readonly propagation?: string; readonly isShallow?: boolean; readonly isDataOnly?: boolean } = {},
+    options: more = [],
+  }: {
+    readonly propagation?: string;
+    readonly isShallow?: boolean;
+    readonly isDataOnly?: boolean;
+    readonly options?: readonly string[];
+  } = {},
 ): OciMount {
-  const words = [isShallow ? 'bind' : 'rbind', propagation, isReadOnly ? 'ro' : 'rw'];
+  const words = [isShallow ? 'bind' : 'rbind', propagation, isReadOnly ? 'ro' : 'rw', ...more];
   const options = isDataOnly ? [...words, 'noexec'] : words;
   return { destination, type: 'bind', source, options };
 }

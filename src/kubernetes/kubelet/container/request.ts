@@ -1,4 +1,4 @@
-import type { ContainerCreate, ContainerNetwork, Image, Mount } from '#engine';
+import type { ContainerCreate, ContainerNetwork, IdMapping, Image, Mount } from '#engine';
 import { milliValue, quantityValue } from '../../quantity.ts';
 import type * as types from '../../types.ts';
 import { type ContainerIdentity, engineName, identityLabels } from '../identity.ts';
@@ -28,6 +28,8 @@ export interface ContainerSurroundings {
   readonly localProfile: (name: string) => string;
   /** The IPC namespace that it shares with others, by its path. */
   readonly ipcPath?: string;
+  /** What its ids are on the machine, in a user namespace of the pod. */
+  readonly ids?: IdMapping;
   /** The engine's container whose processes it sees. */
   readonly processesOf?: string;
 }
@@ -38,7 +40,7 @@ export function containerRequest(
   container: types.Container,
   surroundings: ContainerSurroundings,
 ): ContainerCreate {
-  const { identity, image, variables, mounts, resolution, cgroupParent } = surroundings;
+  const { identity, image, variables, mounts, resolution, cgroupParent, ids } = surroundings;
   const { spec } = pod;
   const words = (list: readonly string[] | undefined) => list?.map((text) => expand(text, variables)) ?? [];
   return {
@@ -55,11 +57,13 @@ export function containerRequest(
     isStdinOnce: container.stdinOnce ?? false,
     network: networkOf(surroundings),
     resolution: { options: resolution.options },
-    mounts,
+    // As upstream (KEP-127): a volume's files have the ids that the pod sees.
+    mounts: ids ? mounts.map((mount) => (mount.kind === 'bind' ? { ...mount, isMapped: true } : mount)) : mounts,
     resources: engineResources(container),
     ...securityRequest(pod, container, { imageUser: image.config.User ?? '', localProfile: surroundings.localProfile }),
     ...(spec?.hostNetwork !== true && { sysctls: sysctlsOf(pod) }),
     namespaces: {
+      ...(ids && { user: ids }),
       ...(spec?.hostPID && { pid: 'host' as const }),
       ...(surroundings.ipcPath !== undefined && { ipc: { path: surroundings.ipcPath } }),
       ...(spec?.hostIPC && { ipc: 'host' as const }),

@@ -89,7 +89,7 @@ export class FakeNode implements AsyncDisposable {
         usage: (path) => ({ cpuNs: 0, memoryBytes: this.#memoryHeldIn(path), idleBytes: 0 }),
         remove: (path) => this.cgroups.forEach((each) => each.startsWith(path) && this.cgroups.delete(each)),
       },
-      memoryFiles: { ensure: () => undefined, ensureIpc: () => undefined, removeBeneath: () => undefined },
+      memoryFiles: { ensure: () => undefined, ensureIpc: async () => undefined, removeBeneath: () => undefined },
       readScarcity: async () => ({
         disk: { available: this.diskAvailable, least: 2 ** 30 },
         inodes: plenty,

@@ -46,6 +46,11 @@ export function nodeStatus(before: NodeStatus | undefined, facts: NodeFacts): No
     addresses: addresses(facts),
     daemonEndpoints: { kubeletEndpoint: { Port: 10250 } },
     nodeInfo: nodeInfo(facts),
+    // As CRI runtimes tell of the default handler and of each by name.
+    runtimeHandlers: ['', 'runc'].map((name) => ({
+      name,
+      features: { recursiveReadOnlyMounts: false, userNamespaces: mapsIds(facts.machine) },
+    })),
     images: facts.images
       .toSorted((a, b) => b.sizeBytes - a.sizeBytes)
       .slice(0, mostImages)
@@ -88,6 +93,12 @@ function conditions(before: readonly Condition[], { pressures, now }: NodeFacts)
     ),
     say('Ready', true, ['KubeletReady', 'kubelet is posting ready status']),
   ];
+}
+
+/** tmpfs maps ids from Linux 6.3 on, and volumes of Secrets lie in one. */
+function mapsIds({ kernelVersion }: MachineFacts): boolean {
+  const [major = 0, minor = 0] = kernelVersion.split('.').map(Number);
+  return major > 6 || (major === 6 && minor >= 3);
 }
 
 function addresses({ node, address }: NodeFacts): NonNullable<NodeStatus['addresses']> {

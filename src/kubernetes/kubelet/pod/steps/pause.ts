@@ -9,7 +9,7 @@ import type { PodRun } from '../run.ts';
 import { attemptOf, newestRun, type Runs } from '../runs.ts';
 import { sharedIpcOf } from '../shared-ipc.ts';
 import { removeRuns } from './observe.ts';
-import { cgroupOf } from './sandbox.ts';
+import { cgroupOf, mappingOf } from './sandbox.ts';
 
 /** No container of a pod can be called so; it is dockershim's name for its like. */
 export const pauseName = 'POD';
@@ -74,6 +74,7 @@ async function pauseRequest(
     terminationLog: '',
   };
   const ipc = sharedIpcOf(run);
+  const ids = mappingOf(run);
   return {
     image: image.id,
     name: engineName(identity),
@@ -86,7 +87,7 @@ async function pauseRequest(
     isPrivilegeGainForbidden: true,
     capabilities: { drop: ['ALL'] },
     resources: { cpuShares: 2 },
-    namespaces: { ...(ipc && { ipc: { path: ipc.namespace } }) },
+    namespaces: { ...(ids && { user: ids }), ...(ipc && { ipc: { path: ipc.namespace } }) },
     restartPolicy: { name: 'no' },
     cgroupParent: cgroupOf(run),
     healthCheck: { Test: ['NONE'] },

@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { messageOf } from '#base';
+import type { IdMapping } from '#engine';
 import { qosClassOf } from '../../../qos.ts';
 import { runtimeClasses } from '../../../resources.ts';
 import type { LocalPod } from '../../local.ts';
@@ -33,14 +34,18 @@ export async function prepareSandbox(run: PodRun, signal: AbortSignal): Promise<
     await requireRuntime(run, signal);
     await context.local.save(note);
     shapeCgroup(run);
-    await shareIpc(run);
-    run.sandbox = note.isHostNetwork
+    const sandbox = note.isHostNetwork
       ? await context.networks.own()
       : await context.networks.attach(
           podIdentity(context, note),
-          (networkInterfaceId) => context.local.save({ ...note, networkInterfaceId }),
+          {
+            onAssigned: (networkInterfaceId) => context.local.save({ ...note, networkInterfaceId }),
+            ids: mappingOf(run),
+          },
           signal,
         );
+    await shareIpc(run, sandbox.netnsPath);
+    run.sandbox = sandbox;
   } catch (error) {
     signal.throwIfAborted();
     run.event('Warning', 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${messageOf(error)}`);
@@ -48,13 +53,19 @@ export async function prepareSandbox(run: PodRun, signal: AbortSignal): Promise<
   }
 }
 
-async function shareIpc(run: PodRun): Promise<void> {
+/** The namespace is the owner's of the pod's network, as that is the pod's user namespace if it has one. */
+async function shareIpc(run: PodRun, netnsPath: string): Promise<void> {
   const ipc = sharedIpcOf(run);
   if (!ipc) return;
   const { memoryFiles } = run.context;
   await mkdir(ipc.sharedMemory, { recursive: true });
   memoryFiles.ensure(ipc.sharedMemory, { sizeBytes: sharedMemoryBytes, mode: 0o1777 });
-  memoryFiles.ensureIpc(ipc.namespace);
+  await memoryFiles.ensureIpc(ipc.namespace, mappingOf(run) && netnsPath);
+}
+
+/** The ids of a pod with a user namespace of its own (`hostUsers: false`). */
+export function mappingOf({ context, pod, ref }: PodRun): IdMapping | undefined {
+  return pod.spec?.hostUsers === false ? context.idRanges.claim(context.local.folder(ref.uid)) : undefined;
 }
 
 /** There is one runtime here; a RuntimeClass that names another cannot be had. In the words of CRI implementations. */

@@ -20,7 +20,7 @@ import { sharedIpcOf } from '../shared-ipc.ts';
 import { runPostStart } from './hooks.ts';
 import { volumeImage } from './image.ts';
 import { ensurePause } from './pause.ts';
-import { cgroupOf } from './sandbox.ts';
+import { cgroupOf, mappingOf } from './sandbox.ts';
 
 /** Which run is to be begun, and with what. */
 export interface NextRun {
@@ -122,6 +122,7 @@ async function requestFor(run: PodRun, { spec: asked, target }: PodContainer, ne
   const mounts = [...volumes, ...sharedMemory, ...files.mounts];
   const isShared = target === undefined && pod.spec?.shareProcessNamespace;
   const processesOf = isShared ? await ensurePause(run, runs, next.image) : target && runningTarget(runs, target);
+  const ids = mappingOf(run);
   return containerRequest(pod, spec, {
     identity,
     image: next.image,
@@ -136,6 +137,7 @@ async function requestFor(run: PodRun, { spec: asked, target }: PodContainer, ne
     localProfile: (name) => readLocalProfile(context.places.root, name),
     ...(ipc && { ipcPath: ipc.namespace }),
     ...(processesOf && { processesOf }),
+    ...(ids && { ids }),
   });
 }
 
