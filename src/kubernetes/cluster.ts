@@ -2,6 +2,7 @@
 import { type Clock, type Logger, messageOf, type Random } from '#base';
 import type { Store } from '#store';
 import { createFrontProxy, publishFrontProxy } from './apiserver/aggregation/front-proxy.ts';
+import { remoteReader } from './apiserver/aggregation/reader.ts';
 import { RemoteApis } from './apiserver/aggregation/remote-apis.ts';
 import { Catalog, servedResources } from './apiserver/catalog.ts';
 import { serviceDialer } from './apiserver/http/dial-service.ts';
@@ -155,6 +156,7 @@ async function runComponents(
       const parts = {
         ...partsOf(manager, 'controllers'),
         clientOf: (controller: string) => clientOf(userOfController(controller), manager),
+        remoteOf: (controller: string) => remoteReader(api, userOfController(controller)),
       };
       const access = accessControllers({ ...parts, authority, authorizer: api.authorization, tokens: api.tokens });
       await Promise.all([

@@ -15,6 +15,7 @@ import { type Clock, type Logger, messageOf, type Random } from '#base';
 import { KeyedQueue } from '#reconcile';
 import type { ApiClient } from '../client/client.ts';
 import type { Informer, Informers } from '../client/informer.ts';
+import type { RemoteReader } from '../client/remote-reader.ts';
 import type { ServedResources } from '../client/served-resources.ts';
 import type { EventRecorder } from '../events.ts';
 import type { KubernetesObject, ResourceType } from '../object.ts';
@@ -27,6 +28,8 @@ export interface ControllerParts {
   readonly client: ApiClient;
   /** The client that a controller of this name acts with; default: `client`. */
   readonly clientOf?: (controller: string) => ApiClient;
+  /** What a controller of this name may read of what other servers serve; default: nobody serves any. */
+  readonly remoteOf?: (controller: string) => RemoteReader;
   readonly informers: Informers;
   readonly events: EventRecorder;
   /** What the cluster serves, for those who look after all of it. */

@@ -20,7 +20,9 @@ import {
 import { portForwardProtocol, forwardPorts } from '../../streaming/port-forward.ts';
 import { acceptSpdy } from '../../streaming/spdy-upgrade.ts';
 import { makeTestCluster, type TestCluster } from '../../test-cluster.ts';
+import type { Attributes } from '../../auth/user.ts';
 import { createFrontProxy } from './front-proxy.ts';
+import { remoteReader } from './reader.ts';
 import { requestRemote } from './request.ts';
 
 interface Asked {
@@ -259,6 +261,51 @@ test('a name of any script is passed on as it is, and one that cannot be leaves 
   assert.equal(Buffer.from(String(asked.at(-1)!.user), 'latin1').toString(), name);
   await assert.rejects(request('a\r\nx-remote-group: system:masters'));
   assert.equal(wires.at(-1)!.destroyed, true);
+});
+
+test('a component reads what another serves, as far as it may', async () => {
+  const frontProxy = await createFrontProxy({ clock: systemClock, random: systemRandom });
+  const group = 'wardle.example.com';
+  const spec = {
+    group,
+    version: 'v1',
+    groupPriorityMinimum: 1,
+    versionPriority: 1,
+    service: { namespace: 'wardle', name: 'api' },
+    caBundle,
+  };
+  const wanted: Attributes[] = [];
+  const parts = {
+    frontProxy,
+    dialService: async () => connect((server.address() as AddressInfo).port, '127.0.0.1'),
+    remoteApis: {
+      groupVersions: () => [{ group, version: 'v1' }],
+      find: ({ group: of }: { readonly group: string }) =>
+        of === group ? { spec, isAvailable: true, resources: [] } : undefined,
+    },
+    authorization: {
+      require: async (attributes: Attributes) => {
+        wanted.push(attributes);
+        if (attributes.user.username === 'eve') throw new Error('forbidden');
+      },
+    },
+  };
+  const { signal } = new AbortController();
+  const reader = remoteReader(parts, { username: 'hpa', groups: [] });
+  assert.deepEqual([reader.versionsOf(group), reader.versionsOf('other')], [['v1'], []]);
+  const flunder = { group, version: 'v1', namespace: 'default', resource: 'flunders', name: '*', subresource: 'size' };
+  await assert.rejects(reader.read({ ...flunder, query: { labelSelector: 'a=b' } }, signal), {
+    reason: 'ServiceUnavailable',
+  });
+  assert.deepEqual(
+    [asked.at(-1)!.path, asked.at(-1)!.user],
+    [`${path}/namespaces/default/flunders/*/size?labelSelector=a%3Db`, 'hpa'],
+  );
+  assert.deepEqual(wanted.at(-1), { kind: 'resource', user: { username: 'hpa', groups: [] }, verb: 'get', ...flunder });
+  await assert.rejects(reader.read({ ...flunder, group: 'other' }, signal), { reason: 'NotFound' });
+  const { length } = asked;
+  await assert.rejects(remoteReader(parts, { username: 'eve', groups: [] }).read(flunder, signal), /forbidden/);
+  assert.equal(asked.length, length);
 });
 
 test('what another served is the cluster’s own again when it says so', { timeout: 30_000 }, async () => {

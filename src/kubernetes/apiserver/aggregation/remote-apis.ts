@@ -10,6 +10,7 @@ import { openApiPath } from '../../schema/openapi/document.ts';
 import { isStatusError } from '../../status.ts';
 import type { APIService, EndpointSlice } from '../../types.ts';
 import { timestamp } from '../parts.ts';
+import { jsonOf } from './answer.ts';
 import type { FrontProxy } from './front-proxy.ts';
 import { requestRemote } from './request.ts';
 
@@ -47,7 +48,6 @@ export interface RemoteApisParts {
 /** How often a server is asked whether it is there: nothing announces that it is not. */
 const CHECK_MS = 30_000;
 const TIMEOUT_MS = 5000;
-const MOST_BYTES = 3 * 1024 * 1024;
 
 type Condition = NonNullable<NonNullable<APIService['status']>['conditions']>[number];
 type Verdict = Pick<Condition, 'status' | 'reason' | 'message'>;
@@ -156,15 +156,11 @@ export class RemoteApis {
       user: { username: 'system:kube-aggregator', groups: ['system:masters'] },
       signal: AbortSignal.any([this.#parts.signal, AbortSignal.timeout(TIMEOUT_MS)]),
     });
-    const chunks: Buffer[] = [];
-    let size = 0;
-    for await (const chunk of answer) {
-      size += (chunk as Buffer).length;
-      if (size > MOST_BYTES) throw new Error('the answer is too large');
-      chunks.push(chunk as Buffer);
+    if (answer.statusCode !== 200) {
+      answer.destroy();
+      throw new Error(`bad status: ${answer.statusCode}`);
     }
-    if (answer.statusCode !== 200) throw new Error(`bad status: ${answer.statusCode}`);
-    return resourcesIn(JSON.parse(Buffer.concat(chunks).toString()));
+    return resourcesIn(await jsonOf(answer));
   }
 
   async #tell(apiService: APIService, verdict: Verdict): Promise<void> {

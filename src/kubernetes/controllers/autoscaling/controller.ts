@@ -3,17 +3,15 @@ import { isDeepStrictEqual } from 'node:util';
 import { messageOf } from '#base';
 import type { Informer } from '../../client/informer.ts';
 import { type KubernetesObject, keyOf, type ResourceType } from '../../object.ts';
-import { formatQuantity, milliQuantity, milliValue } from '../../quantity.ts';
 import { horizontalPodAutoscalers } from '../../resources.ts';
-import { type LabelSelector, matches, parseLabelSelector } from '../../selector.ts';
+import { matches, parseLabelSelector } from '../../selector.ts';
 import type { HorizontalPodAutoscaler, Pod } from '../../types.ts';
 import { withCondition } from '../conditions.ts';
 import { type Controller, type ControllerParts, copyOf, type Step, wakes } from '../controller.ts';
 import { podsIn } from '../indexes.ts';
 import { isDeleting, metaOf, omitEmpty, timestampOf } from '../meta.ts';
 import { limited, ScaleHistory } from './behavior.ts';
-import { podUsage } from './metrics.ts';
-import { type Demand, demandOf } from './replicas.ts';
+import { type CurrentMetric, measure, type MeasureWorld, type MetricSpec } from './measure.ts';
 
 const NAME = 'horizontal-pod-autoscaler';
 /** Load is measured, not announced: upstream's `horizontal-pod-autoscaler-sync-period`. */
@@ -21,8 +19,6 @@ const PERIOD_MS = 15_000;
 
 type Status = NonNullable<HorizontalPodAutoscaler['status']>;
 type StatusCondition = NonNullable<Status['conditions']>[number];
-type MetricSpec = NonNullable<NonNullable<HorizontalPodAutoscaler['spec']>['metrics']>[number];
-type CurrentMetric = NonNullable<Status['currentMetrics']>[number];
 
 interface Scale extends KubernetesObject {
   readonly spec?: { readonly replicas?: number };
@@ -200,14 +196,15 @@ class Autoscale {
       return undefined;
     }
     const mine = pods.list(metaOf(autoscaler).namespace).filter((pod) => matches(selector, pod.metadata?.labels));
+    const world = this.#world(scale, { selector, pods: mine, currentReplicas: current });
     const metrics: CurrentMetric[] = [];
     let best: { replicas: number; why: string } | undefined;
     let failure: { reason: string; message: string } | undefined;
     for (const metric of autoscaler.spec!.metrics ?? [defaultMetric]) {
       try {
-        const { demand, told, name } = await this.#measure(metric, { selector, pods: mine, current });
+        const { replicas, told, name } = await measure(metric, world);
         metrics.push(told);
-        if (!best || demand.replicas > best.replicas) best = { replicas: demand.replicas, why: `${name} above target` };
+        if (!best || replicas > best.replicas) best = { replicas, why: `${name} above target` };
       } catch (error) {
         failure ??= { reason: `FailedGet${metric.type}Metric`, message: messageOf(error) };
       }
@@ -234,57 +231,18 @@ class Autoscale {
     return { ...best!, metrics };
   }
 
-  async #measure(
-    metric: MetricSpec,
-    {
-      selector,
-      pods,
-      current,
-    }: { readonly selector: LabelSelector; readonly pods: readonly Pod[]; readonly current: number },
-  ): Promise<{ readonly demand: Demand; readonly told: CurrentMetric; readonly name: string }> {
-    const source =
-      metric.type === 'Resource'
-        ? metric.resource
-        : metric.type === 'ContainerResource'
-          ? metric.containerResource
-          : undefined;
-    if (!source)
-      throw new Error(
-        `the server could not find the requested resource (${metric.type} metrics need a metrics adapter)`,
-      );
-    const container = metric.containerResource?.container;
-    const { namespace } = metaOf(this.#input.autoscaler);
-    const query = {
-      namespace: namespace!,
-      selector,
-      resource: source.name,
-      ...(container !== undefined && { container }),
+  #world(scale: Scale, found: Pick<MeasureWorld, 'selector' | 'pods' | 'currentReplicas'>): MeasureWorld {
+    const { autoscaler, parts, step } = this.#input;
+    return {
+      ...found,
+      api: step.api,
+      remote: parts.remoteOf?.(NAME),
+      resources: parts.resources,
+      namespace: metaOf(autoscaler).namespace!,
+      statusReplicas: scale.status?.replicas ?? 0,
+      nowMs: parts.clock.now(),
+      signal: step.signal,
     };
-    const usage = await podUsage(this.#input.step.api, query, this.#input.step.signal);
-    const { averageUtilization, averageValue } = source.target;
-    if (averageUtilization === undefined && averageValue === undefined)
-      throw new Error(
-        'invalid resource metric source: neither an average utilization target nor an average value target was set',
-      );
-    const target =
-      averageUtilization === undefined
-        ? { averageMilli: milliValue(averageValue!) }
-        : { utilization: averageUtilization };
-    const nowMs = this.#input.parts.clock.now();
-    const demand = demandOf({ pods, usage, resource: source.name, container, target, currentReplicas: current, nowMs });
-    const now = {
-      name: source.name,
-      current: {
-        averageValue: formatQuantity(milliQuantity(demand.averageMilli)),
-        ...(demand.utilization !== undefined && { averageUtilization: demand.utilization }),
-      },
-    };
-    const told: CurrentMetric =
-      container === undefined
-        ? { type: 'Resource', resource: now }
-        : { type: 'ContainerResource', containerResource: { ...now, container } };
-    const what = averageUtilization === undefined ? '' : ' utilization (percentage of request)';
-    return { demand, told, name: `${source.name} resource${what}` };
   }
 
   #say(type: string, status: 'True' | 'False', reason: string, message: string): void {

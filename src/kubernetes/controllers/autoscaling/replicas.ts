@@ -69,6 +69,34 @@ export function demandOf(request: DemandRequest): Demand {
   return answer(isBackwards ? currentReplicas : replicas);
 }
 
+interface Counted {
+  readonly pods: readonly Pod[];
+  readonly currentReplicas: number;
+  readonly statusReplicas: number;
+}
+
+/** One value for all pods, against one that it should have: "getUsageRatioReplicaCount". */
+export function demandOfValue(milli: number, targetMilli: number, { pods, currentReplicas }: Counted): number {
+  const ratio = milli / targetMilli;
+  if (currentReplicas === 0) return Math.ceil(ratio);
+  if (isClose(ratio)) return currentReplicas;
+  const ready = pods.filter(
+    ({ status }) => status?.phase === 'Running' && conditionOf(status.conditions, 'Ready')?.status === 'True',
+  );
+  return Math.ceil(ratio * ready.length);
+}
+
+/** One value for all pods, against the share that each should have: "GetExternalPerPodMetricReplicas". */
+export function demandOfAverage(
+  milli: number,
+  targetMilli: number,
+  { statusReplicas }: Counted,
+): { readonly replicas: number; readonly averageMilli: number } {
+  const isRight = statusReplicas > 0 && isClose(milli / (targetMilli * statusReplicas));
+  const replicas = isRight ? statusReplicas : Math.ceil(milli / targetMilli);
+  return { replicas, averageMilli: Math.ceil(milli / Math.max(1, statusReplicas)) };
+}
+
 function isClose(ratio: number): boolean {
   return Math.abs(1 - ratio) <= TOLERANCE;
 }
