@@ -160,7 +160,13 @@ export async function composeCloud(
     reconciling: {
       ...common,
       store,
-      reconcilers: [...ec2.reconcilers, ...ecs.reconcilers, ...eks.reconcilers, garbageReconciler(content, logger)],
+      reconcilers: [
+        ...ec2.reconcilers,
+        ...ecs.reconcilers,
+        ...eks.reconcilers,
+        ...ecr.reconcilers,
+        garbageReconciler(content, logger),
+      ],
     },
     aws: (request, response, from) => edge.handle(request, response, from),
     metadata: ec2.metadata,

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { digestOf, ManualClock, parseAccountId, silentLogger, type AccountId, type Arn } from '#base';
 import { memoryBlobStore } from '#blob';
-import { createRegistry, createRegistryContent } from '#registry';
+import { createRegistry, createRegistryContent, repositoryKey } from '#registry';
 import { memoryStore } from '#store';
 import type { CreateRepositoryCommandInput } from '@aws-sdk/client-ecr';
 import { createAuthorizer, type AccessKey, type Principal } from '../auth/index.ts';
@@ -70,6 +70,7 @@ async function startEcr(policies: { readonly [userName: string]: object } = {}) 
         lostKeys.has(id) ? undefined : { secretAccessKey: '', principal: root(account) },
     },
     clock,
+    logger: silentLogger,
     defaultAccount: account,
     audit: (event) => trail.push(event),
   });
@@ -509,4 +510,45 @@ ecrTest('the gallery is for everybody to pull from and for the daemon to publish
   await policy.authorize(await caller(daemon), repository, 'manifest-put');
   await policy.requireRepository(repository, 'push');
   assert.ok(await content.hasRepository(repository));
+});
+
+ecrTest('a lifecycle policy is kept, previewed, and run', async (ecr) => {
+  const { call, as, clock } = ecr;
+  await create(ecr, 'app');
+  for (const tag of ['one', 'two', 'three']) {
+    await push(ecr, 'app', tag, { note: tag });
+    clock.advance(60_000);
+  }
+  const named = { repositoryName: 'app' };
+  const fault = /does not exist for the repository with name 'app'/;
+  await assert.rejects(call.GetLifecyclePolicy(named, as(me)), fails('LifecyclePolicyNotFoundException', fault));
+  await assert.rejects(
+    call.GetLifecyclePolicyPreview(named, as(me)),
+    fails('LifecyclePolicyPreviewNotFoundException', fault),
+  );
+  const rule = {
+    rulePriority: 1,
+    description: 'keep the newest',
+    selection: { tagStatus: 'any', countType: 'imageCountMoreThan', countNumber: 1 },
+    action: { type: 'expire' },
+  };
+  const lifecyclePolicyText = JSON.stringify({ rules: [rule] });
+  await call.StartLifecyclePolicyPreview({ ...named, lifecyclePolicyText }, as(me));
+  const { previewResults, summary } = await call.GetLifecyclePolicyPreview(named, as(me));
+  assert.equal(summary?.expiringImageTotalCount, 2);
+  assert.deepEqual(previewResults!.map(({ imageTags }) => String(imageTags![0])).sort(), ['one', 'two']);
+  const tags = async () =>
+    (await call.ListImages(named, as(me))).imageIds!.map(({ imageTag }) => String(imageTag)).sort();
+  assert.deepEqual(await tags(), ['one', 'three', 'two'], 'a preview deletes nothing');
+  await call.PutLifecyclePolicy({ ...named, lifecyclePolicyText }, as(me));
+  const [lifecycle] = ecr.ecr.reconcilers;
+  await lifecycle!.reconcile(
+    repositoryKey({ registry: `${account}/us-east-1`, name: 'app' }),
+    AbortSignal.timeout(5000),
+  );
+  assert.deepEqual(await tags(), ['three']);
+  const kept = await call.GetLifecyclePolicy(named, as(me));
+  assert.deepEqual([kept.lifecyclePolicyText, kept.lastEvaluatedAt?.getTime()], [lifecyclePolicyText, clock.now()]);
+  await call.DeleteLifecyclePolicy(named, as(me));
+  await assert.rejects(call.GetLifecyclePolicy(named, as(me)), fails('LifecyclePolicyNotFoundException', fault));
 });

@@ -95,7 +95,8 @@ export function repositoryHandlers(state: EcrState) {
         );
       }
       // Last: after a crash in between, the repository is still there to be deleted again.
-      await records.delete(repositoryKey(repository));
+      const id = repositoryKey(repository);
+      await state.store.txn({ success: [records.remove(id), state.previews.remove(id), state.runs.remove(id)] });
       return { repository: describeRepository(scope, record) };
     },
 

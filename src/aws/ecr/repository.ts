@@ -21,19 +21,39 @@ export interface RepositoryRecord {
   readonly tags: Tags;
   /** The repository's own policy, a JSON document. */
   readonly policy?: string;
+  /** Which images go by themselves, a JSON document. */
+  readonly lifecyclePolicy?: string;
+}
+
+/** `ecr/lifecycle-previews/<repository>`: what a preview was asked for. */
+export interface PreviewRecord {
+  readonly policyText: string;
+  readonly startedAt: number;
+}
+
+/** `ecr/lifecycle-runs/<repository>`: when a repository's policy was run last. */
+export interface LifecycleRun {
+  readonly evaluatedAt: number;
 }
 
 /** What every operation works on. */
 export interface EcrState {
+  readonly store: Store;
   readonly records: Collection<RepositoryRecord>;
+  readonly previews: Collection<PreviewRecord>;
+  readonly runs: Collection<LifecycleRun>;
   readonly content: RegistryContent;
   readonly authorizer: Authorizer;
   readonly tokens: Tokens;
   readonly clock: Clock;
 }
 
-export function repositoryRecords(store: Store): Collection<RepositoryRecord> {
-  return new Collection(store, 'ecr/repositories/');
+export function ecrCollections(store: Store): Pick<EcrState, 'records' | 'previews' | 'runs'> {
+  return {
+    records: new Collection(store, 'ecr/repositories/'),
+    previews: new Collection(store, 'ecr/lifecycle-previews/'),
+    runs: new Collection(store, 'ecr/lifecycle-runs/'),
+  };
 }
 
 /** The record, or undefined. */
@@ -63,7 +83,8 @@ export function isTagMutable({ tagMutability, exclusions }: RepositoryRecord, ta
   }
 }
 
-function wildcard(pattern: string): RegExp {
+/** `*` stands for any characters. */
+export function wildcard(pattern: string): RegExp {
   return new RegExp(
     `^${pattern
       .split('*')

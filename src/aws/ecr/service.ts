@@ -1,4 +1,5 @@
-import { formatArn, type AccountId, type Clock } from '#base';
+import { formatArn, type AccountId, type Clock, type Logger } from '#base';
+import type { Reconciler } from '#reconcile';
 import type { RegistryContent, RegistryPolicy } from '#registry';
 import type { Store } from '#store';
 import type { Authorizer, Identities } from '../auth/index.ts';
@@ -8,9 +9,11 @@ import { requestTagContext, type Tags } from '../tags.ts';
 import { registryHost } from './hosts.ts';
 import { imageHandlers } from './images.ts';
 import { layerHandlers } from './layers.ts';
+import { lifecycleHandlers } from './lifecycle/handlers.ts';
+import { lifecycleReconciler } from './lifecycle/reconciler.ts';
 import { registryPolicy, type EcrAuditEvent } from './registry-policy.ts';
 import { repositoryHandlers } from './repositories.ts';
-import { repositoryRecords, type EcrState } from './repository.ts';
+import { ecrCollections, type EcrState } from './repository.ts';
 import { createTokens } from './tokens.ts';
 import { accountId, batch } from './validation.ts';
 
@@ -21,6 +24,7 @@ export interface EcrOptions {
   readonly authorizer: Authorizer;
   readonly identities: Pick<Identities, 'find'>;
   readonly clock: Clock;
+  readonly logger: Logger;
   /** Account and region of `localhost:<port>/<repository>`; `us-east-1` unless told. */
   readonly defaultAccount: AccountId;
   readonly defaultRegion?: string;
@@ -36,13 +40,15 @@ export interface Ecr {
   readonly policy: RegistryPolicy;
   /** A registry password for a principal without a call of `GetAuthorizationToken`: what nodes pull with, and what the daemon publishes with. */
   readonly issueToken: TokenIssuer;
+  /** To be run by the one loop; each may run again at any time. */
+  readonly reconcilers: readonly Reconciler[];
 }
 
 /** Elastic Container Registry: private repositories over the registry's content. */
 export function createEcr(options: EcrOptions): Ecr {
   const { store, content, authorizer, identities, clock, audit } = options;
   const tokens = createTokens({ store, identities, clock });
-  const state: EcrState = { records: repositoryRecords(store), content, authorizer, tokens, clock };
+  const state: EcrState = { store, ...ecrCollections(store), content, authorizer, tokens, clock };
   const home = { account: options.defaultAccount, region: options.defaultRegion ?? 'us-east-1' };
   const definition = defineService<typeof import('@aws-sdk/client-ecr')>({
     name: 'ecr',
@@ -55,6 +61,7 @@ export function createEcr(options: EcrOptions): Ecr {
     handlers: {
       ...repositoryHandlers(state),
       ...imageHandlers(state),
+      ...lifecycleHandlers(state),
       ...layerHandlers(state),
 
       async GetAuthorizationToken(input, { principal, account, region }) {
@@ -76,6 +83,7 @@ export function createEcr(options: EcrOptions): Ecr {
     publicDefinition: createEcrPublic({ issueToken }),
     policy: registryPolicy(state, { home, audit }),
     issueToken,
+    reconcilers: [lifecycleReconciler(state, options.logger)],
   };
 }
 
