@@ -7,3 +7,4 @@ export * from './errors.ts';
 export * from './iso-time.ts';
 export * from './logger.ts';
 export * from './random.ts';
+export { slimHttp } from './slim-http.ts';

@@ -1,6 +1,6 @@
 /** The `dabba` command: finds the subcommand, runs it, and turns failures into messages. */
 import { writeSync } from 'node:fs';
-import { isDabbaError } from '#base';
+import { isDabbaError, slimHttp } from '#base';
 import { commonOptions, parseInvocation, UsageError, type Command } from './command.ts';
 
 const commands: { readonly [name: string]: () => Promise<Command> } = {
@@ -20,6 +20,7 @@ const commands: { readonly [name: string]: () => Promise<Command> } = {
 const FILL_COMPILE_CACHE = 'fill-compile-cache';
 
 async function main(args: readonly string[]): Promise<number> {
+  slimHttp();
   const [name, ...rest] = args;
   if (name === undefined || name === 'help' || name === '--help' || name === '-h') return await printHelp();
   if (name === FILL_COMPILE_CACHE) return await fillCompileCache();

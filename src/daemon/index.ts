@@ -30,7 +30,12 @@ export async function runControlPlane(layout: Layout, settings: Settings): Promi
  * first processes of a new checkout carry the type stripper, some 25 MB each.
  */
 export async function fillCompileCache(): Promise<void> {
-  await Promise.all([import('./control-plane.ts'), import('./host-main.ts'), import('./leftovers.ts')]);
+  await Promise.all([
+    import('./control-plane.ts'),
+    import('./host-main.ts'),
+    import('./run-host.ts'),
+    import('./leftovers.ts'),
+  ]);
 }
 
 /** Operations per service that work and that are missing, computed from the models and the handlers. */
