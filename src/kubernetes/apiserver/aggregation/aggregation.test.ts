@@ -68,6 +68,12 @@ before(async () => {
         caller: String((request.socket as TLSSocket).getPeerCertificate().subject.CN),
         body: Buffer.concat(chunks).toString(),
       });
+      if (request.url === '/openapi/v2') {
+        response.end(
+          JSON.stringify({ swagger: '2.0', paths: { [`${path}/namespaces/{namespace}/flunders`]: { get: {} } } }),
+        );
+        return;
+      }
       const isDiscovery = request.url === path;
       response.writeHead(isDiscovery ? 200 : 201, { 'content-type': 'application/json' });
       response.end(JSON.stringify(isDiscovery ? { kind: 'APIResourceList', resources } : { kind: 'Flunder' }));
@@ -381,6 +387,17 @@ test('discovery tells of what others serve, in both forms', { timeout: 30_000 },
   await cluster.client.delete(apiServices, { name: 'v1.wardle.example.com' });
   assert.equal((await json('/openapi/v3')).paths['apis/wardle.example.com/v1'], undefined);
   assert.equal((await cluster.call('GET', path)).code, 404);
+});
+
+test('the document of everything says what others say of theirs', { timeout: 30_000 }, async () => {
+  await using cluster = await makeCluster();
+  await serve(cluster);
+  await register(cluster);
+  await until(cluster, 'Passed');
+  const { body } = await cluster.call('GET', '/openapi/v2');
+  const { paths } = JSON.parse(body) as { readonly paths: object };
+  assert.ok(`${path}/namespaces/{namespace}/flunders` in paths);
+  assert.ok('/api/v1/namespaces/{namespace}/pods' in paths);
 });
 
 test('what the cluster serves itself has services of its own', { timeout: 30_000 }, async () => {

@@ -5,9 +5,12 @@ import type { JsonObject } from '../../schema/json.ts';
 import { isObject } from '../../schema/json.ts';
 import { loadDescriptions } from '../../schema/load.ts';
 import { openApiHash, openApiPath, openApiV2, openApiV3, openApiV3Index } from '../../schema/openapi/document.ts';
+import { mergeOpenApiV2 } from '../../schema/openapi/merge-v2.ts';
 import { encodeOpenApiV2 } from '../../schema/openapi/protobuf-v2.ts';
 import type { OpenApiResource } from '../../schema/openapi/resource.ts';
 import { StatusError } from '../../status.ts';
+import { type RemoteDocument, RemoteDocuments } from '../aggregation/documents.ts';
+import type { RemoteApis } from '../aggregation/remote-apis.ts';
 import type { Catalog, Served } from '../catalog.ts';
 import type { ApiParts } from '../parts.ts';
 import { responseKind, verbsOf } from './discovery.ts';
@@ -32,12 +35,26 @@ export async function serveOpenApi(parts: ApiParts, exchange: Exchange): Promise
   if (!isKnown) throw notFoundPath();
   if (version === 'v3' && isStale(exchange, published.hashes.get(path)!)) return;
   const form = formOf(exchange, version === 'v3' ? ['json'] : ['json', 'protobuf']);
+  const others = version === 'v2' ? await foreignOf(parts) : [];
   const hash = version === 'v3' ? published.hashes.get(path)! : published.hash;
-  const bytes = await documents.get(`${form}/${hash}`, async () => {
-    const document = await describe(parts, version === 'v3' ? path : undefined);
+  const bytes = await documents.get([form, hash, ...others.map((each) => each.hash)].join('/'), async () => {
+    const own = await describe(parts, version === 'v3' ? path : undefined);
+    const document = others.length ? mergeOpenApiV2(own, others) : own;
     return form === 'json' ? jsonBytes(document) : Buffer.from(encodeOpenApiV2(document));
   });
   sendBytes(exchange, bytes, { contentType: form === 'json' ? 'application/json' : protobufType });
+}
+
+/** What other servers say in v2, for the one document of everything. */
+async function foreignOf(parts: ApiParts): Promise<readonly RemoteDocument[]> {
+  const { remoteApis } = parts;
+  const servers = remoteApis.groupVersions().flatMap((groupVersion) => {
+    const remote = remoteFor(parts, groupVersion);
+    return remote?.isAvailable ? [{ groupVersion, remote }] : [];
+  });
+  const known = foreign.get(remoteApis) ?? new RemoteDocuments();
+  foreign.set(remoteApis, known);
+  return known.of(parts, servers);
 }
 
 /** Documents that other servers have: what is heard of them changes with their resources. */
@@ -128,6 +145,7 @@ class Documents {
 const mostDocuments = 40;
 const documents = new Documents();
 const published = new WeakMap<Catalog, Published>();
+const foreign = new WeakMap<RemoteApis, RemoteDocuments>();
 
 function publishedBy({ catalog }: ApiParts): Published {
   const known = published.get(catalog);
