@@ -150,7 +150,18 @@ test('files are copied in and out under the ids they have inside', async () => {
     });
   assert.equal(await said(id, ['stat', '-c', '%u:%g', '/t/out', '/m/out']), '5:6\n5:6\n');
   assert.deepEqual(ownerOf(join(upperOf(id), 't/out')), [5, 6]);
+  await engine.containers.kill(id, 'KILL');
+  await engine.containers.wait(id, 'not-running', forever);
+  const write = { isKindKept: false, isOwnedByUser: false, signal: forever };
+  await engine.files.write(id, '/data', [archive] as never, write);
+  assert.deepEqual(ownerOf(join(upperOf(id), 'data/out')), [5, 6]);
   await remove(id);
+});
+
+test('an image is mounted with the ids of its files', async () => {
+  const image = { kind: 'image', image: 'busybox', target: '/i' } as const;
+  const { stdout } = await runToEnd(engine, 'stat -c %u:%g /i /i/etc/passwd', { ...mapped, mounts: [image] });
+  assert.deepEqual(stdout.trim().split('\n'), ['0:0', '0:0']);
 });
 
 test('an image of it is anybody’s', async () => {

@@ -19,7 +19,8 @@ export async function mountMappedRoot(
   { user, root }: StartUserNamespace,
 ): Promise<string> {
   await images.snapshots.unmount(folder.merged);
-  const [target, workplace] = [place(folder.mapped, 'root', true), place(folder.mapped, 'work', true)];
+  const target = make(folder.mapped, rootPlace(folder.mapped));
+  const workplace = make(folder.mapped, workplaceOf(folder.mapped));
   await images.snapshots.mount({
     chainId: record.chainId,
     target,
@@ -63,8 +64,9 @@ async function mapMount(
   { index, ...mount }: BindMount & { readonly index: number },
 ): Promise<BindMount> {
   const { source, isShallow = false } = mount;
-  const target = place(folder.mapped, String(index), statSync(source).isDirectory());
-  const workplace = place(folder.mapped, 'work', true);
+  const place = join(privateDirectory(folder.mapped), String(index));
+  const target = make(folder.mapped, place, statSync(source).isDirectory());
+  const workplace = make(folder.mapped, workplaceOf(folder.mapped));
   try {
     const options = { userNamespace: user, root, workplace, isRecursive: !isShallow };
     await images.snapshots.mountMapped(source, target, options);
@@ -79,32 +81,45 @@ async function mapMount(
   }
 }
 
-/** Unmounts both: a container that runs has mounts of its own. Their places stay, for runc changes to its root's before it adds a process. */
+/** Unmounts all of it: a container that runs has mounts of its own. The places stay, for runc changes to its root's before it adds a process. */
 export function unmountMapped(directory: string): void {
-  for (const name of names(directory)) while (unmount(join(directory, name), UnmountFlag.detach));
+  for (const path of placesIn(directory)) while (unmount(path, UnmountFlag.detach));
 }
 
 /** Undoes all of it. May be repeated. Nothing beneath a mount is ever touched. */
 export function clearMapped(directory: string): void {
   unmountMapped(directory);
-  for (const name of names(directory)) {
-    const path = join(directory, name);
+  for (const path of placesIn(directory))
     if (statSync(path).isDirectory()) rmdirSync(path);
     else unlinkSync(path);
-  }
-  try {
-    rmdirSync(directory);
-  } catch (error) {
-    if (systemCode(error) !== 'ENOENT') throw error;
-  }
+  for (const each of [privateDirectory(directory), directory]) removeDirectory(each);
 }
 
-function place(directory: string, name: string, isDirectory: boolean): string {
+/** Where the container's own root can go, for it changes to its root there. */
+const rootPlace = (directory: string) => join(directory, 'root');
+/** Where none but the machine's root can: everybody with one of the ids would be the owner of what is mounted there. */
+const privateDirectory = (directory: string) => join(directory, 'private');
+const workplaceOf = (directory: string) => join(privateDirectory(directory), 'work');
+
+function placesIn(directory: string): readonly string[] {
+  const inPrivate = names(privateDirectory(directory)).map((name) => join(privateDirectory(directory), name));
+  return names(directory).includes('root') ? [rootPlace(directory), ...inPrivate] : inPrivate;
+}
+
+function make(directory: string, path: string, isDirectory = true): string {
   mkdirSync(directory, { recursive: true, mode: 0o711 });
-  const path = join(directory, name);
+  mkdirSync(privateDirectory(directory), { recursive: true, mode: 0o700 });
   if (isDirectory) mkdirSync(path, { recursive: true });
   else writeFileSync(path, '');
   return path;
+}
+
+function removeDirectory(path: string): void {
+  try {
+    rmdirSync(path);
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT') throw error;
+  }
 }
 
 function names(directory: string): readonly string[] {
