@@ -25,6 +25,7 @@ import { Interfaces, type InterfaceRequest, type PlannedInterface } from './inte
 import { imageHandlers } from './images.ts';
 import { instanceAttributeHandlers } from './instance-attributes.ts';
 import { instanceHandlers, type InstanceProfiles } from './instance-handlers.ts';
+import { instanceOfferingHandlers } from './instance-offerings.ts';
 import { instanceReconciler } from './instance-reconciler.ts';
 import { Instances } from './instances.ts';
 import { interfaceAt } from './interface-addresses.ts';
@@ -158,6 +159,7 @@ export function createEc2(options: Ec2Options): {
     ...networkInterfaceHandlers(state, interfaces),
     ...instanceHandlers({ state, instances, profiles, templates }),
     ...instanceAttributeHandlers(state, instances, uses),
+    ...instanceOfferingHandlers(instances),
     ...launchTemplateHandlers(state, collections),
     ...imageHandlers,
     ...internetGatewayHandlers(state, uses),

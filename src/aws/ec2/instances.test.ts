@@ -4,7 +4,7 @@ import { silentLogger, systemClock, systemRandom } from '#base';
 import { networkRecords } from '#network';
 import { instanceRecords, nodeRecords } from '#node';
 import { memoryStore, type Store } from '#store';
-import { account, caller, refused, region } from '../test-calls.ts';
+import { account, type Answer, caller, refused, region } from '../test-calls.ts';
 import { createEc2, type Instances } from './index.ts';
 import { lightImageId } from './images.ts';
 
@@ -114,6 +114,19 @@ describe('ec2 instances', () => {
     await call('AssociateAddress', { AllocationId, InstanceId });
     const { Reservations } = await call('DescribeInstances', { Filters: [{ Name: 'ip-address', Values: [PublicIp] }] });
     assert.equal(Reservations[0].Instances[0].PublicIpAddress, PublicIp);
+  });
+
+  test('types are offered in every zone, and no instance is held to credits', async () => {
+    const Filters = [{ Name: 'instance-type', Values: [instanceType] }];
+    const asked = { LocationType: 'availability-zone', Filters };
+    const { InstanceTypeOfferings } = await call('DescribeInstanceTypeOfferings', asked);
+    assert.deepEqual(
+      InstanceTypeOfferings.map(({ Location }: Answer) => Location),
+      ['us-east-1a', 'us-east-1b', 'us-east-1c'],
+    );
+    const [{ InstanceId }] = await run();
+    const specified = await call('DescribeInstanceCreditSpecifications', { InstanceIds: [InstanceId] });
+    assert.deepEqual(specified.InstanceCreditSpecifications, [{ InstanceId, CpuCredits: 'unlimited' }]);
   });
 
   test('the same client token is the same instances', async () => {

@@ -144,6 +144,28 @@ export function securityGroupHandlers(state: Ec2State, uses: Uses) {
       return { SecurityGroups: page.items.map(toGroup), NextToken: page.nextToken };
     },
 
+    async GetSecurityGroupsForVpc(input, context) {
+      const vpc = await mustGet(records.vpcs, context, 'vpc', input.VpcId);
+      const all = (await records.securityGroups.list(allIn(context))).map(({ value }) => value);
+      const { items, nextToken } = selectFrom(
+        all.filter(({ vpcId }) => vpcId === vpc.value.id),
+        {
+          kind: 'security-group',
+          fields,
+          selection: { filters: input.Filters, maxResults: input.MaxResults, nextToken: input.NextToken },
+        },
+      );
+      const SecurityGroupForVpcs = items.map((group) => ({
+        GroupId: group.id,
+        GroupName: group.name,
+        Description: group.description,
+        OwnerId: group.tenant,
+        PrimaryVpcId: group.vpcId,
+        Tags: toTags(group.tags),
+      }));
+      return { SecurityGroupForVpcs, NextToken: nextToken };
+    },
+
     async DeleteSecurityGroup(input, context) {
       const groups = (await records.securityGroups.list(allIn(context))).map((seen) => seen);
       const group = groups.find(({ value }) =>

@@ -1,8 +1,10 @@
+import { AwsError } from '../errors.ts';
 import { checkPolicy, checkPolicyArn, checkSize, limitExceeded, mustExist } from './checks.ts';
 import type { Directory } from './directory.ts';
 import { checkName, noSuchEntity } from './names.ts';
 import { encodeDocument, iamPage, type IamHandlers, type IamParts } from './parts.ts';
 import type { PolicyHolder } from './records.ts';
+import { checkModifiable, SERVICE_LINKED_PATH } from './service-linked-policies.ts';
 import type { Table } from './table.ts';
 
 const MAX_ATTACHED = 10;
@@ -12,6 +14,8 @@ interface HolderKind {
   /** Most characters of all inline policies together, and the quotas' names. */
   readonly inlineSize: number;
   readonly attachedQuota: string;
+  /** Throws where its policies are not to be changed. */
+  readonly checkModifiable?: (holder: { readonly path: string; readonly name: string }) => void;
 }
 
 interface PageInput {
@@ -20,7 +24,7 @@ interface PageInput {
 }
 
 /** What users, groups and roles have in common: inline policies by name, and attached managed policies. */
-class Holders<T extends PolicyHolder & { readonly account: string; readonly name: string }> {
+class Holders<T extends PolicyHolder & { readonly account: string; readonly name: string; readonly path: string }> {
   readonly #directory: Directory;
   readonly #table: Table<T>;
   readonly #kind: HolderKind;
@@ -35,8 +39,15 @@ class Holders<T extends PolicyHolder & { readonly account: string; readonly name
     return mustExist(this.#table.get(account, name), this.#kind.what, name);
   }
 
+  /** One whose policies the account may change. */
+  #own(account: string, name: string): T {
+    const holder = this.find(account, name);
+    this.#kind.checkModifiable?.(holder);
+    return holder;
+  }
+
   async putInline(account: string, name: string, policyName: string, document: string) {
-    this.find(account, name);
+    this.#own(account, name);
     checkName(policyName, 'policyName', 128);
     checkPolicy(document, 'identity');
     await this.#table.update(account, name, (holder) => {
@@ -54,6 +65,7 @@ class Holders<T extends PolicyHolder & { readonly account: string; readonly name
   }
 
   async deleteInline(account: string, name: string, policyName: string) {
+    this.#own(account, name);
     this.getInline(account, name, policyName);
     await this.#table.update(account, name, (holder) => ({
       ...holder,
@@ -69,7 +81,9 @@ class Holders<T extends PolicyHolder & { readonly account: string; readonly name
   }
 
   async attach(account: string, name: string, policyArn: string) {
-    this.find(account, name);
+    this.#own(account, name);
+    if (policyArn.startsWith(`arn:aws:iam::aws:policy${SERVICE_LINKED_PATH}`))
+      throw new AwsError('PolicyNotAttachableException', 'Cannot attach a Service Role Policy to a Customer Role.');
     checkPolicyArn(policyArn, account, this.#directory);
     await this.#table.update(account, name, (holder) => {
       if (holder.attachedPolicies.includes(policyArn)) return holder;
@@ -80,7 +94,7 @@ class Holders<T extends PolicyHolder & { readonly account: string; readonly name
   }
 
   async detach(account: string, name: string, policyArn: string) {
-    if (!this.find(account, name).attachedPolicies.includes(policyArn))
+    if (!this.#own(account, name).attachedPolicies.includes(policyArn))
       throw noSuchEntity('policy attached to this entity', policyArn);
     await this.#table.update(account, name, (holder) => ({
       ...holder,
@@ -115,6 +129,7 @@ export function holderHandlers({ directory }: IamParts): IamHandlers {
     what: 'role',
     inlineSize: 10_240,
     attachedQuota: 'PoliciesPerRole',
+    checkModifiable,
   });
   return {
     PutUserPolicy: (input, { account }) =>

@@ -249,4 +249,36 @@ suite('IAM and STS', () => {
       ['allowed', 'explicitDeny', 'implicitDeny'],
     );
   });
+
+  test('the policies that clusters and nodes are given are there', async () => {
+    const RoleName = 'for-eks';
+    const AssumeRolePolicyDocument = trust({ Service: 'eks.amazonaws.com' });
+    await iam().send(new sdk.CreateRoleCommand({ RoleName, AssumeRolePolicyDocument }));
+    for (const name of ['AmazonEKSClusterPolicy', 'AmazonEKSWorkerNodePolicy', 'AmazonEKS_CNI_Policy'])
+      await iam().send(new sdk.AttachRolePolicyCommand({ RoleName, PolicyArn: `arn:aws:iam::aws:policy/${name}` }));
+    const { AttachedPolicies } = await iam().send(new sdk.ListAttachedRolePoliciesCommand({ RoleName }));
+    assert.equal(AttachedPolicies?.length, 3);
+  });
+
+  test('a service-linked role is its service’s alone', async () => {
+    const create = new sdk.CreateServiceLinkedRoleCommand({ AWSServiceName: 'ecs.amazonaws.com' });
+    const { Role } = await iam().send(create);
+    assert.equal(Role?.Arn, `arn:aws:iam::${ACCOUNT}:role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS`);
+    assert.equal(await codeOf(iam().send(create)), 'InvalidInputException');
+    const RoleName = 'AWSServiceRoleForECS';
+    const [held] = (await iam().send(new sdk.ListAttachedRolePoliciesCommand({ RoleName }))).AttachedPolicies!;
+    const { PolicyArn } = held!;
+    assert.equal(PolicyArn, 'arn:aws:iam::aws:policy/aws-service-role/AmazonECSServiceRolePolicy');
+    const protectedRole = 'UnmodifiableEntityException';
+    assert.equal(await codeOf(iam().send(new sdk.DeleteRoleCommand({ RoleName }))), protectedRole);
+    assert.equal(await codeOf(iam().send(new sdk.DetachRolePolicyCommand({ RoleName, PolicyArn }))), protectedRole);
+    assert.equal(await codeOf(iam().send(new sdk.UpdateRoleCommand({ RoleName, Description: 'x' }))), protectedRole);
+    const attach = new sdk.AttachRolePolicyCommand({ RoleName: 'for-eks', PolicyArn });
+    assert.equal(await codeOf(iam().send(attach)), 'PolicyNotAttachableException');
+    const { DeletionTaskId } = await iam().send(new sdk.DeleteServiceLinkedRoleCommand({ RoleName }));
+    const status = new sdk.GetServiceLinkedRoleDeletionStatusCommand({ DeletionTaskId });
+    assert.equal((await iam().send(status)).Status, 'SUCCEEDED');
+    const unknown = new sdk.CreateServiceLinkedRoleCommand({ AWSServiceName: 'lex.amazonaws.com' });
+    assert.equal(await codeOf(iam().send(unknown)), 'UnsupportedOperation');
+  });
 });

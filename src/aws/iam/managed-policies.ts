@@ -1,27 +1,8 @@
-/** Policies that AWS publishes and that people attach by ARN, `arn:aws:iam::aws:policy/<path><name>` (AWS Managed Policy Reference Guide). */
-export interface ManagedPolicy {
-  readonly arn: string;
-  readonly path: string;
-  readonly name: string;
-  readonly description: string;
-  readonly document: string;
-}
+import { eksPolicies } from './managed-eks-policies.ts';
+import { managed, type ManagedPolicy } from './managed-policy.ts';
+import { serviceLinkedPolicies } from './service-linked-policies.ts';
 
-interface Grant {
-  readonly actions?: readonly string[];
-  readonly notActions?: readonly string[];
-}
-
-function managed(path: string, name: string, description: string, ...grants: readonly Grant[]): ManagedPolicy {
-  const Statement = grants.map(({ actions, notActions }) => ({
-    Effect: 'Allow',
-    ...(actions && { Action: actions }),
-    ...(notActions && { NotAction: notActions }),
-    Resource: '*',
-  }));
-  const document = JSON.stringify({ Version: '2012-10-17', Statement });
-  return { arn: `arn:aws:iam::aws:policy${path}${name}`, path, name, description, document };
-}
+export type { ManagedPolicy } from './managed-policy.ts';
 
 const pullActions = [
   'ecr:GetAuthorizationToken',
@@ -211,6 +192,8 @@ const policies: readonly ManagedPolicy[] = [
       'logs:StopLiveTail',
     ],
   }),
+  ...eksPolicies,
+  ...serviceLinkedPolicies,
 ];
 
 const byArn = new Map(policies.map((policy) => [policy.arn, policy]));

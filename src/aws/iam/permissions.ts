@@ -3,6 +3,7 @@ import type { CallContext, ConditionContext, RequiredPermission } from '../servi
 import type { Directory } from './directory.ts';
 import { findPolicy } from './grants.ts';
 import { entityArn, type EntityKind } from './names.ts';
+import { linkedServices, SERVICE_LINKED_PATH } from './service-linked-policies.ts';
 
 /** The members that name what an operation acts on; the others of IAM's inputs say what with. */
 interface Named {
@@ -13,6 +14,7 @@ interface Named {
   readonly PolicyName?: string;
   readonly PolicyArn?: string;
   readonly PolicySourceArn?: string;
+  readonly AWSServiceName?: string;
   readonly Path?: string;
   readonly PermissionsBoundary?: string;
   readonly Tags?: readonly { readonly Key?: string; readonly Value?: string }[];
@@ -52,6 +54,12 @@ function targetOf(directory: Directory, operation: string, named: Named, context
   });
   const listed = lists.get(operation);
   if (listed) return { arn: entityArn(listed, { account, path: '/', name: '' }), tags: {} };
+  const linked = named.AWSServiceName === undefined ? undefined : linkedServices[named.AWSServiceName]?.role;
+  if (linked !== undefined)
+    return {
+      arn: entityArn('role', { account, path: `${SERVICE_LINKED_PATH}${named.AWSServiceName}/`, name: linked }),
+      tags: {},
+    };
   const { GroupName: group, InstanceProfileName: profile, RoleName: role, PolicyName: policy } = named;
   // A group operation may name a user too, and a profile operation a role: these come first.
   if (group !== undefined) return target('group', group, directory.groups.get(account, group));
@@ -78,6 +86,7 @@ function conditionsOf(named: Named, target: Target): ConditionContext {
     ...(named.Tags && requestTagContext(tags)),
     ...(named.TagKeys && { 'aws:TagKeys': named.TagKeys }),
     'iam:PolicyARN': named.PolicyArn,
+    'iam:AWSServiceName': named.AWSServiceName,
     'iam:PermissionsBoundary': named.PermissionsBoundary,
   };
 }

@@ -3,6 +3,7 @@ import { checkHoldsNothing, checkPolicyArn, checkTrustPolicy, deleteConflict, mu
 import { alreadyExists, checkName, checkPath, entityArn, newId, validation } from './names.ts';
 import { byName, encodeDocument, iamPage, instant, underPath, type IamHandlers, type IamParts } from './parts.ts';
 import type { RoleRecord } from './records.ts';
+import { checkModifiable, SERVICE_LINKED_PATH } from './service-linked-policies.ts';
 import { boundaryOf, byKey, withoutBoundary } from './users.ts';
 
 const DEFAULT_SESSION_SECONDS = 3600;
@@ -11,13 +12,15 @@ export function roleHandlers({ directory, clock, random }: IamParts): IamHandler
   const { roles, instanceProfiles } = directory;
   const find = (account: string, name: string) => mustExist(roles.get(account, name), 'role', name);
   const update = (account: string, name: string, change: (role: RoleRecord) => RoleRecord) => {
-    find(account, name);
+    checkModifiable(find(account, name));
     return roles.update(account, name, change);
   };
   return {
     async CreateRole(input, { account }) {
       const name = checkName(input.RoleName!, 'roleName', 64);
       if (roles.get(account, name)) throw alreadyExists('Role', name);
+      if (input.Path?.startsWith(SERVICE_LINKED_PATH))
+        throw validation(`Roles below the path ${SERVICE_LINKED_PATH} are made by CreateServiceLinkedRole.`);
       const boundary = input.PermissionsBoundary;
       const role: RoleRecord = {
         account,
@@ -68,6 +71,7 @@ export function roleHandlers({ directory, clock, random }: IamParts): IamHandler
     async DeleteRole(input, { account }) {
       const { name } = find(account, input.RoleName!);
       await roles.delete(account, name, (role) => {
+        checkModifiable(role);
         if (instanceProfiles.list(account).some((profile) => profile.roles.includes(name)))
           throw deleteConflict('remove roles from instance profile');
         checkHoldsNothing(role);

@@ -8,6 +8,7 @@ import type { IamParts } from './parts.ts';
 import { iamPermissions } from './permissions.ts';
 import { policyHandlers } from './policies.ts';
 import { roleHandlers } from './roles.ts';
+import { serviceLinkedRoleHandlers } from './service-linked-roles.ts';
 import { simulateHandlers } from './simulate.ts';
 import { userHandlers } from './users.ts';
 
@@ -22,6 +23,7 @@ export function createIamService(parts: IamParts): ServiceDefinition {
       ...accessKeyHandlers(parts),
       ...groupHandlers(parts),
       ...roleHandlers(parts),
+      ...serviceLinkedRoleHandlers(parts),
       ...instanceProfileHandlers(parts),
       ...oidcProviderHandlers(parts),
       ...holderHandlers(parts),
