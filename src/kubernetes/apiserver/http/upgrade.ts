@@ -19,6 +19,7 @@ export async function passUpgrade(exchange: Exchange, target: UpgradeTarget): Pr
   const { socket, head } = upgrade!;
   const request = requestText(exchange, target);
   const wire = await target.dial();
+  if (signal.aborted) return void wire.destroy();
   exchange.leave();
   response.detachSocket(socket as Parameters<typeof response.detachSocket>[0]);
   // Errors end both sides, and may come once more when that is done.

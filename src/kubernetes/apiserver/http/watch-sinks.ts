@@ -97,6 +97,8 @@ class WebSocketSink implements EventSink {
     const { request, response, signal } = this.#exchange;
     const [protocol = '', ...others] = offeredProtocols(request);
     if (others.length) throw new StatusError('BadRequest', 'a watch takes one subprotocol or none');
+    // Of a connection that has ended, nothing would ever be heard.
+    signal.throwIfAborted();
     this.#isBinary = !contentType.startsWith('application/json');
     response.detachSocket(this.#upgrade.socket as Parameters<typeof response.detachSocket>[0]);
     const socket = await acceptWebSocket({ request, ...this.#upgrade }, protocol);
