@@ -156,7 +156,7 @@ export function createEc2(options: Ec2Options): {
     ...securityGroupChangeHandlers(state, uses),
     ...securityGroupRuleChangeHandlers(state, uses),
     ...networkAclHandlers(state),
-    ...networkInterfaceHandlers(state, interfaces),
+    ...networkInterfaceHandlers(state, interfaces, uses),
     ...instanceHandlers({ state, instances, profiles, templates }),
     ...instanceAttributeHandlers(state, instances, uses),
     ...instanceOfferingHandlers(instances),

@@ -7,9 +7,12 @@ import { privateDnsName, publicDnsName } from './dns-names.ts';
 import type { FilterFields } from './filters.ts';
 import type { Interfaces } from './interfaces.ts';
 import { mustGet } from './kinds.ts';
-import { allIn, keyIn, type Ec2State } from './scope.ts';
+import { allIn, type Ec2State } from './scope.ts';
 import { tagsFor, toTags } from './tags.ts';
+import type { Uses } from './uses.ts';
 import { zoneId } from './zones.ts';
+
+const ATTEMPTS = 16;
 
 const fields: FilterFields<NetworkInterface> = {
   'network-interface-id': (eni) => eni.id,
@@ -97,7 +100,7 @@ function toInterface(eni: NetworkInterface, groups: ReadonlyMap<string, Security
   };
 }
 
-export function networkInterfaceHandlers(state: Ec2State, interfaces: Interfaces) {
+export function networkInterfaceHandlers(state: Ec2State, interfaces: Interfaces, uses: Uses) {
   const { records } = state;
 
   async function groupsIn(scope: { account: string; region: string }): Promise<Map<string, SecurityGroup>> {
@@ -157,27 +160,37 @@ export function networkInterfaceHandlers(state: Ec2State, interfaces: Interfaces
     },
 
     async ModifyNetworkInterfaceAttribute(input, context) {
-      const { value } = await mustGet(
-        records.networkInterfaces,
-        context,
-        'network-interface',
-        input.NetworkInterfaceId,
-      );
-      for (const id of input.Groups ?? []) {
-        const group = await mustGet(records.securityGroups, context, 'security-group', id);
-        if (group.value.vpcId !== value.vpcId)
+      for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+        const seen = await mustGet(records.networkInterfaces, context, 'network-interface', input.NetworkInterfaceId);
+        const groups = await Promise.all(
+          [...new Set(input.Groups)].map((id) => mustGet(records.securityGroups, context, 'security-group', id)),
+        );
+        const stranger = groups.find(({ value }) => value.vpcId !== seen.value.vpcId)?.value.id;
+        if (stranger)
           throw new AwsError(
             'InvalidGroup.NotFound',
-            `The security group '${id}' does not exist in VPC '${value.vpcId}'`,
+            `The security group '${stranger}' does not exist in VPC '${seen.value.vpcId}'`,
           );
+        const eni: NetworkInterface = {
+          ...seen.value,
+          description: input.Description?.Value ?? seen.value.description,
+          securityGroupIds: groups.length ? groups.map(({ value }) => value.id) : seen.value.securityGroupIds,
+          sourceDestCheck: input.SourceDestCheck?.Value ?? seen.value.sourceDestCheck,
+        };
+        // A group that is being deleted meanwhile learns that it is used.
+        const { succeeded } = await state.store.txn({
+          compare: [
+            records.networkInterfaces.ifUnchanged(seen),
+            ...groups.map(({ id }) => records.securityGroups.ifPresent(id)),
+          ],
+          success: [
+            records.networkInterfaces.put(seen.id, eni),
+            ...groups.map(({ value }) => uses.touch(context, value.id)),
+          ],
+        });
+        if (succeeded) return {};
       }
-      await records.networkInterfaces.update(keyIn(context, value.id), (eni) => ({
-        ...eni,
-        description: input.Description?.Value ?? eni.description,
-        securityGroupIds: input.Groups?.length ? input.Groups : eni.securityGroupIds,
-        sourceDestCheck: input.SourceDestCheck?.Value ?? eni.sourceDestCheck,
-      }));
-      return {};
+      throw new AwsError('RequestLimitExceeded', 'The interface changes faster than the request can be carried out.');
     },
   } satisfies Handlers<typeof import('@aws-sdk/client-ec2')>;
 }
