@@ -3,6 +3,7 @@ import type { Versioned } from '#store';
 import { AwsError } from '../errors.ts';
 import type { CallContext, Handlers } from '../service.ts';
 import { lowerCaseTags, readTags } from '../tags.ts';
+import { settingFor } from './account-settings.ts';
 import { checkCapacityProviders } from './capacity-providers.ts';
 import { clusterArn, idIn, invalidParameter, shortName, type ClusterScope, type Scope } from './names.ts';
 import { pageOf } from './pages.ts';
@@ -11,11 +12,11 @@ import type { EcsState } from './state.ts';
 
 const DEFAULT_CLUSTER = 'default';
 
-function newCluster(name: string, now: number): ClusterRecord {
+function newCluster(name: string, now: number, containerInsights = 'disabled'): ClusterRecord {
   return {
     name,
     status: 'ACTIVE',
-    settings: [{ name: 'containerInsights', value: 'disabled' }],
+    settings: [{ name: 'containerInsights', value: containerInsights }],
     capacityProviders: [],
     defaultCapacityProviderStrategy: [],
     tags: {},
@@ -109,7 +110,7 @@ export function clusterHandlers(state: EcsState) {
       const id = idOf(context, name);
       const existing = await clusters.get(id);
       if (existing?.value.status === 'ACTIVE') return { cluster: await toCluster(context, existing.value, everything) };
-      const base = newCluster(name, clock.now());
+      const base = newCluster(name, clock.now(), await settingFor(state, context, 'containerInsights'));
       const record: ClusterRecord = {
         ...base,
         settings: input.settings?.length ? input.settings : base.settings,

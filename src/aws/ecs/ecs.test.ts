@@ -165,6 +165,34 @@ describe('ecs', () => {
     assert.equal((await call('ListTasks')).taskArns.length, 0, 'the default cluster is there when it is meant');
   });
 
+  test('settings of the account hold for those who have none of their own, and for new clusters', async () => {
+    const setting = { name: 'containerInsights', value: 'enabled' };
+    const insights = async (clusterName: string) =>
+      (await call('CreateCluster', { clusterName })).cluster.settings[0].value;
+    assert.equal(await insights('before'), 'disabled');
+    await call('PutAccountSettingDefault', setting);
+    assert.equal(await insights('after'), 'enabled');
+    const principalArn = `arn:aws:iam::${account}:role/deployer`;
+    await call('PutAccountSetting', { ...setting, value: 'enhanced', principalArn });
+    const list = async (more: object) =>
+      (await call('ListAccountSettings', { name: 'containerInsights', effectiveSettings: true, ...more })).settings[0];
+    assert.equal((await list({})).value, 'enabled');
+    assert.equal((await list({ principalArn })).value, 'enhanced');
+    await call('DeleteAccountSetting', { name: 'containerInsights', principalArn });
+    assert.equal((await list({ principalArn })).value, 'enabled');
+    const { settings } = await call('ListAccountSettings', { effectiveSettings: true });
+    assert.equal(settings.length, 10);
+    const off = { name: 'serviceLongArnFormat', value: 'disabled' };
+    await assert.rejects(call('PutAccountSetting', off), refused('UnsupportedOperation', 501));
+    await call('PutAccountSetting', { ...off, value: 'enabled' });
+    await assert.rejects(call('PutAccountSetting', { ...off, name: 'none' }), refused('InvalidParameterException'));
+    const another = 'arn:aws:iam::111111111111:root';
+    await assert.rejects(
+      call('PutAccountSetting', { ...setting, principalArn: another }),
+      refused('InvalidParameterException'),
+    );
+  });
+
   test('definitions are checked as the service checks them', async () => {
     const [web] = definition.containerDefinitions;
     const container = (more: object) => ({ containerDefinitions: [{ ...web, ...more }] });

@@ -5,6 +5,7 @@ import type { Store } from '#store';
 import type { Identities, SessionCredentials } from '../auth/index.ts';
 import type { VpcNetwork } from '../ec2/index.ts';
 import { defineService, type ServiceDefinition } from '../service.ts';
+import { accountSettingHandlers } from './account-settings.ts';
 import { capacityProviderHandlers } from './capacity-providers.ts';
 import { clusterHandlers } from './clusters.ts';
 import { taskCredentials, type TaskRole } from './credentials.ts';
@@ -60,6 +61,7 @@ export function createEcs(options: EcsOptions): Ecs {
     idempotency: { RunTask: 'ConflictException', CreateService: 'InvalidParameterException' },
     handlers: {
       ...clusterHandlers(state),
+      ...accountSettingHandlers(state),
       ...capacityProviderHandlers(),
       ...taskDefinitionHandlers(state),
       ...taskHandlers(state),

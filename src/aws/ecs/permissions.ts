@@ -48,6 +48,10 @@ function tagConditions({ tags }: Named): ConditionContext {
 }
 
 const clusterless = new Set([
+  'ListAccountSettings',
+  'PutAccountSetting',
+  'PutAccountSettingDefault',
+  'DeleteAccountSetting',
   'CreateCluster',
   'ListClusters',
   'DescribeClusters',

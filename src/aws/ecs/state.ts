@@ -2,6 +2,7 @@ import type { Clock, Logger, Random } from '#base';
 import type { NodeRecords } from '#node';
 import { Collection, type Store } from '#store';
 import type { VpcNetwork } from '../ec2/index.ts';
+import type { AccountSettingRecord } from './account-settings.ts';
 import type { NodeUse } from './node-use.ts';
 import type { ClusterRecord, ServiceRecord, TaskDefinitionRecord, TaskRecord } from './records.ts';
 import type { TaskGroups } from './task-groups.ts';
@@ -15,6 +16,7 @@ export interface EcsState {
   readonly network: VpcNetwork;
   readonly nodes: NodeRecords;
   readonly clusters: Collection<ClusterRecord>;
+  readonly accountSettings: Collection<AccountSettingRecord>;
   /** `<account>/<region>/<family>`: the revision registered last. */
   readonly families: Collection<{ readonly lastRevision: number }>;
   readonly taskDefinitions: Collection<TaskDefinitionRecord>;
@@ -35,6 +37,7 @@ export const SERVICES_PREFIX = 'ecs/services/';
 export function ecsCollections(store: Store) {
   return {
     clusters: new Collection<ClusterRecord>(store, 'ecs/clusters/'),
+    accountSettings: new Collection<AccountSettingRecord>(store, 'ecs/account-settings/'),
     families: new Collection<{ readonly lastRevision: number }>(store, 'ecs/families/'),
     taskDefinitions: new Collection<TaskDefinitionRecord>(store, 'ecs/task-definitions/'),
     tasks: new Collection<TaskRecord>(store, TASKS_PREFIX),
