@@ -3,6 +3,7 @@ export { conntrackSocket, forgetConnections, type Answering } from './conntrack.
 export * from './files.ts';
 export { takeFileOwner } from './file-owner.ts';
 export * from './mapped-mount.ts';
+export { attachLoopDevice, detachLoopDevice, loopDevices, type LoopDevice } from './loop-devices.ts';
 export * from './mount.ts';
 export * from './namespaces.ts';
 export { NetlinkSocket } from './netlink.ts';

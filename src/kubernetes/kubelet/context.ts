@@ -5,6 +5,7 @@ import type { ApiClient } from '../client/client.ts';
 import type { Informer } from '../client/informer.ts';
 import type { EventRecorder } from '../events.ts';
 import type * as types from '../types.ts';
+import type { BlockDevices } from './block-devices.ts';
 import type { Allocatable } from './container/resource-field.ts';
 import type { LocalPods } from './local.ts';
 import type { MemoryFiles } from './memory-files.ts';
@@ -21,6 +22,8 @@ export interface NodePlaces {
   readonly memory: string;
   /** Volumes that outlive their node, shared by the nodes of this machine. */
   readonly storage: string;
+  /** Likewise those that are block devices, a file each. No pod sees the files. */
+  readonly blocks: string;
 }
 
 /** What every step of a pod's life works with. */
@@ -43,6 +46,7 @@ export interface KubeletContext {
   readonly places: NodePlaces;
   readonly memoryFiles: MemoryFiles;
   readonly idRanges: IdRanges;
+  readonly blockDevices: BlockDevices;
   readonly allocatable: Allocatable;
   readonly clock: Clock;
   readonly random: Random;

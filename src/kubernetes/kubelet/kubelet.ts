@@ -10,6 +10,7 @@ import { eventRecorder } from '../events.ts';
 import { nodes as nodeResource, persistentVolumes, pods, services as serviceResource } from '../resources.ts';
 import type * as types from '../types.ts';
 import { untilAborted } from '../until-aborted.ts';
+import type { BlockDevices } from './block-devices.ts';
 import type { KubeletContext, NodePlaces } from './context.ts';
 import { makePlaces, nodeCgroup, nodeDirectory, placesOf } from './places.ts';
 import { podUidOf } from './identity.ts';
@@ -43,6 +44,7 @@ export interface KubeletParts {
   readonly filters: PodFilters;
   readonly cgroups: SandboxCgroups;
   readonly memoryFiles: MemoryFiles;
+  readonly blockDevices: BlockDevices;
   /** How scarce what all nodes share is, for those whose files lie beneath a directory. */
   readonly readScarcity: (directory: string) => Promise<MachineScarcity>;
   readonly idRanges: IdRanges;
@@ -96,7 +98,7 @@ export class Kubelet {
 
   /** Takes up work; resolves when the node's own places are made. What the API server has to say comes later, whenever it is there. */
   async start(): Promise<void> {
-    const { clock, random, connect, memoryFiles, cgroups } = this.#parts;
+    const { clock, random, connect, memoryFiles, blockDevices, cgroups } = this.#parts;
     const { signal } = this.#stopping;
     const node = this.#node;
     const machine = await readMachineFacts();
@@ -115,7 +117,7 @@ export class Kubelet {
     this.#ended = [
       this.#follow(context, informers.of(pods, { fieldSelector: `spec.nodeName=${node.nodeName}` })),
       this.#listen(context),
-      keepStorage({ ...common, directory: this.#places.storage, volumes: informers.of(persistentVolumes) }),
+      keepStorage({ ...common, places: this.#places, blockDevices, volumes: informers.of(persistentVolumes) }),
       keepRegistered({ ...common, architecture: machine.architecture, factsNow }),
       keepFromPressure({
         ...common,
@@ -127,7 +129,7 @@ export class Kubelet {
   }
 
   async #makeContext(client: ApiClient, informers: Informers): Promise<KubeletContext> {
-    const { engine, services, cgroups, cgroupParent, memoryFiles, idRanges, clock, random } = this.#parts;
+    const { engine, services, cgroups, cgroupParent, memoryFiles, blockDevices, idRanges, clock, random } = this.#parts;
     const { signal } = this.#stopping;
     const node = this.#node;
     const common = { client, clock, random, logger: this.#logger, signal };
@@ -148,6 +150,7 @@ export class Kubelet {
       places: this.#places,
       memoryFiles,
       idRanges,
+      blockDevices,
       allocatable: {
         cpuMillis: node.cpuMillis,
         memoryBytes: node.memoryMiB * bytesPerMib - reservedMemoryBytes,

@@ -11,6 +11,7 @@ import { identityOf } from './identity.ts';
 import { Kubelet, type KubeletParts } from './kubelet.ts';
 import { LocalPods } from './local.ts';
 import { linuxMemoryFiles, type MemoryFiles } from './memory-files.ts';
+import { type BlockDevices, linuxBlockDevices } from './block-devices.ts';
 import { readScarcity } from './node/facts.ts';
 import { PodNetworks } from './network.ts';
 import { IdRanges } from './pod/id-ranges.ts';
@@ -21,7 +22,7 @@ import { removeTraces, tracedPods } from './traces.ts';
 
 export interface KubeletsOptions extends Omit<
   KubeletParts,
-  'networkInterfaces' | 'plane' | 'cgroups' | 'memoryFiles' | 'readScarcity' | 'idRanges'
+  'networkInterfaces' | 'plane' | 'cgroups' | 'memoryFiles' | 'blockDevices' | 'readScarcity' | 'idRanges'
 > {
   readonly store: Store;
   /** Started before the kubelets, stopped after them; likewise the engine. */
@@ -33,6 +34,7 @@ export interface KubeletsOptions extends Omit<
   /** Default: those of this machine. */
   readonly cgroups?: SandboxCgroups;
   readonly memoryFiles?: MemoryFiles;
+  readonly blockDevices?: BlockDevices;
   readonly readScarcity?: KubeletParts['readScarcity'];
 }
 
@@ -74,6 +76,7 @@ export function createKubelets(options: KubeletsOptions): Kubelets {
     networkInterfaces: networkRecords(store).networkInterfaces,
     cgroups: options.cgroups ?? linuxCgroups(),
     memoryFiles: options.memoryFiles ?? linuxMemoryFiles,
+    blockDevices: options.blockDevices ?? linuxBlockDevices,
     readScarcity: options.readScarcity ?? readScarcity,
     idRanges: new IdRanges(),
   };
@@ -136,6 +139,7 @@ export function createKubelets(options: KubeletsOptions): Kubelets {
     async destroy() {
       for (const { id } of await notedNodes(stateDirectory))
         parts.memoryFiles.removeBeneath(nodeDirectory(stateDirectory, id));
+      parts.blockDevices.release(stateDirectory);
     },
     owns: ({ create }) => identityOf(create.labels) !== undefined,
     nodes: async () => (await notedNodes(stateDirectory)).length,
@@ -144,7 +148,7 @@ export function createKubelets(options: KubeletsOptions): Kubelets {
 
 /** Removes every trace of a node whose record is gone: its pods, its own network, its files. May be repeated; the note of what it was goes last. */
 async function removeNode(parts: KubeletParts, node: KubeletRecord, signal: AbortSignal): Promise<void> {
-  const { stateDirectory, engine, cgroups, cgroupParent, memoryFiles, idRanges } = parts;
+  const { stateDirectory, engine, cgroups, cgroupParent, memoryFiles, blockDevices, idRanges } = parts;
   const directory = nodeDirectory(stateDirectory, node.id);
   const networks = new PodNetworks({ node, ...parts });
   const undoing = {
@@ -160,6 +164,10 @@ async function removeNode(parts: KubeletParts, node: KubeletRecord, signal: Abor
   for (const uid of await tracedPods(undoing)) await removeTraces(undoing, uid, signal);
   await networks.detachOwn();
   memoryFiles.removeBeneath(directory);
+  const others = (await notedNodes(stateDirectory)).filter(
+    ({ id, cluster }) => id !== node.id && cluster.id === node.cluster.id,
+  );
+  if (others.length === 0) blockDevices.release(undoing.places.blocks);
   cgroups.remove(nodeCgroup(cgroupParent, node));
   await removePlaces(directory);
 }

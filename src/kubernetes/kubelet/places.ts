@@ -8,7 +8,7 @@ import type { KubeletRecord } from './ports.ts';
 const noteName = 'node.json';
 const memoryBytes = 256 * 2 ** 20;
 /** Beside the folders of nodes, whose names begin with a letter or digit. */
-const storageName = '.storage';
+const [storageName, blocksName] = ['.storage', '.blocks'] as const;
 
 export function nodeDirectory(stateDirectory: string, id: string): string {
   return join(stateDirectory, id);
@@ -20,6 +20,7 @@ export function placesOf(stateDirectory: string, { id, cluster }: KubeletRecord)
     root: join(directory, 'root'),
     memory: join(directory, 'memory'),
     storage: join(stateDirectory, storageName, cluster.id),
+    blocks: join(stateDirectory, blocksName, cluster.id),
   };
 }
 
@@ -41,8 +42,8 @@ export async function makePlaces(
   const note = join(directory, noteName);
   await writeFile(`${note}.new`, JSON.stringify(node), { mode: 0o600 });
   await rename(`${note}.new`, note);
-  const { root, memory, storage } = places;
-  for (const path of [memory, storage, join(root, 'var/log'), join(root, 'tmp'), join(root, 'etc')])
+  const { root, memory, storage, blocks } = places;
+  for (const path of [memory, storage, blocks, join(root, 'var/log'), join(root, 'tmp'), join(root, 'etc')])
     await mkdir(path, { recursive: true, mode: 0o755 });
   await writeFile(join(root, 'etc/hostname'), `${node.nodeName}\n`);
   memoryFiles.ensure(memory, { sizeBytes: memoryBytes, mode: 0o711 });
@@ -59,7 +60,7 @@ export async function removePlaces(directory: string): Promise<void> {
 export async function notedNodes(stateDirectory: string): Promise<readonly KubeletRecord[]> {
   const nodes: KubeletRecord[] = [];
   for (const id of await namesIn(stateDirectory)) {
-    if (id === storageName) continue;
+    if (id === storageName || id === blocksName) continue;
     try {
       nodes.push(JSON.parse(await readFile(join(stateDirectory, id, noteName), 'utf8')) as KubeletRecord);
     } catch (error) {

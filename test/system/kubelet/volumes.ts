@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { loopDevices } from '#kernel';
 import { eventually } from '../../harness/machine.ts';
 import { world } from './shared.ts';
 
@@ -90,6 +91,55 @@ test('a pod that writes more than its volume may hold is evicted', async () => {
   const { stdout } = await world.kubectl('get', 'pod', 'writer', '-ojsonpath={.status.phase} {.status.message}');
   assert.equal(stdout.trim(), 'Failed Usage of EmptyDir volume "scratch" exceeds the limit "1Mi".');
   await world.remove('writer');
+});
+
+test('a claim of mode Block is a device, whose blocks outlive the pods that write them', async () => {
+  await world.apply({
+    apiVersion: 'v1',
+    kind: 'PersistentVolumeClaim',
+    metadata: { name: 'blocks' },
+    spec: { accessModes: ['ReadWriteOnce'], volumeMode: 'Block', resources: { requests: { storage: '8Mi' } } },
+  });
+  const claim = { name: 'disk', persistentVolumeClaim: { claimName: 'blocks' } };
+  // The claim waits for the scheduler to place its first pod.
+  const spec = { nodeName: undefined, volumes: [claim], restartPolicy: 'Never' };
+  const more = {
+    container: { volumeDevices: [{ name: 'disk', devicePath: '/dev/xvda' }] },
+    spec,
+  };
+  const said = async (name: string, line: string) => {
+    await world.run(name, line, more);
+    const ended = await world.kubectl(
+      'wait',
+      '--for=jsonpath={.status.phase}=Succeeded',
+      `pod/${name}`,
+      '--timeout=20s',
+    );
+    assert.equal(ended.code, 0, `${ended.stderr}${(await world.kubectl('describe', 'pod', name)).stdout}`);
+    const { stdout } = await world.kubectl('logs', name);
+    await world.remove(name);
+    return stdout.trim();
+  };
+  assert.equal(
+    await said('filling', 'echo kept | dd of=/dev/xvda conv=notrunc,fsync 2> /dev/null; cat /dev/xvda | wc -c'),
+    String(8 << 20),
+  );
+  await world.restartHost();
+  assert.equal(await said('reading', 'head -c 4 /dev/xvda'), 'kept');
+  await world.run('mistaken', 'true', {
+    container: { volumeMounts: [{ name: 'disk', mountPath: '/disk' }] },
+    spec,
+  });
+  const message = '-ojsonpath={.status.containerStatuses[0].state.waiting.message}';
+  await eventually('it is told that a device cannot be mounted', 10_000, async () =>
+    (await world.kubectl('get', 'pod', 'mistaken', message)).stdout.includes('has volumeMode Block'),
+  );
+  await world.remove('mistaken');
+  const files = () => loopDevices().filter(({ file }) => file.startsWith(world.directory));
+  assert.equal(files().length, 1);
+  await world.kubectl('delete', 'pvc', 'blocks', '--wait=true');
+  const left = () => [...files(), ...readdirSync(join(world.directory, 'kubelets/.blocks/c1'))];
+  await eventually('its file is let go and gone', 20_000, async () => left().length === 0);
 });
 
 test('a stateful set keeps its volume, which goes with its claim', async () => {

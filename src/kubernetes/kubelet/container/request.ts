@@ -1,4 +1,4 @@
-import type { ContainerCreate, ContainerNetwork, IdMapping, Image, Mount } from '#engine';
+import type { ContainerCreate, ContainerNetwork, DeviceMapping, IdMapping, Image, Mount } from '#engine';
 import { milliValue, quantityValue } from '../../quantity.ts';
 import type * as types from '../../types.ts';
 import { type ContainerIdentity, engineName, identityLabels } from '../identity.ts';
@@ -17,6 +17,7 @@ export interface ContainerSurroundings {
   readonly image: Image;
   readonly variables: ReadonlyMap<string, string>;
   readonly mounts: readonly Mount[];
+  readonly devices: readonly DeviceMapping[];
   /** The pod's namespace, or undefined for the machine's. */
   readonly netnsPath: string;
   readonly resolution: NameResolution;
@@ -59,6 +60,7 @@ export function containerRequest(
     resolution: { options: resolution.options },
     // As upstream (KEP-127): a volume's files have the ids that the pod sees.
     mounts: ids ? mounts.map((mount) => (mount.kind === 'bind' ? { ...mount, isMapped: true } : mount)) : mounts,
+    devices: surroundings.devices,
     resources: engineResources(container),
     ...securityRequest(pod, container, { imageUser: image.config.User ?? '', localProfile: surroundings.localProfile }),
     ...(spec?.hostNetwork !== true && { sysctls: sysctlsOf(pod) }),

@@ -90,6 +90,7 @@ export class FakeNode implements AsyncDisposable {
         remove: (path) => this.cgroups.forEach((each) => each.startsWith(path) && this.cgroups.delete(each)),
       },
       memoryFiles: { ensure: () => undefined, ensureIpc: async () => undefined, removeBeneath: () => undefined },
+      blockDevices: { ensure: (file) => `/dev/fake${file}`, release: () => undefined },
       readScarcity: async () => ({
         disk: { available: this.diskAvailable, least: 2 ** 30 },
         inodes: plenty,

@@ -1,28 +1,49 @@
+import { join } from 'node:path';
 import { DabbaError } from '#base';
-import type { ApiClient } from '../../client/client.ts';
 import { persistentVolumeClaims, persistentVolumes } from '../../resources.ts';
 import type * as types from '../../types.ts';
-import type { NodePlaces } from '../context.ts';
+import { quantityValue } from '../../quantity.ts';
+import type { KubeletContext } from '../context.ts';
 import { hostPlace, type HostPlace } from './host-path.ts';
 
 /** What a PersistentVolume must say to be one of those that our own provisioner made: they outlive their node. */
-export const provisionedBy = 'pv.kubernetes.io/provisioned-by';
+const provisionedBy = 'pv.kubernetes.io/provisioned-by';
+
+/** Where a volume lies, or which block device it is. */
+export interface VolumePlace extends HostPlace {
+  readonly isDevice: boolean;
+}
+
+type Ground = Pick<KubeletContext, 'client' | 'places' | 'blockDevices'>;
 
 /** Where the volume of a claim lies. Throws `FailedPrecondition` when the claim is not bound, or bound to a kind of volume that there is not here. */
 export async function claimPlace(
-  client: ApiClient,
-  places: NodePlaces,
+  ground: Ground,
   { namespace, name }: { readonly namespace: string; readonly name: string },
   signal: AbortSignal,
-): Promise<HostPlace> {
+): Promise<VolumePlace> {
+  const { client } = ground;
   const claim = await client.get(persistentVolumeClaims, { namespace, name }, { signal });
   const volumeName = claim.spec?.volumeName;
   if (claim.status?.phase !== 'Bound' || !volumeName)
     throw new DabbaError('FailedPrecondition', `PVC ${namespace}/${name} is not bound`);
-  return await volumePlace(await client.get(persistentVolumes, { name: volumeName }, { signal }), places);
+  const volume = await client.get(persistentVolumes, { name: volumeName }, { signal });
+  return volume.spec?.volumeMode === 'Block'
+    ? { path: blockDevice(volume, ground), isReadOnly: false, isDevice: true }
+    : { ...(await volumePlace(volume, ground)), isDevice: false };
 }
 
-async function volumePlace({ metadata, spec }: types.PersistentVolume, places: NodePlaces): Promise<HostPlace> {
+function blockDevice(volume: types.PersistentVolume, { places, blockDevices }: Ground): string {
+  const name = directoryOf(volume);
+  if (name === undefined)
+    throw new DabbaError(
+      'FailedPrecondition',
+      `PersistentVolume ${volume.metadata?.name} cannot be a block device here`,
+    );
+  return blockDevices.ensure(join(places.blocks, name), quantityValue(volume.spec?.capacity?.['storage'] ?? '0'));
+}
+
+async function volumePlace({ metadata, spec }: types.PersistentVolume, { places }: Ground): Promise<HostPlace> {
   const { hostPath, local, csi } = spec ?? {};
   if (csi) return await hostPlace(places.storage, `/${encodeURIComponent(csi.volumeHandle)}`, 'DirectoryOrCreate');
   if (local) return await hostPlace(places.root, local.path, 'Directory');
@@ -30,4 +51,11 @@ async function volumePlace({ metadata, spec }: types.PersistentVolume, places: N
     return await hostPlace(places.storage, hostPath.path, 'DirectoryOrCreate');
   if (hostPath) return await hostPlace(places.root, hostPath.path, hostPath.type);
   throw new DabbaError('FailedPrecondition', `the kind of PersistentVolume ${metadata?.name} cannot be mounted here`);
+}
+
+/** The name of a volume's directory or file; undefined for volumes that lie elsewhere. */
+export function directoryOf({ metadata, spec }: types.PersistentVolume): string | undefined {
+  if (spec?.csi) return encodeURIComponent(spec.csi.volumeHandle);
+  if (metadata?.annotations?.[provisionedBy] === undefined) return undefined;
+  return spec?.hostPath?.path.split('/').find((part) => part !== '' && part !== '.' && part !== '..');
 }

@@ -4,21 +4,26 @@ import { type Logger, messageOf } from '#base';
 import type { Informer } from '../../client/informer.ts';
 import type * as types from '../../types.ts';
 import { untilAborted } from '../../until-aborted.ts';
-import { provisionedBy } from './claims.ts';
+import type { BlockDevices } from '../block-devices.ts';
+import type { NodePlaces } from '../context.ts';
+import { directoryOf } from './claims.ts';
 
 export interface StorageOptions {
-  /** Where the volumes of a cluster lie on this machine, each in a directory of its own. */
-  readonly directory: string;
+  /** Where the volumes of a cluster lie on this machine, each in a directory or a file of its own. */
+  readonly places: Pick<NodePlaces, 'storage' | 'blocks'>;
+  readonly blockDevices: BlockDevices;
   readonly volumes: Informer<types.PersistentVolume>;
   readonly logger: Logger;
   readonly signal: AbortSignal;
 }
 
 /** Removes the files of volumes that are no more, and those that lost their volume while nobody looked. Ends with the signal. */
-export async function keepStorage({ directory, volumes, logger, signal }: StorageOptions): Promise<void> {
+export async function keepStorage({ places, blockDevices, volumes, logger, signal }: StorageOptions): Promise<void> {
   const remove = async (name: string) => {
     try {
-      await rm(join(directory, name), { recursive: true, force: true });
+      const block = join(places.blocks, name);
+      blockDevices.release(block);
+      for (const path of [block, join(places.storage, name)]) await rm(path, { recursive: true, force: true });
       logger.info('a volume was removed', { volume: name });
     } catch (error) {
       logger.warn('a volume was not removed', { volume: name, error: messageOf(error) });
@@ -26,23 +31,19 @@ export async function keepStorage({ directory, volumes, logger, signal }: Storag
   };
   const ended = untilAborted(signal);
   // Read first: what is there by now belongs to a volume that the copy below knows, if it belongs to any.
-  await mkdir(directory, { recursive: true });
-  const found = await readdir(directory);
+  const found = new Set<string>();
+  for (const directory of [places.storage, places.blocks]) {
+    await mkdir(directory, { recursive: true });
+    for (const name of await readdir(directory)) found.add(name);
+  }
   await Promise.race([volumes.synced(), ended]);
   if (signal.aborted) return;
   const known = new Set(volumes.list().map(directoryOf));
-  await Promise.all(found.filter((name) => !known.has(name)).map(remove));
+  await Promise.all([...found].filter((name) => !known.has(name)).map(remove));
   const end = volumes.onChange(({ now, before }) => {
     const name = now ? undefined : before && directoryOf(before);
     if (name !== undefined) void remove(name);
   });
   await ended;
   end();
-}
-
-/** The name of a volume's directory; undefined for volumes that lie elsewhere. */
-function directoryOf({ metadata, spec }: types.PersistentVolume): string | undefined {
-  if (spec?.csi) return encodeURIComponent(spec.csi.volumeHandle);
-  if (metadata?.annotations?.[provisionedBy] === undefined) return undefined;
-  return spec?.hostPath?.path.split('/').find((part) => part !== '' && part !== '.' && part !== '..');
 }

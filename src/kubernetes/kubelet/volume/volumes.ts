@@ -1,7 +1,7 @@
 import { chmod, mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DabbaError, isoSeconds } from '#base';
-import type { Mount } from '#engine';
+import type { DeviceMapping, Mount } from '#engine';
 import { quantityValue } from '../../quantity.ts';
 import { configMaps, secrets } from '../../resources.ts';
 import type * as types from '../../types.ts';
@@ -10,7 +10,7 @@ import { expand } from '../container/expand.ts';
 import type { KubeletContext } from '../context.ts';
 import { podRefOf } from '../identity.ts';
 import { podResourcesOf } from '../pod/resources.ts';
-import { claimPlace } from './claims.ts';
+import { claimPlace, type VolumePlace } from './claims.ts';
 import { checkPath, writeAtomically } from './files.ts';
 import { beneath, type HostPlace, hostPlace, makeDirectory } from './host-path.ts';
 import { giveToGroup } from './ownership.ts';
@@ -38,7 +38,7 @@ export class PodVolumes {
   readonly #context: KubeletContext;
   readonly #uid: string;
   readonly #tokens: PodTokens;
-  readonly #places = new Map<string, HostPlace>();
+  readonly #places = new Map<string, VolumePlace>();
 
   constructor(context: KubeletContext, pod: types.Pod) {
     const ref = podRefOf(pod);
@@ -89,6 +89,7 @@ export class PodVolumes {
       }
       const place = this.#places.get(name);
       if (!place) throw new DabbaError('FailedPrecondition', `no volume "${name}" for container "${container.name}"`);
+      if (place.isDevice) throw wrongMode(name, 'Block', 'volumeMounts');
       const source = inner ? await this.#subPath(place.path, inner, name) : place.path;
       const isReadOnly = readOnly === true || place.isReadOnly;
       mounts.push({
@@ -100,6 +101,16 @@ export class PodVolumes {
       });
     }
     return mounts;
+  }
+
+  /** The block devices of one container. Throws `FailedPrecondition` for a volume that is none. */
+  devicesOf({ name: container, volumeDevices = [] }: types.Container): readonly DeviceMapping[] {
+    return volumeDevices.map(({ name, devicePath }) => {
+      const place = this.#places.get(name);
+      if (!place) throw new DabbaError('FailedPrecondition', `no volume "${name}" for container "${container}"`);
+      if (!place.isDevice) throw wrongMode(name, 'Filesystem', 'volumeDevices');
+      return { hostPath: place.path, containerPath: devicePath, permissions: place.isReadOnly ? 'rm' : 'rwm' };
+    });
   }
 
   /** Where a volume lies, once it was made. */
@@ -116,8 +127,8 @@ export class PodVolumes {
     pod: types.Pod,
     volume: types.Volume,
     { facts, signal }: { readonly facts: DownwardFacts; readonly signal: AbortSignal },
-  ): Promise<HostPlace> {
-    const { places, client, clock } = this.#context;
+  ): Promise<VolumePlace> {
+    const { places, clock } = this.#context;
     const { emptyDir, hostPath, persistentVolumeClaim, ephemeral } = volume;
     const { namespace, name } = podRefOf(pod);
     const fsGroup = pod.spec?.securityContext?.fsGroup;
@@ -128,15 +139,16 @@ export class PodVolumes {
       const stamp = `${isoSeconds(clock.now()).replaceAll(/[-:TZ]/g, '_')}${this.#context.random.hex(8)}`;
       const files = await project(pod, volume, this.#sources(namespace, facts, signal));
       await writeAtomically(path, files, { stamp, fsGroup });
-      return { path, isReadOnly: true };
+      return { path, isReadOnly: true, isDevice: false };
     }
-    if (emptyDir) return await this.#makeEmpty(pod, volume.name, emptyDir);
-    if (hostPath) return await hostPlace(places.root, hostPath.path, hostPath.type);
+    if (emptyDir) return { ...(await this.#makeEmpty(pod, volume.name, emptyDir)), isDevice: false };
+    if (hostPath) return { ...(await hostPlace(places.root, hostPath.path, hostPath.type)), isDevice: false };
     const claim = persistentVolumeClaim?.claimName ?? (ephemeral && `${name}-${volume.name}`);
     if (claim === undefined) throw new DabbaError('FailedPrecondition', 'this kind of volume cannot be mounted here');
-    const place = await claimPlace(client, places, { namespace, name: claim }, signal);
+    const place = await claimPlace(this.#context, { namespace, name: claim }, signal);
     const policy = pod.spec?.securityContext?.fsGroupChangePolicy;
-    if (fsGroup !== undefined) await giveToGroup(place.path, { gid: fsGroup, ...(policy && { policy }) });
+    if (fsGroup !== undefined && !place.isDevice)
+      await giveToGroup(place.path, { gid: fsGroup, ...(policy && { policy }) });
     return persistentVolumeClaim?.readOnly ? { ...place, isReadOnly: true } : place;
   }
 
@@ -193,6 +205,11 @@ export class PodVolumes {
   #memory(): string {
     return join(this.#context.places.memory, encodeURIComponent(this.#uid));
   }
+}
+
+/** In upstream's words. */
+function wrongMode(volume: string, mode: string, field: string): DabbaError {
+  return new DabbaError('FailedPrecondition', `volume ${volume} has volumeMode ${mode}, but is specified in ${field}`);
 }
 
 const propagations: { readonly [word: string]: 'rprivate' | 'rslave' | 'rshared' | undefined } = {

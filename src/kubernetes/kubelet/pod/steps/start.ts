@@ -128,6 +128,7 @@ async function requestFor(run: PodRun, { spec: asked, target }: PodContainer, ne
     image: next.image,
     variables,
     mounts,
+    devices: run.volumes.devicesOf(spec),
     netnsPath: run.sandbox!.netnsPath,
     resolution: resolutionOf(pod, node.cluster, own),
     cgroupParent: cgroupOf(run),
