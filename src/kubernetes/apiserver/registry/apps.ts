@@ -74,7 +74,11 @@ export const appsRows: readonly Resource[] = [
     strategy: {
       ...controlled,
       default: defaultStatefulSet,
-      prepareForCreate: (set) => void (set.status = { replicas: 0, availableReplicas: 0 }),
+      prepareForCreate(set) {
+        set.status = { replicas: 0, availableReplicas: 0 };
+        leaveOutMaxUnavailable(set);
+      },
+      prepareForUpdate: leaveOutMaxUnavailable,
     },
     subresources: { scale },
     columns: [
@@ -162,6 +166,11 @@ function defaultStatefulSet({ spec }: Draft<types.StatefulSet>): void {
     if (claim.spec) claim.spec.volumeMode ??= 'Filesystem';
     claim.status ??= { phase: 'Pending' };
   }
+}
+
+/** `maxUnavailable` of a StatefulSet is an alpha field of 1.34 (`MaxUnavailableStatefulSet`): what nobody looks at is not kept either. */
+function leaveOutMaxUnavailable({ spec }: Draft<types.StatefulSet>): void {
+  delete spec?.updateStrategy?.rollingUpdate?.maxUnavailable;
 }
 
 function defaultDaemonSet({ spec }: Draft<types.DaemonSet>): void {
