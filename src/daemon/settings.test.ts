@@ -10,6 +10,13 @@ test('what is given wins over what was remembered, which wins over the defaults'
   assert.equal(resolveSettings({ rootKey: 'AKIA1:a:b' }, {}).rootKey?.secretAccessKey, 'a:b');
 });
 
+test('whose ids containers have is remembered until it is turned off', () => {
+  assert.equal(resolveSettings({ usernsRemap: 'dock:ers' }, {}).usernsRemap, 'dock:ers');
+  assert.equal(resolveSettings({}, { usernsRemap: 'dock' }).usernsRemap, 'dock');
+  assert.equal(resolveSettings({ usernsRemap: 'root' }, { usernsRemap: 'dock' }).usernsRemap, undefined);
+  assert.throws(() => resolveSettings({ usernsRemap: 'a:b:c' }, {}), /--userns-remap: "a:b:c"/);
+});
+
 test('permission to reset is never remembered', () => {
   assert.equal(resolveSettings({}, { allowReset: true }).allowReset, false);
 });

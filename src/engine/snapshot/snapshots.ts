@@ -2,7 +2,7 @@ import { chmodSync, lstatSync, mkdirSync } from 'node:fs';
 import { mkdir, readdir, rmdir, writeFile } from 'node:fs/promises';
 import { dirname, isAbsolute, join, relative } from 'node:path';
 import { type Clock, DabbaError, type Digest, type Logger, type Random, systemCode } from '#base';
-import { mount, MountFlag, mountMapped, takeFileOwner, unmount, UnmountFlag } from '#kernel';
+import { mount, MountFlag, mountMapped, takeFileOwner, unmount, UnmountFlag, type UserNamespace } from '#kernel';
 import type { MappedIds, MountRequest, Snapshots, View } from '../image/internals.ts';
 import { LayerStore } from './layers.ts';
 import { checkMountable, mountOverlay, type OverlayMount } from './overlay.ts';
@@ -105,7 +105,7 @@ export class OverlaySnapshots implements Snapshots, AsyncDisposable {
   #mountMapped(overlay: OverlayMount, { userNamespace, root, workplace }: MappedIds): void {
     const moved = (path: string) => join(workplace, relative(this.#directory, path));
     const { target, linkDirectory, lower, writable } = overlay;
-    mountMapped({ source: this.#directory, target: workplace, userNamespace });
+    mountMappedLayers(this.#directory, workplace, userNamespace);
     try {
       // The overlay makes files of its own as whoever mounted it (kernel documentation, "Overlay Filesystem", Permission model).
       using _ = takeFileOwner(root);
@@ -169,6 +169,17 @@ export class OverlaySnapshots implements Snapshots, AsyncDisposable {
   /** Lets go of timers. Mounts and layers stay. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#trash[Symbol.asyncDispose]();
+  }
+}
+
+/** Throws `FailedPrecondition` where layers lie on a file system that maps no ids. */
+function mountMappedLayers(source: string, target: string, userNamespace: UserNamespace): void {
+  try {
+    mountMapped({ source, target, userNamespace });
+  } catch (cause) {
+    if (systemCode(cause) !== 'EINVAL') throw cause;
+    const wanted = 'user namespaces want Linux 5.19 and e.g. ext4, xfs or btrfs';
+    throw new DabbaError('FailedPrecondition', `the file system of ${source} maps no ids: ${wanted}`, { cause });
   }
 }
 

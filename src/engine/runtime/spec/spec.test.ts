@@ -92,6 +92,27 @@ test('a privileged container is not confined', () => {
   assert.ok(!mounts.find(({ type }) => type === 'sysfs')!.options.includes('ro'));
 });
 
+test('where ids are mapped, the user namespace is joined, and what only root of the machine can make is not asked for', () => {
+  const ids = {
+    users: [{ inside: 0, outside: 100_000, count: 1000 }],
+    groups: [{ inside: 0, outside: 200_000, count: 2000 }],
+  };
+  const devices = [{ hostPath: '/dev/null', containerPath: '/dev/other', permissions: 'rw' }];
+  const { linux, mounts } = specOf(
+    { devices, domainname: 'example.org' },
+    { userNamespace: { path: '/proc/1/fd/9', ids } },
+  );
+  assert.deepEqual(linux.namespaces.at(-1), { type: 'user', path: '/proc/1/fd/9' });
+  assert.deepEqual(linux.uidMappings, [{ containerID: 0, hostID: 100_000, size: 1000 }]);
+  assert.deepEqual(linux.gidMappings, [{ containerID: 0, hostID: 200_000, size: 2000 }]);
+  assert.equal(linux.sysctl['net.ipv4.ping_group_range'], '0 1999');
+  assert.equal(linux.sysctl['kernel.domainname'], undefined);
+  assert.equal(linux.devices, undefined);
+  const device = mounts.find(({ destination }) => destination === '/dev/other');
+  assert.deepEqual([device?.type, device?.source], ['bind', '/dev/null']);
+  assert.ok(linux.resources.devices!.some(({ major, minor, allow }) => major === 1 && minor === 3 && allow));
+});
+
 test('the machine’s own network takes no namespace and no sysctl of it; a prepared one is joined', () => {
   const { linux } = specOf({}, { networkNamespace: 'host' });
   assert.ok(!linux.namespaces.some(({ type }) => type === 'network'));
