@@ -6,6 +6,11 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** The value, if it is an object; else one without members. */
+export function objectOf(value: unknown): JsonObject {
+  return isObject(value) ? value : {};
+}
+
 /** Sets a property of the object itself, whatever its name: a key `__proto__` must stay data. */
 export function setOwn(target: { [name: string]: unknown }, name: string, value: unknown): void {
   if (name === '__proto__')

@@ -1,7 +1,7 @@
 /** The definitions of custom resources: what the definition's author wrote, with what every object has. */
 import { publishedGroup } from './names.ts';
 import type { JsonObject } from '../json.ts';
-import { isObject } from '../json.ts';
+import { isObject, objectOf } from '../json.ts';
 import type { Definitions, Dialect } from './definitions.ts';
 import type { OpenApiResource } from './resource.ts';
 
@@ -44,10 +44,6 @@ export function customDefinitions(definitions: Definitions, resource: OpenApiRes
     'x-kubernetes-group-version-kind': [{ group, kind: `${kind}List`, version }],
   });
   return { object, list };
-}
-
-function objectOf(value: unknown): JsonObject {
-  return isObject(value) ? value : {};
 }
 
 /** Whole objects inside of others have what every object has. */

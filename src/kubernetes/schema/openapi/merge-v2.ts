@@ -3,7 +3,7 @@
  * "MergeSpecsIgnorePathConflictRenamingDefinitionsAndParameters".
  */
 import type { GroupVersion } from '../../object.ts';
-import { getOwn, isEqual, isObject, type JsonObject, setOwn } from '../json.ts';
+import { getOwn, isEqual, isObject, type JsonObject, objectOf, setOwn } from '../json.ts';
 import { openApiPath } from './document.ts';
 
 export interface ForeignDocument {
@@ -102,8 +102,4 @@ function mapped(value: unknown, at: (reference: string) => unknown): unknown {
   const copy: { [name: string]: unknown } = {};
   for (const [name, each] of Object.entries(value)) setOwn(copy, name, mapped(each, at));
   return copy;
-}
-
-function objectOf(value: unknown): JsonObject {
-  return isObject(value) ? value : {};
 }

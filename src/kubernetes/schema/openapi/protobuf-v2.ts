@@ -4,7 +4,7 @@
  */
 import { stringify } from 'yaml';
 import type { JsonObject } from '../json.ts';
-import { isObject } from '../json.ts';
+import { isObject, objectOf } from '../json.ts';
 import type { Part } from './protobuf-writer.ts';
 import { double, message, scalar } from './protobuf-writer.ts';
 
@@ -19,10 +19,6 @@ export function encodeOpenApiV2(document: JsonObject): Uint8Array {
     message(8, ...paths),
     message(9, ...definitions),
   ]);
-}
-
-function objectOf(value: unknown): JsonObject {
-  return isObject(value) ? value : {};
 }
 
 function entriesOf(value: unknown): readonly (readonly [string, JsonObject])[] {
