@@ -101,7 +101,7 @@ class EventWriter {
 
   add(entry: Pick<Pending, 'reference' | 'component' | 'host' | 'note'>): void {
     const key = identityOf(entry);
-    const now = timestamp(this.#options.clock);
+    const now = isoSeconds(this.#options.clock.now());
     const pending = this.#pending.get(key);
     if (!pending && this.#pending.size >= WAITING) return;
     if (pending) {
@@ -178,8 +178,4 @@ function identityOf({
   return createHash('sha256')
     .update(JSON.stringify([object, component, host, note.type, note.reason, note.message, note.fieldPath]))
     .digest('base64url');
-}
-
-function timestamp(clock: Clock): string {
-  return isoSeconds(clock.now());
 }

@@ -71,11 +71,6 @@ export interface Call extends Target {
 /** A call about one object. */
 export type NamedCall = Call & ObjectName;
 
-/** RFC 3339 in whole seconds, as all of Kubernetes' `Time`s. */
-export function timestamp(now: number): string {
-  return `${new Date(now).toISOString().slice(0, 19)}Z`;
-}
-
 /** The schema of what a call writes; undefined when nothing is known of the kind. */
 export function schemaOf(parts: Pick<ApiParts, 'schemas'>, { resource, version }: Target): ObjectSchema | undefined {
   const schema: Schema | undefined = version.schema ?? resource.schema ?? parts.schemas.of(version);

@@ -1,4 +1,4 @@
-import { type Clock, type Random, systemClock, systemRandom } from '#base';
+import { type Clock, isoSeconds, type Random, systemClock, systemRandom } from '#base';
 import { type KubernetesObject, keyOf, type ObjectName, type ResourceType } from '../object.ts';
 import { alreadyExists, conflict, notFound, StatusError } from '../status.ts';
 import { formatLabelSelector, labelSelectorOf } from '../selector.ts';
@@ -106,7 +106,7 @@ export class MemoryClient implements ApiClient {
     const table = this.#table(type);
     const key = keyOf(draft);
     if (table.objects.has(key)) throw alreadyExists(type, String(meta['name']));
-    rules.onCreate(type, draft, { uid: this.#random.uuid(), now: this.#timestamp() });
+    rules.onCreate(type, draft, { uid: this.#random.uuid(), now: isoSeconds(this.#clock.now()) });
     return this.#commit<T>(type, key, draft, options);
   }
 
@@ -170,7 +170,7 @@ export class MemoryClient implements ApiClient {
     }
     if (type.resource === 'pods' && subresource === 'binding') {
       const draft = draftOf(stored);
-      rules.onBind(draft, body, name.name, this.#timestamp());
+      rules.onBind(draft, body, name.name, isoSeconds(this.#clock.now()));
       this.#commit(type, keyOf(stored), draft, {});
       return { apiVersion: 'v1', kind: 'Status', status: 'Success' } as KubernetesObject as Answer;
     }
@@ -268,10 +268,6 @@ export class MemoryClient implements ApiClient {
     if (!meta['generateName']) throw new StatusError('Invalid', 'Required value: name or generateName is required', {});
     // The alphabet of apimachinery `util/rand`: no vowels, no look-alikes.
     return `${meta['generateName'] as string}${this.#random.text(5, 'bcdfghjklmnpqrstvwxz2456789')}`;
-  }
-
-  #timestamp(): string {
-    return `${new Date(this.#clock.now()).toISOString().slice(0, 19)}Z`;
   }
 }
 

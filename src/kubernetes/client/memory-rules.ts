@@ -1,4 +1,5 @@
 /** What storage does to an object on its way in: apiserver `registry/rest`, "BeforeCreate", "BeforeUpdate", "BeforeDelete". */
+import { isoSeconds } from '#base';
 import { apiVersionOf, type KubernetesObject, type ResourceType } from '../object.ts';
 import { conflict } from '../status.ts';
 import type { DeleteOptions } from '../types.ts';
@@ -60,7 +61,7 @@ export const rules = {
     const grace = isRunning ? asked : 0;
     const before = meta['deletionGracePeriodSeconds'] as number | undefined;
     if (meta['deletionTimestamp'] === undefined || (before !== undefined && grace < before)) {
-      meta['deletionTimestamp'] = `${new Date(nowMs + grace * 1000).toISOString().slice(0, 19)}Z`;
+      meta['deletionTimestamp'] = isoSeconds(nowMs + grace * 1000);
       meta['deletionGracePeriodSeconds'] = grace;
     }
     const finalizer = { Foreground: 'foregroundDeletion', Orphan: 'orphan' }[options.propagationPolicy ?? ''];

@@ -1,5 +1,5 @@
 /** Parts of a cluster's API that other servers serve, as APIServices say, and whether they do. Source: kube-aggregator `pkg/apiserver`, `pkg/controllers/status/remote`. */
-import { type Clock, isDabbaError, type Logger, messageOf, type Random } from '#base';
+import { type Clock, isDabbaError, isoSeconds, type Logger, messageOf, type Random } from '#base';
 import { KeyedQueue } from '#reconcile';
 import type { DialService } from '../../admission/webhooks/call.ts';
 import type { ApiClient } from '../../client/client.ts';
@@ -9,7 +9,6 @@ import { apiServices, endpointSlices, services } from '../../resources.ts';
 import { openApiPath } from '../../schema/openapi/document.ts';
 import { isStatusError } from '../../status.ts';
 import type { APIService, EndpointSlice } from '../../types.ts';
-import { timestamp } from '../parts.ts';
 import { jsonOf } from './answer.ts';
 import type { FrontProxy } from './front-proxy.ts';
 import { requestRemote } from './request.ts';
@@ -174,7 +173,7 @@ export class RemoteApis {
       before.message === verdict.message
     )
       return;
-    const lastTransitionTime = before?.status === verdict.status ? before.lastTransitionTime : timestamp(clock.now());
+    const lastTransitionTime = before?.status === verdict.status ? before.lastTransitionTime : isoSeconds(clock.now());
     const condition = { type: 'Available', ...verdict, ...(lastTransitionTime && { lastTransitionTime }) };
     const status = { conditions: [...conditions.filter(({ type }) => type !== 'Available'), condition] };
     await client.update(apiServices, { ...apiService, status }, { subresource: 'status' });

@@ -2,7 +2,7 @@
  * Follows the definitions of a cluster: serves what they define, says so in their status, and empties what is no longer wanted.
  * Source: `apiextensions-apiserver/pkg/controller/{status,establish,finalizer}`.
  */
-import { type Clock, type Logger, messageOf, type Random } from '#base';
+import { type Clock, isoSeconds, type Logger, messageOf, type Random } from '#base';
 import { KeyedQueue } from '#reconcile';
 import type { Informer } from '../../client/informer.ts';
 import { keyOf } from '../../object.ts';
@@ -10,7 +10,7 @@ import { customResourceDefinitions } from '../../resources.ts';
 import { isStatusError } from '../../status.ts';
 import type { CustomResourceDefinition } from '../../types.ts';
 import { type Draft, draftOf, isSameJson } from '../draft.ts';
-import { type ApiParts, timestamp } from '../parts.ts';
+import type { ApiParts } from '../parts.ts';
 import { cleanupFinalizer } from '../registry/extensions.ts';
 import type { ConversionParts } from './conversion.ts';
 import { customRow } from './row.ts';
@@ -71,7 +71,7 @@ async function reconcile(api: ApiParts, definitions: Informer<Definition>, name:
   const definition = definitions.get(name);
   if (!definition) return;
   if (definition.metadata?.deletionTimestamp) return empty(api, definition);
-  const status = statusOf(definition, definitions, timestamp(api.clock.now()));
+  const status = statusOf(definition, definitions, isoSeconds(api.clock.now()));
   if (isSameJson(status, definition.status)) return;
   await api.admin.update(customResourceDefinitions, { ...definition, status }, { subresource: 'status' });
 }

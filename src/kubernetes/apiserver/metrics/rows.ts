@@ -1,11 +1,11 @@
 /** `metrics.k8s.io/v1beta1`: what `kubectl top` and autoscalers read. Never stored: each answer is made of what kubelets say. Source: metrics-server, `pkg/api`. */
+import { isoSeconds } from '#base';
 import type { Informers } from '../../client/informer.ts';
 import { type KubernetesObject, keyOf, type ResourceType } from '../../object.ts';
 import { nodes, pods } from '../../resources.ts';
 import type { Resource } from '../resource.ts';
 import { column, row } from '../registry/row.ts';
 import { age, nameColumn } from '../registry/columns.ts';
-import { timestamp } from '../parts.ts';
 import type { NodeUsage, PodUsage, Usage, UsageCollector } from './collector.ts';
 
 const group = 'metrics.k8s.io';
@@ -67,7 +67,7 @@ function podMetrics({ namespace, name, containers }: PodUsage): KubernetesObject
 }
 
 function measured(kind: string, name: { readonly namespace?: string; readonly name: string }, { at, windowMs }: Usage) {
-  const now = timestamp(at);
+  const now = isoSeconds(at);
   const window = `${(windowMs / 1000).toFixed(3).replace(/\.?0+$/, '')}s`;
   return {
     kind,

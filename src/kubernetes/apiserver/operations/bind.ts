@@ -1,8 +1,9 @@
 /** `pods/binding`: the scheduler's word. Source: `pkg/registry/core/pod/storage/storage.go`, "BindingREST". */
+import { isoSeconds } from '#base';
 import { conflict, invalid, StatusError } from '../../status.ts';
 import type { Binding, Pod, Status } from '../../types.ts';
 import type { Draft } from '../draft.ts';
-import { type ApiParts, type NamedCall, timestamp } from '../parts.ts';
+import type { ApiParts, NamedCall } from '../parts.ts';
 import { rewrite } from './rewrite.ts';
 
 export async function bind(parts: ApiParts, call: NamedCall, binding: Binding): Promise<Status> {
@@ -20,7 +21,7 @@ export async function bind(parts: ApiParts, call: NamedCall, binding: Binding): 
       },
     ]);
   const uid = binding.metadata?.uid;
-  await rewrite(parts, call, (object) => assign(object, { node, uid, binding, now: timestamp(parts.clock.now()) }));
+  await rewrite(parts, call, (object) => assign(object, { node, uid, binding, now: isoSeconds(parts.clock.now()) }));
   return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 };
 }
 

@@ -1,9 +1,10 @@
 /** Deleting: at once, after a grace period, or when the last finalizer lets go. Source: `registry.Store.Delete`, `rest.BeforeDelete`. */
+import { isoSeconds } from '#base';
 import type { KubernetesObject } from '../../object.ts';
 import { conflict, invalid, StatusError } from '../../status.ts';
 import type { DeleteOptions, Status } from '../../types.ts';
 import { type Draft, draftOf, isSameJson } from '../draft.ts';
-import { type ApiParts, type Call, type NamedCall, timestamp } from '../parts.ts';
+import type { ApiParts, Call, NamedCall } from '../parts.ts';
 import { objectPath } from '../storage/keys.ts';
 import type { StoredObject } from '../storage/stored-object.ts';
 import { dropEmpty, metaOf, typeOf } from './metadata.ts';
@@ -111,7 +112,7 @@ function mark(parts: ApiParts, call: NamedCall, object: Draft<KubernetesObject>,
     const since = meta.deletionTimestamp
       ? Date.parse(meta.deletionTimestamp) - (hadGrace ?? 0) * 1000
       : parts.clock.now();
-    meta.deletionTimestamp = timestamp(since + grace * 1000);
+    meta.deletionTimestamp = isoSeconds(since + grace * 1000);
     meta.deletionGracePeriodSeconds = grace;
     if (hadGrace === undefined && strategy.hasGeneration && meta.generation !== undefined) meta.generation += 1;
   }

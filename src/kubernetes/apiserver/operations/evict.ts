@@ -1,9 +1,10 @@
 /** `pods/eviction`: a deletion that disruption budgets may refuse. Source: `pkg/registry/core/pod/storage/eviction.go`. */
+import { isoSeconds } from '#base';
 import { labelSelectorOf, matches } from '../../selector.ts';
 import { StatusError } from '../../status.ts';
 import type { Eviction, Pod, PodDisruptionBudget, Status } from '../../types.ts';
 import type { Draft } from '../draft.ts';
-import { type ApiParts, type NamedCall, timestamp } from '../parts.ts';
+import type { ApiParts, NamedCall } from '../parts.ts';
 import { remove } from './delete.ts';
 import { cacheOf, get } from './read.ts';
 import { rewrite } from './rewrite.ts';
@@ -37,7 +38,7 @@ async function spendBudget(parts: ApiParts, call: NamedCall, pod: Pod): Promise<
   if (budget!.spec?.unhealthyPodEvictionPolicy === 'AlwaysAllow' && !isReady(pod)) return;
   const name = budget!.metadata!.name!;
   await rewrite(parts, { ...call, ...served, name }, (object) =>
-    spend(object, call.name, timestamp(parts.clock.now())),
+    spend(object, call.name, isoSeconds(parts.clock.now())),
   );
 }
 
@@ -73,7 +74,7 @@ async function markDisrupted(parts: ApiParts, call: NamedCall): Promise<void> {
         status: 'True',
         reason: 'EvictionByEvictionAPI',
         message: 'Eviction API: evicting',
-        lastTransitionTime: timestamp(parts.clock.now()),
+        lastTransitionTime: isoSeconds(parts.clock.now()),
       },
     ];
   });

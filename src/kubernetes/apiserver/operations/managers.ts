@@ -1,7 +1,8 @@
 /** `metadata.managedFields` of what is written: who owns which fields, in the version that he spoke. */
+import { isoSeconds } from '#base';
 import { apiVersionOf, type KubernetesObject } from '../../object.ts';
 import type { Versions } from '../../merge/versions.ts';
-import { type ApiParts, type Call, schemaOf, timestamp } from '../parts.ts';
+import { type ApiParts, type Call, schemaOf } from '../parts.ts';
 import type { ServedVersion } from '../resource.ts';
 
 /** `next`, as it would be stored, after a write that was no apply. */
@@ -22,7 +23,7 @@ export function tracksManagers(
     next: shown(next),
     manager: call.fieldManager,
     ...(call.subresource !== undefined && { subresource: call.subresource }),
-    now: timestamp(parts.clock.now()),
+    now: isoSeconds(parts.clock.now()),
     versions: versionsOf(parts, call),
   });
   if (!isOther) return tracked;

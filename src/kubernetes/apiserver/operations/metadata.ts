@@ -1,9 +1,10 @@
 /** What every write does to `metadata`. Source: apiserver `registry/rest/create.go`, `update.go`, `meta.go`. */
+import { isoSeconds } from '#base';
 import type { KubernetesObject, ResourceType } from '../../object.ts';
 import { conflict, StatusError } from '../../status.ts';
 import type { ObjectMeta } from '../../types.ts';
 import type { Draft } from '../draft.ts';
-import { type ApiParts, type NamedCall, type Call, timestamp } from '../parts.ts';
+import type { ApiParts, NamedCall, Call } from '../parts.ts';
 
 /** Letters of generated names: no vowels, so no words; apimachinery `util/rand`. */
 const nameAlphabet = 'bcdfghjklmnpqrstvwxz2456789';
@@ -44,7 +45,7 @@ export function fillNewMetadata({ clock, random }: Pick<ApiParts, 'clock' | 'ran
   delete meta.selfLink;
   delete meta.generation;
   meta.uid = random.uuid();
-  meta.creationTimestamp = timestamp(clock.now());
+  meta.creationTimestamp = isoSeconds(clock.now());
 }
 
 /** What an update may not change: kept from the old object. Throws `Conflict` and `BadRequest` for what contradicts it. */

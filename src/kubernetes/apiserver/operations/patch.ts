@@ -1,8 +1,9 @@
+import { isoSeconds } from '#base';
 import type { Patch } from '../../client/client.ts';
 import type { KubernetesObject } from '../../object.ts';
 import { isObject } from '../../schema/json.ts';
 import { StatusError } from '../../status.ts';
-import { type ApiParts, type NamedCall, schemaOf, timestamp } from '../parts.ts';
+import { type ApiParts, type NamedCall, schemaOf } from '../parts.ts';
 import { versionsOf } from './managers.ts';
 import { type Change, namesVersion } from './update.ts';
 
@@ -86,7 +87,7 @@ function applied(parts: ApiParts, call: NamedCall, body: object, { isForced, che
         manager: call.fieldManager,
         ...(call.subresource !== undefined && { subresource: call.subresource }),
         isForced,
-        now: timestamp(parts.clock.now()),
+        now: isoSeconds(parts.clock.now()),
         ...(call.subresource !== 'scale' && { versions: versionsOf(parts, call) }),
       }),
   };

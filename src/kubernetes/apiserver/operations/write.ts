@@ -1,11 +1,12 @@
 /** Steps that creating, updating and deleting share: admission, validation, the transaction. */
+import { isoSeconds } from '#base';
 import type { Compare, Operation } from '#store';
 import type { AdmissionRequest } from '../../auth/user.ts';
 import { apiVersionOf, type KubernetesObject } from '../../object.ts';
 import { decodeParsed } from '../../schema/decode.ts';
 import { invalid } from '../../status.ts';
 import { type Draft, draftOf } from '../draft.ts';
-import { type ApiParts, type Call, timestamp } from '../parts.ts';
+import type { ApiParts, Call } from '../parts.ts';
 import type { Effects, WriteContext } from '../resource.ts';
 import { StoredObject } from '../storage/stored-object.ts';
 import { cacheOf } from './read.ts';
@@ -17,7 +18,7 @@ export function contextOf(parts: ApiParts, call: Call): WriteContext {
   const keyOf = (path: string) => `${parts.prefix}allocations/${path}`;
   return {
     user: call.user,
-    now: timestamp(parts.clock.now()),
+    now: isoSeconds(parts.clock.now()),
     warn: call.warn,
     serviceCidr: parts.serviceCidr,
     allocations: {
