@@ -68,6 +68,15 @@ test('containers are remapped unless they are to be in the machine’s user name
   assert.equal(await docker('exec', '-t', 'remapped', 'sh', '-c', 'tty && id -u'), '/dev/pts/0\r\n0');
 });
 
+test('an image that is mounted is root’s in both', async () => {
+  const mount = ['--mount', `type=image,source=${image},target=/x`];
+  const part = ['--mount', `type=image,source=${image},target=/p,image-subpath=bin`];
+  for (const where of ['', 'host']) {
+    const remapped = ['run', '--rm', '--userns', where, ...mount, ...part, image];
+    assert.equal(await docker(...remapped, 'stat', '-c', '%u %g', '/x/bin/busybox', '/p/busybox'), '0 0\n0 0');
+  }
+});
+
 test('a restarted daemon adopts them, with the option remembered', async () => {
   const before = await docker('inspect', 'remapped', '-f', '{{.State.Pid}}');
   const { hostPid } = await dabba.status();
