@@ -2,8 +2,11 @@ import { pipeline, type Transform } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { DabbaError, systemCode } from '#base';
 
-/** Several chunks are decoded ahead, on a pool thread, while this one writes files. */
-const options = { chunkSize: 256 * 1024, readableHighWaterMark: 1024 ** 2 };
+/**
+ * Several chunks are decoded ahead, on a pool thread. Each stays below what malloc maps anew from the kernel (mallopt(3), `M_MMAP_THRESHOLD`), so that
+ * its memory serves again.
+ */
+const options = { chunkSize: 64 * 1024, readableHighWaterMark: 1024 ** 2 };
 
 /** A stream as it comes, and whether it has to be decoded. */
 export interface Sniffed {

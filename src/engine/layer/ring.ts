@@ -8,8 +8,8 @@ export interface Ring {
   readonly bytes: Uint8Array<SharedArrayBuffer>;
 }
 
-const slots = 8;
-const slotBytes = 256 * 1024;
+const slots = 16;
+const slotBytes = 64 * 1024;
 const [put, taken, lengths] = [0, 1, 2];
 
 export function createRing(): Ring {
