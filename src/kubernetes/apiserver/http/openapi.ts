@@ -13,7 +13,7 @@ import { type RemoteDocument, RemoteDocuments } from '../aggregation/documents.t
 import type { RemoteApis } from '../aggregation/remote-apis.ts';
 import type { Catalog, Served } from '../catalog.ts';
 import type { ApiParts } from '../parts.ts';
-import { responseKind, verbsOf } from './discovery.ts';
+import { responseKind, verbsOf } from './discovery/kinds.ts';
 import { type Exchange, parameter } from './exchange.ts';
 import { readAccept } from './negotiate.ts';
 import { discoveredBy, passOn, remoteFor } from './pass-on.ts';

@@ -1,6 +1,6 @@
 /** The paths that are no resources: discovery, health, versions, keys. */
 import type { ApiParts } from '../parts.ts';
-import { serveDiscovery } from './discovery.ts';
+import { serveDiscovery } from './discovery/serve.ts';
 import { type Exchange, parameter } from './exchange.ts';
 import { serveMetrics } from './metrics.ts';
 import { serveOpenApi } from './openapi.ts';
