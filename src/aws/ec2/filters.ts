@@ -1,6 +1,7 @@
 import type { Filter } from '@aws-sdk/client-ec2';
 import type { Tags } from '#network';
 import { AwsError } from '../errors.ts';
+import { formOf, hasForm } from '../wildcard.ts';
 
 /** How one resource answers to filters: for each name the value or values it has. Booleans and numbers are compared as text. */
 export type FilterFields<T> = { readonly [name: string]: (record: T) => FilterValue | readonly FilterValue[] };
@@ -48,13 +49,8 @@ function fieldOf<T extends { readonly tags: Tags }>(
 /** `*` any run of characters, `?` any one, `\` takes the next as it stands. */
 function wildcard(pattern: string): (text: string) => boolean {
   if (!/[*?\\]/.test(pattern)) return (text) => text === pattern;
-  const source = pattern.replaceAll(/\\(.)|([*?])|[^\\*?]/gs, (match, escaped?: string, wild?: string) =>
-    wild === '*' ? '.*' : wild === '?' ? '.' : escape(escaped ?? match),
+  const form = pattern.replaceAll(/\\(.)|([*?])/gs, (_match, escaped?: string, wild?: string) =>
+    wild === undefined ? escaped! : formOf(wild),
   );
-  const form = new RegExp(`^${source}$`, 's');
-  return (text) => form.test(text);
-}
-
-function escape(literal: string): string {
-  return literal.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
+  return (text) => hasForm(form, text);
 }

@@ -112,7 +112,9 @@ export function natGatewayHandlers(state: Ec2State, interfaces: Interfaces, uses
     },
 
     async DescribeNatGateways(input, context) {
-      const all = (await records.natGateways.list(allIn(context))).map(({ value }) => value);
+      // A tag that was put on a deleted one keeps its record beyond its time.
+      const isShown = ({ deletedAt }: NatGateway) => deletedAt === undefined || clock.now() - deletedAt < SHOWN_MS;
+      const all = (await records.natGateways.list(allIn(context))).map(({ value }) => value).filter(isShown);
       const unknown = input.NatGatewayIds?.find((id) => !all.some((gateway) => gateway.id === id));
       if (unknown) throw wasNotFound(unknown);
       const { items, nextToken } = selectFrom(all, {

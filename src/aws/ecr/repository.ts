@@ -5,6 +5,7 @@ import type { Repository } from '@aws-sdk/client-ecr';
 import type { Authorizer } from '../auth/index.ts';
 import { AwsError } from '../errors.ts';
 import type { Tags } from '../tags.ts';
+import { ANY, hasForm } from '../wildcard.ts';
 import { registryHost, repositoryIn, scopeOf, type RegistryScope } from './hosts.ts';
 import type { Tokens } from './tokens.ts';
 
@@ -70,7 +71,7 @@ export function repositoryArn(repository: RepositoryName): Arn {
 
 /** True if a tag that exists may be made to point elsewhere (ECR User Guide, "Preventing image tags from being overwritten"). */
 export function isTagMutable({ tagMutability, exclusions }: RepositoryRecord, tag: string): boolean {
-  const isExcluded = exclusions.some((pattern) => wildcard(pattern).test(tag));
+  const isExcluded = exclusions.some((pattern) => tagMatches(pattern, tag));
   switch (tagMutability) {
     case 'MUTABLE':
       return true;
@@ -83,14 +84,9 @@ export function isTagMutable({ tagMutability, exclusions }: RepositoryRecord, ta
   }
 }
 
-/** `*` stands for any characters. */
-export function wildcard(pattern: string): RegExp {
-  return new RegExp(
-    `^${pattern
-      .split('*')
-      .map((text) => RegExp.escape(text))
-      .join('.*')}$`,
-  );
+/** Whether a tag is of a pattern, in which `*` stands for any characters. */
+export function tagMatches(pattern: string, tag: string): boolean {
+  return hasForm(pattern.replaceAll('*', ANY), tag);
 }
 
 export function describeRepository(scope: RegistryScope, record: RepositoryRecord): Repository {

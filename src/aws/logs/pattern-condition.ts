@@ -1,3 +1,4 @@
+import { ANY, hasForm } from '../wildcard.ts';
 import { AwsError } from '../errors.ts';
 import { regexMatcher } from './pattern-regex.ts';
 
@@ -68,10 +69,9 @@ function equality(operand: string): Test {
   }
   const isQuoted = operand.startsWith('"');
   const literal = isQuoted ? operand.slice(1, -1).replaceAll(/\\(.)/g, '$1') : operand;
-  const parts = literal.split('*').map((part) => part.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'));
-  const form = new RegExp(`^${parts.join('.*')}$`, 's');
+  const form = literal.replaceAll('*', ANY);
   const number = isQuoted || !literal ? Number.NaN : Number(literal);
-  return (value) => isScalar(value) && (form.test(String(value)) || toNumber(value) === number);
+  return (value) => isScalar(value) && (hasForm(form, String(value)) || toNumber(value) === number);
 }
 
 function isScalar(value: Value): value is string | number | boolean {

@@ -1,12 +1,10 @@
+import { ANY, formOf, hasForm, ONE } from '../../wildcard.ts';
+
 /** The values of a condition key in one decision, by its name in lower case; undefined when the key is absent. */
 export type ContextLookup = (key: string) => readonly string[] | undefined;
 
 /** A pattern of a policy: `*`, `?` and, in version 2012-10-17, variables such as `${aws:username}`. */
 export type Pattern = (text: string, lookup: ContextLookup) => boolean;
-
-// In a prepared pattern these stand for the wildcards, so that what a variable brings in is taken literally.
-const ANY = '\ue000';
-const ONE = '\ue001';
 
 export interface PatternOptions {
   readonly hasVariables: boolean;
@@ -15,11 +13,11 @@ export interface PatternOptions {
   readonly hasWildcards?: boolean;
 }
 
-/** Compiles a pattern. One whose variable is absent from the context matches nothing, as IAM has it. */
+/** Compiles a pattern; what a variable brings in is taken literally. One whose variable is absent from the context matches nothing, as IAM has it. */
 export function compilePattern(source: string, options: PatternOptions): Pattern {
   const { hasVariables, ignoresCase = false, hasWildcards = true } = options;
   const fold = (text: string) => (ignoresCase ? text.toLowerCase() : text);
-  const prepare = (text: string) => (hasWildcards ? fold(text).replaceAll('*', ANY).replaceAll('?', ONE) : fold(text));
+  const prepare = (text: string) => (hasWildcards ? formOf(fold(text)) : fold(text));
   if (hasVariables && source.includes('${')) {
     const parts = source.split(/(\$\{[^}]*\})/);
     return (text, lookup) => {
@@ -29,13 +27,13 @@ export function compilePattern(source: string, options: PatternOptions): Pattern
         if (value === undefined) return false;
         pattern += part.startsWith('${') ? fold(value) : value;
       }
-      return matches(pattern, fold(text));
+      return hasForm(pattern, fold(text));
     };
   }
   const pattern = prepare(source);
   if (pattern === ANY) return () => true;
   if (!pattern.includes(ANY) && !pattern.includes(ONE)) return (text) => fold(text) === pattern;
-  return (text) => matches(pattern, fold(text));
+  return (text) => hasForm(pattern, fold(text));
 }
 
 /** `aws:username`, or with a default: `aws:username, 'nobody'`. `*`, `?` and `$` stand for themselves. */
@@ -45,27 +43,4 @@ function variable(expression: string, lookup: ContextLookup): string | undefined
   const values = lookup(name.trim().toLowerCase());
   if (values?.length === 1) return values[0];
   return fallback === undefined ? undefined : fallback.trim().replace(/^'(.*)'$/, '$1');
-}
-
-/** Greedy with one step back: linear in practice, never exponential, whatever a policy's author wrote. */
-function matches(pattern: string, text: string): boolean {
-  let at = 0;
-  let position = 0;
-  let star = -1;
-  let resume = 0;
-  while (position < text.length) {
-    const expected = pattern[at];
-    if (expected === ANY) {
-      star = at++;
-      resume = position;
-    } else if (expected !== undefined && (expected === ONE || expected === text[position])) {
-      at++;
-      position++;
-    } else if (star >= 0) {
-      at = star + 1;
-      position = ++resume;
-    } else return false;
-  }
-  while (pattern[at] === ANY) at++;
-  return at === pattern.length;
 }

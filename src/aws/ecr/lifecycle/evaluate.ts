@@ -1,5 +1,5 @@
 import type { ManifestRecord } from '#registry';
-import { wildcard } from '../repository.ts';
+import { tagMatches } from '../repository.ts';
 import type { LifecycleRule } from './policy.ts';
 
 const DAY_MS = 86_400_000;
@@ -34,7 +34,7 @@ export function expiring(
 function isConcerned({ tagStatus, tagPatterns }: LifecycleRule, { tags }: ManifestRecord): boolean {
   if (tagStatus === 'any') return true;
   if (tagStatus === 'untagged') return tags.length === 0;
-  return tagPatterns.every((pattern) => tags.some((tag) => wildcard(pattern).test(tag)));
+  return tagPatterns.every((pattern) => tags.some((tag) => tagMatches(pattern, tag)));
 }
 
 function selected({ count }: LifecycleRule, images: readonly ManifestRecord[], now: number): readonly ManifestRecord[] {

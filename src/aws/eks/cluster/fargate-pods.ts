@@ -2,6 +2,7 @@
 import type { AdmissionPlugin, types } from '#kubernetes';
 import { idIn } from '../names.ts';
 import { FARGATE_SCHEDULER } from '../nodes/events.ts';
+import { formOf, hasForm } from '../../wildcard.ts';
 import type { ClusterRecord, FargateProfileRecord } from '../records.ts';
 import type { EksState } from '../state.ts';
 
@@ -38,8 +39,7 @@ function selects({ status, selectors }: FargateProfileRecord, namespace: string,
 }
 
 function like(pattern: string, text: string): boolean {
-  const source = RegExp.escape(pattern).replaceAll('\\*', '.*').replaceAll('\\?', '.');
-  return new RegExp(`^${source}$`, 's').test(text);
+  return hasForm(formOf(pattern), text);
 }
 
 /** Pods that are bound already, that another scheduler places, or that a daemon set keeps on its own nodes are left alone. */
