@@ -47,7 +47,7 @@ export interface UnpackRequest {
   readonly expectedDigest?: Digest;
   /** Of the plain tar. */
   readonly expectedDiffId?: Digest;
-  /** How much comes, where it is known: what is large is decoded and hashed on a thread of its own. */
+  /** How much comes, where it is known: what is large and to be verified is decoded and hashed on a thread of its own. */
   readonly sizeBytes?: number;
   readonly signal: AbortSignal;
 }

@@ -22,7 +22,7 @@ export function openArchives(limit = 2): Archives {
   return new WorkerArchives(limit);
 }
 
-/** Below this a thread that decodes and hashes costs more than it saves. */
+/** Below this a thread that hashes and decodes costs more than it saves, and so it does where nothing is to be hashed. */
 const largeBytes = 4 * 1024 ** 2;
 
 class WorkerArchives implements Archives {
@@ -55,10 +55,11 @@ class WorkerArchives implements Archives {
       ...(expectedDigest !== undefined && { expectedDigest }),
       ...(expectedDiffId !== undefined && { expectedDiffId }),
     };
-    const isLarge = (sizeBytes ?? 0) >= largeBytes;
+    const isVerified = expectedDigest !== undefined || expectedDiffId !== undefined;
+    const isBeside = isVerified && (sizeBytes ?? 0) >= largeBytes;
     const result = await this.#withWorker(this.#unpacking, signal, (worker) => {
       const task = { kind: 'unpack', root, form, ...options } as const;
-      return isLarge
+      return isBeside
         ? worker.unpackBeside(task, { input: source, signal })
         : worker.run(task, { input: source, signal });
     });
