@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { chmodSync, mkdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemClock, systemRandom, type Logger } from '#base';
@@ -54,8 +54,21 @@ export interface KernelParts {
   readonly plane: NetworkPlane;
 }
 
+/**
+ * What containers write keeps there the ids that they see, also where those mean nobody on the machine: a program of root's with its set-user-ID bit is
+ * among it when they like, and is not to be reached by the machine's own users.
+ */
+function closeToOthers(data: string): void {
+  for (const name of ['engine', 'kubelets', 'node']) {
+    const path = join(data, name);
+    mkdirSync(path, { recursive: true });
+    chmodSync(path, 0o700);
+  }
+}
+
 export function composeKernelParts(layout: Layout, settings: Settings, store: Store, logger: Logger): KernelParts {
   mkdirSync(layout.runtime, { recursive: true, mode: 0o711 });
+  closeToOthers(layout.data);
   const { instance } = layout;
   const common = { clock: systemClock, logger };
   const plane = createLinuxNetworkPlane({

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { lstatSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, lstatSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { busybox as image, Dabba } from '../harness/dabba.ts';
@@ -75,6 +76,15 @@ test('an image that is mounted is root’s in both', async () => {
     const remapped = ['run', '--rm', '--userns', where, ...mount, ...part, image];
     assert.equal(await docker(...remapped, 'stat', '-c', '%u %g', '/x/bin/busybox', '/p/busybox'), '0 0\n0 0');
   }
+});
+
+test('a program of root’s that a container leaves is out of reach of the machine’s users', async () => {
+  await docker('exec', 'remapped', 'sh', '-c', 'cp /bin/busybox /v/id && chmod 4755 /v/id');
+  const path = join(await docker('volume', 'inspect', 'kept', '-f', '{{.Mountpoint}}'), 'id');
+  assert.deepEqual([lstatSync(path).uid, lstatSync(path).mode & 0o7777], [0, 0o4755]);
+  chmodSync(dabba.work, 0o755); // the test's own does not hide it
+  const outcome = spawnSync('test', ['-e', path], { uid: 65_534, gid: 65_534 });
+  assert.equal(outcome.status, 1);
 });
 
 test('a restarted daemon adopts them, with the option remembered', async () => {
