@@ -16,6 +16,8 @@ import { brokenBound, storageUsed, writtenIn } from './storage.ts';
 
 /** How often the kubelet looks: neither the kernel's counters nor a file system announce that little is left. */
 const LOOK_EVERY_MS = 10_000;
+/** Of all time, looking takes no more than one part in so many. */
+const LOOKING_PART = 10;
 
 export interface EvictorOptions {
   /** The pods that the node holds room for. */
@@ -28,39 +30,60 @@ export interface EvictorOptions {
   readonly signal: AbortSignal;
 }
 
-/** Looks until the signal; resolves then. */
+/** Looks until the signal; resolves then. What one look takes holds up no other: pods choose how many files have to be counted. */
 export async function keepFromPressure(options: EvictorOptions): Promise<void> {
+  await Promise.all([repeat(options, endUnbounded), repeat(options, relieve)]);
+}
+
+async function repeat(options: EvictorOptions, look: (options: EvictorOptions) => Promise<void>): Promise<void> {
   const { clock, logger, signal } = options;
-  while (!signal.aborted) {
-    await clock.sleep(LOOK_EVERY_MS, signal).catch(() => undefined);
+  let tookMs = 0;
+  for (;;) {
+    await clock.sleep(Math.max(LOOK_EVERY_MS, tookMs * (LOOKING_PART - 1)), signal).catch(() => undefined);
     if (signal.aborted) return;
-    try {
-      await look(options);
-    } catch (error) {
+    const beganAt = clock.now();
+    const looking = look(options).catch((error: unknown) => {
       if (!signal.aborted) logger.warn('what is scarce could not be found out', { error: messageOf(error) });
-    }
+    });
+    await unlessAborted(looking, signal);
+    tookMs = clock.now() - beganAt;
   }
 }
 
-/** Ends every pod that broke a bound of its own, or else one for the sake of the node: what that frees is seen at the next look. */
-async function look({ runs, scarcity, wake }: EvictorOptions): Promise<void> {
-  const active = runs().filter(({ isEnding, pod }) => !isEnding && !isCritical(pod));
-  let isAnyOver = false;
-  for (const run of active) {
+/** Waits for the work, but not beyond the signal: who counts files goes on to the end of one pod's, and then does nothing more. */
+async function unlessAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  const { promise: aborted, resolve: onAbort } = Promise.withResolvers<void>();
+  const listener = () => onAbort();
+  signal.addEventListener('abort', listener, { once: true });
+  await Promise.race([work, aborted]);
+  signal.removeEventListener('abort', listener);
+}
+
+/** Ends every pod that broke a bound of its own. */
+async function endUnbounded({ runs, wake, signal }: EvictorOptions): Promise<void> {
+  for (const run of endable(runs())) {
     const message = await brokenBound(run);
+    if (signal.aborted) return;
     if (message === undefined || run.isEnding) continue;
     run.evict(message);
     wake(run);
-    isAnyOver = true;
   }
-  if (isAnyOver) return;
+}
+
+function endable(runs: readonly PodRun[]): readonly PodRun[] {
+  return runs.filter(({ isEnding, pod }) => !isEnding && !isCritical(pod));
+}
+
+/** Ends one pod for the sake of the node, when something is scarce: what that frees is seen at the next look. */
+async function relieve({ runs, scarcity, wake, signal }: EvictorOptions): Promise<void> {
+  const active = endable(runs());
   const { memory, disk } = await scarcity();
   const worst = isMet(memory)
     ? await chosenForMemory(active)
     : isMet(disk)
       ? await chosenForDisk(active, disk)
       : undefined;
-  if (!worst || worst.pod.isEnding) return;
+  if (!worst || worst.pod.isEnding || signal.aborted) return;
   const [resource, threshold] = isMet(memory) ? (['memory', memory] as const) : (['ephemeral-storage', disk] as const);
   worst.pod.evict(`${lowMessage(resource, threshold)}${await containersMessage(worst, resource)}`);
   wake(worst.pod);
