@@ -1,4 +1,4 @@
-// An admission webhook that runs in a pod: what it does with a request is told by its path, as with the one of upstream's own tests.
+// A webhook for admission and conversion that runs in a pod: what it does with a request is told by its path, as with the one of upstream's own tests.
 const { readFileSync } = require('node:fs');
 const { createServer } = require('node:https');
 const { setTimeout: pause } = require('node:timers/promises');
@@ -18,7 +18,21 @@ const stages = ({ object }) => {
   return patch(add(`/data/${next}`, 'yes'));
 };
 
+/** Version 1 has host and port in one word, version 2 in two. */
+const convert = ({ desiredAPIVersion, objects }) => ({
+  result: { status: 'Success' },
+  convertedObjects: objects.map((object) => {
+    if (object.apiVersion === desiredAPIVersion) return object;
+    const { hostPort = '', host, port, ...rest } = object;
+    const converted = { ...rest, apiVersion: desiredAPIVersion };
+    if (desiredAPIVersion.endsWith('/v1')) return { ...converted, hostPort: `${host}:${port}` };
+    const [first, second] = hostPort.split(':');
+    return { ...converted, host: first, port: second };
+  }),
+});
+
 const answers = {
+  '/crdconvert': convert,
   '/always-deny': () => deny('this webhook denies all requests'),
   '/always-allow-delay-5s': async () => {
     await pause(5000);

@@ -1,4 +1,4 @@
-/** Admission by webhooks that run in pods behind a service, as upstream's AdmissionWebhook tests use them. */
+/** Admission and conversion by webhooks that run in pods behind a service, as upstream's AdmissionWebhook tests use them. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -253,9 +253,9 @@ interface Kind {
   readonly at: (version?: string) => string;
   readonly object: (data: Json, version?: string) => Json;
 }
-const definition = (plural: string, versions: Json, labels: Json = {}): Json => ({
+const definition = (plural: string, versions: Json, labels: Json = {}, more: Json = {}): Json => ({
   metadata: { name: `${plural}.${group}`, labels },
-  spec: { group, scope: 'Namespaced', names: { plural, kind: `Kind${plural}` }, versions },
+  spec: { group, scope: 'Namespaced', names: { plural, kind: `Kind${plural}` }, versions, ...more },
 });
 const version = (
   name: string,
@@ -267,8 +267,8 @@ const version = (
   storage,
   schema: { openAPIV3Schema: { type: 'object', properties: { data } } },
 });
-async function define(plural: string, versions: Json): Promise<Kind> {
-  await api.post(definitions, definition(plural, versions));
+async function define(plural: string, versions: Json, more: Json = {}): Promise<Kind> {
+  await api.post(definitions, definition(plural, versions, {}, more));
   made.push(`${definitions}/${plural}.${group}`);
   const at = (name = 'v1'): string => `/apis/${group}/${name}/namespaces/${pods.namespace}/${plural}`;
   await until(api, `${definitions}/${plural}.${group}`, ({ status }) =>
@@ -358,3 +358,62 @@ test('[sig-api-machinery] AdmissionWebhook should deny crd creation', options, a
   assert.match(message, /this webhook denies all requests/);
   await api.refused(404, 'GET', `${definitions}/forbidden.${group}`);
 });
+
+// Conversion
+
+/** Two versions that the webhook converts. */
+const twoVersions = (stored: 'v1' | 'v2'): Json =>
+  Object.entries({ v1: ['hostPort'], v2: ['host', 'port'] }).map(([name, fields]) => ({
+    name,
+    served: true,
+    storage: name === stored,
+    schema: {
+      openAPIV3Schema: {
+        type: 'object',
+        properties: Object.fromEntries(fields.map((field) => [field, { type: 'string' }])),
+      },
+    },
+  }));
+async function defineConverted(plural: string): Promise<Kind> {
+  const service = { namespace: pods.namespace, name: 'webhook', path: '/crdconvert' };
+  const webhook = { clientConfig: { service, caBundle }, conversionReviewVersions: ['v1', 'v1beta1'] };
+  return await define(plural, twoVersions('v1'), { conversion: { strategy: 'Webhook', webhook } });
+}
+const fieldsOf = ({ hostPort, host, port }: Json): Json => ({ hostPort, host, port });
+const [inOne, inTwo] = [
+  { hostPort: 'localhost:8080', host: undefined, port: undefined },
+  { hostPort: undefined, host: 'localhost', port: '8080' },
+];
+
+test(
+  '[sig-api-machinery] CustomResourceConversionWebhook should be able to convert from CR v1 to CR v2',
+  options,
+  async () => {
+    const { at, object } = await defineConverted('converted');
+    const { metadata, ...one } = object(undefined);
+    await api.post(at(), { ...one, metadata, hostPort: 'localhost:8080' });
+    const read = async (name: string): Promise<Json> => fieldsOf(await api.get(`${at(name)}/${metadata.name}`));
+    assert.deepEqual([await read('v2'), await read('v1')], [inTwo, inOne]);
+  },
+);
+test(
+  '[sig-api-machinery] CustomResourceConversionWebhook should be able to convert a non homogeneous list of CRs',
+  options,
+  async () => {
+    const { at, object } = await defineConverted('mixed');
+    await api.post(at('v1'), { ...object(undefined, 'v1'), hostPort: 'localhost:8080' });
+    await api.patch(`${definitions}/mixed.${group}`, { spec: { versions: twoVersions('v2') } });
+    await api.post(at('v2'), { ...object(undefined, 'v2'), host: 'localhost', port: '8080' });
+    for (const [version, expected] of [
+      ['v1', inOne],
+      ['v2', inTwo],
+    ] as const) {
+      const { items } = await api.get(at(version));
+      assert.deepEqual(items.map(fieldsOf), [expected, expected], version);
+      assert.deepEqual(
+        items.map(({ apiVersion }: Json) => apiVersion),
+        [`${group}/${version}`, `${group}/${version}`],
+      );
+    }
+  },
+);
