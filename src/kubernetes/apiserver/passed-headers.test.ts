@@ -20,7 +20,8 @@ test('a request goes on without what is of its connection, or says who asks', ()
 });
 
 test('one that leaves HTTP still asks for it', () => {
-  assert.deepEqual(passedOnUpgrading(sent), { accept: ['a', 'b'], connection: ['Upgrade'], upgrade: ['websocket'] });
+  const asked = { ...sent, 'content-length': ['5'] };
+  assert.deepEqual(passedOnUpgrading(asked), { accept: ['a', 'b'], connection: ['Upgrade'], upgrade: ['websocket'] });
 });
 
 test('an answer comes back without what is of its connection', () => {

@@ -18,9 +18,10 @@ export function passedBack(headers: Headers): PassedHeaders {
   return endToEnd(headers, () => true);
 }
 
-/** The same of a connection that leaves HTTP: what asks for that goes on. */
+/** The same of a connection that leaves HTTP: what asks for that goes on, and no body does. */
 export function passedOnUpgrading(headers: Headers): PassedHeaders {
-  return { ...passedOn(headers), connection: ['Upgrade'], upgrade: headers.upgrade ?? [] };
+  const { 'content-length': _, ...passed } = passedOn(headers);
+  return { ...passed, connection: ['Upgrade'], upgrade: headers.upgrade ?? [] };
 }
 
 function endToEnd(headers: Headers, isWanted: (name: string) => boolean): PassedHeaders {

@@ -37,6 +37,8 @@ interface Asked {
 let server: Server;
 let caBundle: string;
 const asked: Asked[] = [];
+/** What came behind a request for an upgrade that was refused. */
+const unasked: Buffer[] = [];
 const kubelet = createHttpServer();
 const path = '/apis/wardle.example.com/v1';
 const resources = [
@@ -79,7 +81,13 @@ before(async () => {
       response.end(JSON.stringify(isDiscovery ? { kind: 'APIResourceList', resources } : { kind: 'Flunder' }));
     });
   });
-  server.on('upgrade', (request, socket) => {
+  server.on('upgrade', (request, socket, head) => {
+    if (request.url?.endsWith('/refused')) {
+      unasked.push(head);
+      socket.on('data', (chunk: Buffer) => unasked.push(chunk));
+      socket.write('HTTP/1.1 400 Bad Request\r\nContent-Length: 7\r\n\r\nrefused');
+      return;
+    }
     const { 'x-remote-user': user, authorization, 'impersonate-user': other } = request.headers;
     const told = JSON.stringify({ user, authorization, other, protocol: request.headers['sec-websocket-protocol'] });
     socket.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade\r\nX-Told: ${told}\r\n\r\n`);
@@ -224,6 +232,25 @@ test(
     assert.match(await upgrade('mallory', '}\n'), /^HTTP\/1.1 403 /);
   },
 );
+
+test('a connection that stays with HTTP is not the client’s', { timeout: 30_000 }, async () => {
+  await using cluster = await makeCluster();
+  await serve(cluster);
+  await register(cluster);
+  await until(cluster, 'Passed');
+  const { certificatePem: cert, keyPem: key } = cluster.credentials;
+  const ca = cluster.settings.ca.certificatePem;
+  const socket = connectTls({ host: '127.0.0.1', port: cluster.port, ca, cert, key });
+  const another = `DELETE ${path}/flunders HTTP/1.1\r\nHost: x\r\nX-Remote-Group: system:masters\r\n\r\n`;
+  socket.write(`GET ${path}/refused HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n${another}`);
+  const closed = new Promise((resolve) => socket.on('error', () => undefined).on('close', resolve));
+  let text = '';
+  while (!text.endsWith('refused')) text += String((await once(socket, 'data'))[0]);
+  assert.match(text, /^HTTP\/1.1 400 /);
+  socket.write(another);
+  await closed;
+  assert.equal(Buffer.concat(unasked).toString(), '');
+});
 
 test('a path is decided on and passed on in one reading', { timeout: 30_000 }, async () => {
   await using cluster = await makeCluster();

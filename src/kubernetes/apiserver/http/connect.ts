@@ -9,10 +9,11 @@ import { acceptWebSocket, chooseProtocol, readerProtocols, sendStream } from '..
 import type { Pod } from '../../types.ts';
 import { get } from '../operations/read.ts';
 import type { ApiParts, NamedCall } from '../parts.ts';
-import { framing, passedBack, passedOn } from '../passed-headers.ts';
+import { framing, passedOn } from '../passed-headers.ts';
 import { admitConnection } from './admit-connection.ts';
 import { dialPod, type PodPort } from './dial-pod.ts';
 import type { Exchange } from './exchange.ts';
+import { passBack } from './pass-back.ts';
 import { proxyTarget } from './proxy-target.ts';
 import { passUpgrade } from './upgrade.ts';
 
@@ -119,14 +120,8 @@ async function ask(
 }
 
 async function forward(exchange: Exchange, kubelet: Duplex, destination: Destination): Promise<void> {
-  const { response, signal } = exchange;
   const { answer, sent } = await ask(exchange, kubelet, destination);
-  response.writeHead(answer.statusCode ?? 502, passedBack(answer.headersDistinct));
-  response.flushHeaders();
-  await Promise.all([sent, pipeline(answer, response)]).catch((error: unknown) => {
-    // Either side may leave in the middle of a log.
-    if (!signal.aborted && !response.destroyed) throw error;
-  });
+  await Promise.all([sent, passBack(exchange, answer)]);
 }
 
 /** A log as messages of a WebSocket: apiserver `endpoints/handlers/responsewriters`, "StreamObject". */

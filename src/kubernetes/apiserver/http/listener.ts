@@ -42,13 +42,15 @@ export async function listen(parts: ApiParts, options: ListenerOptions): Promise
   server.headersTimeout = 60_000;
   server.on('upgrade', (request, socket, head) => {
     const response = new ServerResponse(request);
+    response.shouldKeepAlive = false;
     response.assignSocket(socket as Socket);
     socket.on('error', () => socket.destroy());
     void handle(parts, { request, response, upgrade: { socket, head }, signal: stopping.signal }).then(() => {
       if (!response.headersSent) return;
-      // An answer instead of an upgrade: the connection has no other use.
-      response.on('finish', () => socket.end());
-      if (response.writableFinished) socket.end();
+      // An answer instead of an upgrade: the connection has no other use, whatever else the client sent.
+      const end = () => (socket.resume() as Socket).destroySoon();
+      response.on('finish', end);
+      if (response.writableFinished) end();
     });
   });
   server.on('tlsClientError', (_error, socket) => socket.destroy());

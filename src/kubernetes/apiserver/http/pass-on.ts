@@ -1,13 +1,13 @@
 /** Requests that another server answers: kube-aggregator `pkg/apiserver/handler_proxy.go`. */
-import { pipeline } from 'node:stream/promises';
 import { messageOf } from '#base';
 import type { RemoteApi } from '../aggregation/remote-apis.ts';
 import { dialRemote, hostOf, identityHeaders, requestRemote } from '../aggregation/request.ts';
 import type { GroupVersion } from '../../object.ts';
 import { isStatusError, StatusError } from '../../status.ts';
 import type { ApiParts } from '../parts.ts';
-import { passedBack, passedOn } from '../passed-headers.ts';
+import { passedOn } from '../passed-headers.ts';
 import type { Exchange } from './exchange.ts';
+import { passBack } from './pass-back.ts';
 import { notFoundPath } from './refusals.ts';
 import { passUpgrade } from './upgrade.ts';
 
@@ -25,7 +25,7 @@ export function discoveredBy(path: string): GroupVersion | undefined {
 
 /** Throws `ServiceUnavailable` when nobody answers, `NotFound` for a path that could be read in two ways. */
 export async function passOn(parts: ApiParts, exchange: Exchange, { spec, isAvailable }: RemoteApi): Promise<void> {
-  const { request, response, url, user, signal, upgrade } = exchange;
+  const { request, url, user, signal, upgrade } = exchange;
   if (!isAvailable) throw new StatusError('ServiceUnavailable', 'service unavailable');
   const path = `${pathAsRead(url.pathname)}${url.search}`;
   if (upgrade) {
@@ -38,13 +38,9 @@ export async function passOn(parts: ApiParts, exchange: Exchange, { spec, isAvai
   const headers = passedOn(request.headersDistinct);
   const asked = { spec, method, path, headers, user, ...(hasBody && { body: request }), signal };
   const answer = await requestRemote(parts, asked).catch(unreachable);
-  response.writeHead(answer.statusCode ?? 502, passedBack(answer.headersDistinct));
-  response.flushHeaders();
   // It may be a watch, and last.
   exchange.leave();
-  await pipeline(answer, response).catch((error: unknown) => {
-    if (!signal.aborted && !response.destroyed) throw error;
-  });
+  await passBack(exchange, answer);
 }
 
 function unreachable(error: unknown): never {

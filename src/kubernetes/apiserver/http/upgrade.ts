@@ -1,8 +1,14 @@
-import { validateHeaderValue } from 'node:http';
+import { type IncomingMessage, request } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { messageOf } from '#base';
+import { StatusError } from '../../status.ts';
 import { passedOnUpgrading } from '../passed-headers.ts';
 import type { Exchange } from './exchange.ts';
+import { passBack } from './pass-back.ts';
+
+/** Who agrees to leave HTTP says so at once; and a client that waits is not read from, so that nobody hears of its end. */
+const ANSWER_MS = 30_000;
 
 export interface UpgradeTarget {
   /** Makes a connection to the other server, which ends with the client's. Throws what the client is told. */
@@ -13,36 +19,70 @@ export interface UpgradeTarget {
   readonly headers?: { readonly [name: string]: string | readonly string[] };
 }
 
-/** Writes a request that asks to leave HTTP anew to another server, whose answer, `101` or not, the client reads itself. Resolves when both connections have ended. */
+interface Answer {
+  readonly message: IncomingMessage;
+  /** What came behind the answer of a server that leaves HTTP; undefined of one that does not. */
+  readonly head: Buffer | undefined;
+}
+
+/**
+ * Passes a request that asks to leave HTTP on to another server. The connections are joined when that one agrees, and not before: until then it takes whatever it reads for requests
+ * of ours (CVE-2018-1002105). Resolves when both connections have ended, or when another answer has been given. Throws what the client is told.
+ */
 export async function passUpgrade(exchange: Exchange, target: UpgradeTarget): Promise<void> {
-  const { response, upgrade, signal } = exchange;
-  const { socket, head } = upgrade!;
-  const request = requestText(exchange, target);
   const wire = await target.dial();
-  if (signal.aborted) return void wire.destroy();
-  exchange.leave();
+  try {
+    exchange.leave();
+    const { message, head } = await ask(exchange, wire, target);
+    await (head ? join(exchange, wire, { message, head }) : passBack(exchange, message));
+  } finally {
+    wire.destroy();
+  }
+}
+
+async function ask(exchange: Exchange, wire: Duplex, { path, host, headers }: UpgradeTarget): Promise<Answer> {
+  const { method = 'GET', headersDistinct } = exchange.request;
+  const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+  const forwarded = request({
+    method,
+    path,
+    headers: { ...passedOnUpgrading(headersDistinct), ...headers, host },
+    // Its errors may come also when everything is over.
+    createConnection: () => wire.on('error', reject),
+    signal: exchange.signal,
+  });
+  const late = AbortSignal.timeout(ANSWER_MS);
+  late.addEventListener('abort', () => reject(late.reason), { once: true });
+  forwarded.on('upgrade', (message, _wire, head) => resolve({ message, head }));
+  forwarded.on('response', (message) => resolve({ message, head: undefined }));
+  forwarded.on('error', reject).end();
+  return await promise.catch((error: unknown) => {
+    throw new StatusError('ServiceUnavailable', `error dialing backend: ${messageOf(error)}`, { cause: error });
+  });
+}
+
+/** The answer goes to the client as it came. */
+async function join(
+  { response, upgrade, signal }: Exchange,
+  wire: Duplex,
+  { message, head }: { readonly message: IncomingMessage; readonly head: Buffer },
+): Promise<void> {
+  const { socket, head: sent } = upgrade!;
+  response.statusCode = message.statusCode!;
   response.detachSocket(socket as Parameters<typeof response.detachSocket>[0]);
-  // Errors end both sides, and may come once more when that is done.
-  wire.on('error', () => undefined);
-  wire.write(request, 'latin1');
-  if (head.length) wire.write(head);
   const end = () => {
     socket.destroy();
     wire.destroy();
   };
   signal.addEventListener('abort', end, { once: true });
+  socket.write(headOf(message), 'latin1');
+  if (head.length) socket.write(head);
+  if (sent.length) wire.write(sent);
   await Promise.allSettled([pipeline(socket, wire), pipeline(wire, socket)]);
   end();
 }
 
-/** Throws for a value that would not stay one: a name of a user may hold a line's end. */
-function requestText({ request }: Exchange, { path, host, headers = {} }: UpgradeTarget): string {
-  const all = Object.entries({ ...passedOnUpgrading(request.headersDistinct), ...headers, host });
-  const lines = all.flatMap(([name, values]) =>
-    [values].flat().map((value) => {
-      validateHeaderValue(name, value);
-      return `${name}: ${value}`;
-    }),
-  );
-  return `${[`${request.method} ${path} HTTP/1.1`, ...lines].join('\r\n')}\r\n\r\n`;
+function headOf({ statusCode, statusMessage, rawHeaders }: IncomingMessage): string {
+  const lines = rawHeaders.flatMap((name, index) => (index % 2 ? [] : `${name}: ${rawHeaders[index + 1]}`));
+  return `${[`HTTP/1.1 ${statusCode} ${statusMessage}`, ...lines].join('\r\n')}\r\n\r\n`;
 }
