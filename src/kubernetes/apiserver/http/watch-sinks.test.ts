@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { Duplex } from 'node:stream';
 import { test } from 'node:test';
 import { connect, type TLSSocket } from 'node:tls';
 import { WebSocket } from 'ws';
 import { configMaps } from '../../resources.ts';
 import { makeTestCluster, type TestCluster } from '../../test-cluster.ts';
+import type { Exchange } from './exchange.ts';
+import { sinkOf } from './watch-sinks.ts';
 
 const path = '/api/v1/namespaces/default/configmaps?watch=true&resourceVersion=0&fieldSelector=metadata.name%3Da';
 const name = { namespace: 'default', name: 'a' };
@@ -75,6 +78,22 @@ test('the one subprotocol that is offered is answered, and of several none', { t
   assert.equal(socket.protocol, 'base64.binary.k8s.io');
   socket.terminate();
   await assert.rejects(follow(cluster, '', ['binary.k8s.io', 'x']).opened, /Unexpected server response: 400/);
+});
+
+test('a client that does not read is waited for no longer than its watch lasts', async () => {
+  const socket = new Duplex({ writableHighWaterMark: 1, read: () => undefined, write: () => undefined });
+  socket.write('more than it takes');
+  // No more of an exchange is asked for until the watch begins.
+  const exchange = { request: { headers: { upgrade: 'websocket' } }, upgrade: { socket } } as unknown as Exchange;
+  const ending = new AbortController();
+  let isReady = false;
+  const ready = sinkOf(exchange)
+    .ready(ending.signal)
+    .then(() => (isReady = true));
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(isReady, false);
+  ending.abort();
+  await ready;
 });
 
 test('a server that stops ends watches by WebSocket', { timeout: 20_000 }, async () => {

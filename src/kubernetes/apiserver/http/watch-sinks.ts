@@ -1,6 +1,7 @@
 /** Where the events of a watch go: a chunked answer, or messages of a WebSocket. Source: apiserver `endpoints/handlers/watch.go`, "HandleHTTP", "HandleWS". */
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
+import type { Writable } from 'node:stream';
 import type { WebSocket } from 'ws';
 import { StatusError } from '../../status.ts';
 import { acceptWebSocket, offeredProtocols } from '../../streaming/websocket-session.ts';
@@ -62,7 +63,7 @@ class ChunkedSink implements EventSink {
   }
 
   async ready(signal: AbortSignal): Promise<void> {
-    if (this.#response.writableNeedDrain) await once(this.#response, 'drain', { signal }).catch(() => undefined);
+    await drained(this.#response, signal);
   }
 
   get unsentBytes(): number {
@@ -82,7 +83,6 @@ class WebSocketSink implements EventSink {
   readonly #gone = new AbortController();
   #socket: WebSocket | undefined;
   #isBinary = false;
-  #sent: Promise<void> = Promise.resolve();
 
   constructor(exchange: Exchange, upgrade: NonNullable<Exchange['upgrade']>) {
     this.#exchange = exchange;
@@ -117,13 +117,11 @@ class WebSocketSink implements EventSink {
 
   write(frame: Buffer): void {
     const socket = this.#socket!;
-    if (socket.readyState !== socket.OPEN) return;
-    this.#sent = new Promise((resolve) => socket.send(frame, { binary: this.#isBinary }, () => resolve()));
+    if (socket.readyState === socket.OPEN) socket.send(frame, { binary: this.#isBinary });
   }
 
-  /** Every message waits for the one before: its end is called also when the client has gone. */
-  async ready(): Promise<void> {
-    await this.#sent;
+  async ready(signal: AbortSignal): Promise<void> {
+    await drained(this.#upgrade.socket, signal);
   }
 
   get unsentBytes(): number {
@@ -133,4 +131,8 @@ class WebSocketSink implements EventSink {
   end(): void {
     this.#socket!.close(1000);
   }
+}
+
+async function drained(stream: Writable, signal: AbortSignal): Promise<void> {
+  if (stream.writableNeedDrain) await once(stream, 'drain', { signal }).catch(() => undefined);
 }
