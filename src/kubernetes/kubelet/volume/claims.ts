@@ -43,9 +43,10 @@ function blockDevice(volume: types.PersistentVolume, { places, blockDevices }: G
   return blockDevices.ensure(join(places.blocks, name), quantityValue(volume.spec?.capacity?.['storage'] ?? '0'));
 }
 
-async function volumePlace({ metadata, spec }: types.PersistentVolume, { places }: Ground): Promise<HostPlace> {
+async function volumePlace(volume: types.PersistentVolume, { places }: Ground): Promise<HostPlace> {
+  const { metadata, spec } = volume;
   const { hostPath, local, csi } = spec ?? {};
-  if (csi) return await hostPlace(places.storage, `/${encodeURIComponent(csi.volumeHandle)}`, 'DirectoryOrCreate');
+  if (csi) return await hostPlace(places.storage, `/${directoryOf(volume)}`, 'DirectoryOrCreate');
   if (local) return await hostPlace(places.root, local.path, 'Directory');
   if (hostPath && metadata?.annotations?.[provisionedBy] !== undefined)
     return await hostPlace(places.storage, hostPath.path, 'DirectoryOrCreate');
@@ -55,7 +56,12 @@ async function volumePlace({ metadata, spec }: types.PersistentVolume, { places 
 
 /** The name of a volume's directory or file; undefined for volumes that lie elsewhere. */
 export function directoryOf({ metadata, spec }: types.PersistentVolume): string | undefined {
-  if (spec?.csi) return encodeURIComponent(spec.csi.volumeHandle);
+  if (spec?.csi) return nameOf(spec.csi.volumeHandle);
   if (metadata?.annotations?.[provisionedBy] === undefined) return undefined;
   return spec?.hostPath?.path.split('/').find((part) => part !== '' && part !== '.' && part !== '..');
+}
+
+/** A handle is any text; what it is called on disk is one name, and neither of those that lead elsewhere. */
+function nameOf(handle: string): string {
+  return encodeURIComponent(handle.toWellFormed()).replace(/^\.{1,2}$/, (dots) => dots.replaceAll('.', '%2E'));
 }
