@@ -103,5 +103,6 @@ test('short of disk, a node ends pods only where that helps', async () => {
     /^The node was low on resource: ephemeral-storage. Threshold quantity: 1Gi, available: 1019Mi. /,
   );
   assert.match(message!, /Container web was using 10Mi, request is 0, has larger consumption of ephemeral-storage. $/);
+  await machine.untilLogged(`remove ${machine.runOf('web', 0, 'large')}`);
   assert.equal(machine.pod('small')?.status?.phase, 'Running');
 });

@@ -9,7 +9,7 @@ import type { PodRun } from './run.ts';
 import { newestRun, readRuns, type Runs } from './runs.ts';
 import { advance } from './steps/advance.ts';
 import { endContainers } from './steps/end.ts';
-import { observe } from './steps/observe.ts';
+import { observe, removeRuns } from './steps/observe.ts';
 import { endPause } from './steps/pause.ts';
 import { releasePod, releaseSandbox } from './steps/release.ts';
 import { judge, report } from './steps/report.ts';
@@ -103,7 +103,11 @@ async function finish(run: PodRun, runs: Runs, signal: AbortSignal): Promise<Aga
     }
     run.isReleased = true;
     // How a pod ended is told once.
-    if (hasEndedBefore(run.pod)) return undefined;
+    if (hasEndedBefore(run.pod)) {
+      // What an evicted pod's containers wrote goes too, as it had to make room: kubelet `pod_workers.go`, "ShouldPodContentBeRemoved".
+      if (run.pod.status?.reason === 'Evicted') await removeRuns(run, [...runs.values()].flat());
+      return undefined;
+    }
     report(run, judge(run, runs), { hostIp: await hostIpOf(run), failure: run.failure });
     return undefined;
   }
