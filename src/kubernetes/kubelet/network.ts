@@ -50,11 +50,12 @@ export class PodNetworks {
     const assigned = await this.#services.assignAddress(pod, signal);
     await onAssigned(assigned.id);
     using namespaces = ids && (await createSandboxNamespaces(ids));
-    const [attached] = await Promise.all([
-      this.#plane.attach(assigned, namespaces?.network),
-      this.#filters.hold(pod, assigned.privateIp, signal),
-    ]);
-    return attached;
+    const held = this.#filters.hold(pod, assigned.privateIp, signal);
+    // The namespace stays open until the plane is done with it, whatever becomes of the rest.
+    const [attached] = await Promise.allSettled([this.#plane.attach(assigned, namespaces?.network), held]);
+    await held;
+    if (attached.status === 'rejected') throw attached.reason;
+    return attached.value;
   }
 
   async detach(pod: PodIdentity, networkInterfaceId: string | undefined, signal: AbortSignal): Promise<void> {

@@ -207,7 +207,7 @@ export class FakeNode implements AsyncDisposable {
   }
 }
 
-function networkInterface(id: string, privateIp: string): NetworkInterface {
+export function networkInterface(id: string, privateIp: string): NetworkInterface {
   return {
     id,
     tenant: 't',
