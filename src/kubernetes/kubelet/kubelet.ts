@@ -281,7 +281,7 @@ export class Kubelet {
 
   async #facts({ networks, engine, allocatable, clock }: KubeletContext, machine: MachineFacts): Promise<NodeFacts> {
     const { tenant, region, networkInterfaceId } = this.#node;
-    const [own, images, scarcity, record] = await Promise.all([
+    const [own, images, , record] = await Promise.all([
       networks.own(),
       engine.images.list(),
       this.#scarcity(),
@@ -293,15 +293,19 @@ export class Kubelet {
       allocatable,
       address: { privateIp: own.privateIp, publicIp: record?.value.publicIp },
       images,
-      pressures: this.#pressures.observe(scarcity, clock.now()),
+      pressures: this.#pressures.at(clock.now()),
       now: isoSeconds(clock.now()),
     };
   }
 
+  /** What is scarce now. Whoever looks, the node tells of it. */
   async #scarcity(): Promise<Scarcity> {
+    const { clock, readScarcity } = this.#parts;
     const capacityBytes = this.#node.memoryMiB * bytesPerMib;
     const memory = memoryThreshold(capacityBytes, this.usage().workingSetBytes);
-    return { ...(await this.#parts.readScarcity(this.#directory)), memory };
+    const scarcity = { ...(await readScarcity(this.#directory)), memory };
+    this.#pressures.observe(scarcity, clock.now());
+    return scarcity;
   }
 
   #nameOf(uid: string): string {

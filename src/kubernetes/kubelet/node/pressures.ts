@@ -29,11 +29,10 @@ export function isMet({ available, least }: Threshold): boolean {
 export class PressureMemory {
   readonly #seenAt = new Map<keyof Pressures, number>();
 
-  observe({ memory, disk, inodes, pids }: Scarcity, now: number): Pressures {
+  observe({ memory, disk, inodes, pids }: Scarcity, now: number): void {
     if (isMet(memory)) this.#seenAt.set('memory', now);
     if (isMet(disk) || isMet(inodes)) this.#seenAt.set('disk', now);
     if (isMet(pids)) this.#seenAt.set('pids', now);
-    return this.at(now);
   }
 
   at(now: number): Pressures {
