@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, ftruncateSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, ftruncateSync, mkdirSync, openSync, realpathSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { attachLoopDevice, detachLoopDevice, loopDevices } from '#kernel';
 
@@ -23,7 +23,9 @@ export const linuxBlockDevices: BlockDevices = {
     return attachLoopDevice(file);
   },
   release(path) {
+    // The kernel names a file without the links that led to it.
+    const real = existsSync(path) ? realpathSync(path) : path;
     for (const device of loopDevices())
-      if (device.file === path || device.file.startsWith(`${path}/`)) detachLoopDevice(device.path);
+      if (device.file === real || device.file.startsWith(`${real}/`)) detachLoopDevice(device.path);
   },
 };

@@ -140,6 +140,7 @@ export function createKubelets(options: KubeletsOptions): Kubelets {
       for (const { id } of await notedNodes(stateDirectory))
         parts.memoryFiles.removeBeneath(nodeDirectory(stateDirectory, id));
       parts.blockDevices.release(stateDirectory);
+      parts.idRanges.release(stateDirectory);
     },
     owns: ({ create }) => identityOf(create.labels) !== undefined,
     nodes: async () => (await notedNodes(stateDirectory)).length,

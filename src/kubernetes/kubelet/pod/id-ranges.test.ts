@@ -29,4 +29,6 @@ test('what pods left that are gone is free again, others’ is not', () => {
   for (const folder of [here, gone, '/elsewhere/gone']) ranges.claim(folder);
   ranges.sweep(join(work, 'nodes'));
   assert.deepEqual(readdirSync(join(work, 'b')).toSorted(), ['0', '2']);
+  ranges.release(join(work, 'nodes'));
+  assert.deepEqual(readdirSync(join(work, 'b')), ['2']);
 });

@@ -34,9 +34,10 @@ export class IdRanges {
     throw new DabbaError('ResourceExhausted', `all ${rangeCount} ranges of user ids are in use`);
   }
 
-  /** Lets go of it. May be repeated. */
-  release(podFolder: string): void {
-    for (const { index, folder } of this.#claims()) if (folder === podFolder) this.#forget(index);
+  /** Lets go of the range of the pod with that folder, or of those of all pods beneath it. May be repeated. */
+  release(path: string): void {
+    for (const { index, folder } of this.#claims())
+      if (folder === path || folder.startsWith(`${path}/`)) this.#forget(index);
   }
 
   /** Lets go of those of pods beneath a directory that are gone. */
