@@ -1,6 +1,6 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isDabbaError, systemCode } from '#base';
+import { isDabbaError } from '#base';
 import type { Container, ContainerCreate, Image } from '#engine';
 import { engineName, identityLabels } from '../../identity.ts';
 import { isOver, isRunning } from '../../status/container-status.ts';
@@ -60,9 +60,9 @@ async function pauseRequest(
   const folder = context.local.folder(ref.uid);
   const program = join(folder, 'pause');
   await mkdir(folder, { recursive: true });
-  await writeFile(program, pauseProgram(process.arch), { mode: 0o555, flag: 'wx' }).catch((error: unknown) => {
-    if (systemCode(error) !== 'EEXIST') throw error;
-  });
+  // Never half of it, whenever we die.
+  await writeFile(`${program}.new`, pauseProgram(process.arch), { mode: 0o555 });
+  await rename(`${program}.new`, program);
   const identity = {
     nodeId: context.node.id,
     podUid: ref.uid,
