@@ -205,7 +205,7 @@ test('what was stored in another version is read still', { timeout: 30_000 }, as
 test('a webhook that fails, fails the request and nothing else', { timeout: 30_000 }, async () => {
   await using cluster = await makeTestCluster();
   await define(cluster);
-  const { call } = client(cluster);
+  const { call, path } = client(cluster);
   await call('POST', 'v1', '', { metadata: { name: 'a' }, at: 'one:1' });
   isBroken = true;
   try {
@@ -215,6 +215,8 @@ test('a webhook that fails, fails the request and nothing else', { timeout: 30_0
     assert.equal((await call('POST', 'v2', '', { metadata: { name: 'b' } })).code, 500);
     assert.equal((await call('GET', 'v1', '/b')).code, 404);
     assert.equal((await call('GET', 'v1', '/a')).code, 200);
+    const { body } = await cluster.call('GET', `${path('v2')}?watch=true&resourceVersion=0`);
+    assert.match(body, /^\{"type":"ERROR",.*not today.*\n$/);
   } finally {
     isBroken = false;
   }

@@ -46,7 +46,7 @@ export class WatchEvents {
     this.#sink = sink;
   }
 
-  /** Aborts when the client is too slow, and the watch is to end. */
+  /** Aborts when the client is too slow, or was told of a failure: the watch is to end. */
   get lost(): AbortSignal {
     return this.#lost.signal;
   }
@@ -60,11 +60,15 @@ export class WatchEvents {
   async begin(initial: readonly StoredObject[], signal: AbortSignal): Promise<void> {
     const { form, transform } = this.#as;
     this.#form = `${this.#sink.framing} ${form} ${transform} ${this.#call.version.version}`;
-    await convert(this.#call.version, initial);
-    for (const stored of initial) {
-      this.#write(this.#event('ADDED', this.#bytesOf(stored)));
-      await this.#sink.ready(signal);
-      if (signal.aborted) return;
+    try {
+      await convert(this.#call.version, initial);
+      for (const stored of initial) {
+        this.#write(this.#event('ADDED', this.#bytesOf(stored)));
+        await this.#sink.ready(signal);
+        if (signal.aborted) return;
+      }
+    } catch (error) {
+      this.#fail(error);
     }
   }
 
@@ -112,7 +116,7 @@ export class WatchEvents {
     }
   }
 
-  /** A listener must not throw: the stream tells it and ends. */
+  /** The answer has begun, and a listener must not throw: the stream tells it and ends. */
   #fail(error: unknown): void {
     this.#write(this.#event('ERROR', this.#encode(refusalOf(error).toStatus())));
     this.#lost.abort();

@@ -34,8 +34,10 @@ export async function streamWatch(parts: ApiParts, exchange: Exchange, call: Nam
   using _listener = { [Symbol.dispose]: stop };
   await sink.open(streamTypes[as.form]);
   await events.begin(initial ?? [], end);
-  if (isSendingInitial) events.bookmark(revision, { 'k8s.io/initial-events-end': 'true' });
-  events.goOn(backlog);
+  if (!events.lost.aborted) {
+    if (isSendingInitial) events.bookmark(revision, { 'k8s.io/initial-events-end': 'true' });
+    events.goOn(backlog);
+  }
   exchange.leave();
   const wantsBookmarks = flag(exchange, 'allowWatchBookmarks');
   while (!end.aborted) {
