@@ -45,6 +45,21 @@ test('each sender has its answers, from the address it asked', async () => {
   relay[Symbol.dispose]();
 });
 
+test('a datagram of anybody but the target is no answer', async () => {
+  const [server, near, client, stranger] = await Promise.all([bound(), bound(), bound(), bound()]);
+  server.on('message', (_message, { port, address }) => {
+    stranger.send('forged', port, address, () => server.send('true', port, address));
+  });
+  const { port } = near.address();
+  const dial = () => createSocket('udp4').bind(0, '127.0.0.1');
+  const relay = new UdpRelay({ socket: near, dial, target: target(server), clock: new ManualClock() });
+  client.send('?', port, '127.0.0.1');
+  const [message] = (await once(client, 'message')) as [Buffer];
+  assert.equal(message.toString(), 'true');
+  for (const socket of [server, client, stranger]) socket.close();
+  relay[Symbol.dispose]();
+});
+
 test('while the far side cannot be reached, datagrams are lost and nothing else', async () => {
   const [server, near, client] = await Promise.all([bound(), bound(), bound()]);
   const refused = Promise.withResolvers<void>();

@@ -54,7 +54,7 @@ export class UdpRelay implements Disposable {
   }
 
   #begin(name: string, { port, address }: RemoteInfo): Flow | undefined {
-    const { dial, clock } = this.#options;
+    const { dial, target, clock } = this.#options;
     const [longestSilent] = this.#flows.keys();
     if (this.#flows.size >= MAX_FLOWS && longestSilent !== undefined) this.#end(longestSilent);
     let socket: Socket;
@@ -65,7 +65,9 @@ export class UdpRelay implements Disposable {
     }
     const flow: Flow = { socket, ending: new AbortController(), lastAt: clock.now() };
     socket.on('error', ignore);
-    socket.on('message', (answer) => {
+    socket.on('message', (answer, from) => {
+      // Who else finds the port is no part of the flow.
+      if (from.address !== target.address || from.port !== target.port) return;
       flow.lastAt = clock.now();
       this.#socket.send(answer, port, address, ignore);
     });
