@@ -8,6 +8,7 @@ import { deploymentController } from '../deployment/controller.ts';
 import { type Harness, harness } from '../harness.ts';
 import { replicaSetController } from '../replicaset/controller.ts';
 import { horizontalPodAutoscaler } from './controller.ts';
+import { demandOfValue } from './replicas.ts';
 
 type Metric = NonNullable<NonNullable<HorizontalPodAutoscaler['spec']>['metrics']>[number];
 
@@ -124,4 +125,10 @@ test('without an adapter nothing moves, and the reason is told', async () => {
     active?.message ?? '',
     /failed to get pods metric value: unable to get metric requests: unable to fetch metrics from custom metrics API/,
   );
+});
+
+test('a target whose pods are not there yet is not made smaller', () => {
+  const counted = { pods: [], currentReplicas: 4, statusReplicas: 4 };
+  assert.throws(() => demandOfValue(90_000, 10_000, counted), /no pods returned by selector/);
+  assert.equal(demandOfValue(10_000, 10_000, counted), 4);
 });

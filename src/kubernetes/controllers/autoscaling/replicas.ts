@@ -75,11 +75,12 @@ interface Counted {
   readonly statusReplicas: number;
 }
 
-/** One value for all pods, against one that it should have: "getUsageRatioReplicaCount". */
+/** One value for all pods, against one that it should have: "getUsageRatioReplicaCount". Throws while there are no pods that it could be of. */
 export function demandOfValue(milli: number, targetMilli: number, { pods, currentReplicas }: Counted): number {
   const ratio = milli / targetMilli;
   if (currentReplicas === 0) return Math.ceil(ratio);
   if (isClose(ratio)) return currentReplicas;
+  if (pods.length === 0) throw new Error('no pods returned by selector while calculating replica count');
   const ready = pods.filter(
     ({ status }) => status?.phase === 'Running' && conditionOf(status.conditions, 'Ready')?.status === 'True',
   );
