@@ -180,7 +180,7 @@ export function createEc2(options: Ec2Options): {
     resolve: async (operation, input, context) =>
       await resolveInput({ state, templates }, { operation, input }, context),
     permissions: async (operation, input, context) =>
-      await permissions({ templates, conditions }, { operation, input }, context),
+      await permissions({ templates, conditions, profiles }, { operation, input }, context),
   });
   const reconcilers = [instanceReconciler({ store: options.store, clock: options.clock, instances, interfaces })];
   const metadata = createMetadataServer({

@@ -8,7 +8,7 @@ import { privateDnsName } from './dns-names.ts';
 import { applyFilters, type FilterFields } from './filters.ts';
 import { checkImage } from './images.ts';
 import { stateCodes, type InstanceRecord } from './instance-records.ts';
-import { instanceTypes } from './instance-types.ts';
+import { DEFAULT_INSTANCE_TYPE, instanceTypes } from './instance-types.ts';
 import { toInstanceStatus, toReservations, toState, toTypeInfo } from './instance-view.ts';
 import { newReservation, type InstanceRequest, type Instances } from './instances.ts';
 import { mustGet } from './kinds.ts';
@@ -245,7 +245,7 @@ async function requestOf(
     base: {
       account: context.account,
       region: context.region,
-      instanceType: input.InstanceType ?? 'm5.large',
+      instanceType: input.InstanceType ?? DEFAULT_INSTANCE_TYPE,
       imageId: checkImage(input.ImageId),
       subnetId,
       securityGroupIds: card?.Groups ?? input.SecurityGroupIds,

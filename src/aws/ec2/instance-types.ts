@@ -9,6 +9,9 @@ export interface InstanceType {
   readonly isBurstable: boolean;
 }
 
+/** Of those who name none. */
+export const DEFAULT_INSTANCE_TYPE = 'm5.large';
+
 type Size = readonly [size: string, vcpus: number, memoryMiB: number, interfaces: number, addresses: number];
 
 const burstable: readonly Size[] = [

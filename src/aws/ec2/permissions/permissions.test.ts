@@ -26,6 +26,7 @@ interface Statement {
 
 const small = process.arch === 'arm64' ? 't4g.small' : 't3.small';
 const arn = (kind: string, id: string) => `arn:aws:ec2:${region}:${account}:${kind}/${id}`;
+const profileArn = `arn:aws:iam::${account}:instance-profile/admin`;
 const everything: Statement = { Effect: 'Allow', Resource: '*' };
 
 describe('permissions of EC2', () => {
@@ -60,7 +61,9 @@ describe('permissions of EC2', () => {
   beforeEach(async () => {
     const store = memoryStore();
     const common = { store, clock: systemClock, random: systemRandom, logger: silentLogger };
-    ec2 = createEc2({ ...common, publicCidr: '198.18.0.0/16' });
+    const instanceProfiles = (_account: string, nameOrArn: string) =>
+      [profileArn, 'admin'].includes(nameOrArn) ? { arn: profileArn, id: 'AIPA1', roleArn: undefined } : undefined;
+    ec2 = createEc2({ ...common, publicCidr: '198.18.0.0/16', instanceProfiles });
     for (const zoneLetter of ['a', 'b', 'c'])
       await nodeRecords(store).nodes.create(`m-${zoneLetter}`, {
         id: `m-${zoneLetter}`,
@@ -161,6 +164,25 @@ describe('permissions of EC2', () => {
     );
     const keyed = { ...smallRun, KeyName: 'k', BlockDeviceMappings: [{ Ebs: { VolumeSize: 8 } }] };
     assert.match(String(await refusal(statements, 'RunInstances', keyed)), /key-pair\/k/);
+  });
+
+  test('a profile is its ARN however it is named, and who names no type has one', async () => {
+    const denies = (operator: string, key: string, value: string): Statement[] => [
+      everything,
+      { Effect: 'Deny', Resource: arn('instance', '*'), Condition: { [operator]: { [key]: value } } },
+    ];
+    const noProfile = denies('ArnEquals', 'ec2:InstanceProfile', profileArn);
+    for (const IamInstanceProfile of [{ Name: 'admin' }, { Arn: profileArn }]) {
+      assert.match(String(await refusal(noProfile, 'RunInstances', run({ IamInstanceProfile }))), /instance/);
+      const LaunchTemplateName = `by-${Object.keys(IamInstanceProfile)}`;
+      await call('CreateLaunchTemplate', { LaunchTemplateName, LaunchTemplateData: { IamInstanceProfile } });
+      const byTemplate = run({ LaunchTemplate: { LaunchTemplateName } });
+      assert.match(String(await refusal(noProfile, 'RunInstances', byTemplate)), /instance/);
+    }
+    assert.equal(await refusal(noProfile, 'RunInstances', run()), undefined);
+    const noLarge = denies('StringEquals', 'ec2:InstanceType', 'm5.large');
+    assert.match(String(await refusal(noLarge, 'RunInstances', run())), /instance/);
+    assert.equal(await refusal(noLarge, 'RunInstances', run({ InstanceType: small })), undefined);
   });
 
   test('tags are those of each kind, and making some is a permission of its own', async () => {

@@ -1,6 +1,7 @@
 import type { RunInstancesRequest } from '@aws-sdk/client-ec2';
 import type { CallContext, ConditionContext, RequiredPermission } from '../../service.ts';
 import { requestTagContext, type Tags } from '../../tags.ts';
+import type { InstanceProfiles } from '../instance-handlers.ts';
 import type { LaunchTemplates } from '../launch-templates/launch-templates.ts';
 import { arnOf, type Conditions } from './conditions.ts';
 import { resourceRows, type Asked, type AskedKind, type NamingInput } from './resources.ts';
@@ -29,6 +30,7 @@ export interface AskedResource extends Asked {
 export interface PermissionParts {
   readonly conditions: Conditions;
   readonly templates: LaunchTemplates;
+  readonly profiles: InstanceProfiles;
 }
 
 /**

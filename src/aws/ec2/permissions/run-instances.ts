@@ -1,6 +1,7 @@
 import type { InstanceNetworkInterfaceSpecification, RunInstancesRequest } from '@aws-sdk/client-ec2';
 import { AwsError } from '../../errors.ts';
 import type { CallContext, ConditionContext } from '../../service.ts';
+import { DEFAULT_INSTANCE_TYPE } from '../instance-types.ts';
 import { metadataOptions, toMetadataOptions } from '../metadata/options.ts';
 import { withTemplate } from '../launch-templates/launch-templates.ts';
 import { arnOf } from './conditions.ts';
@@ -23,7 +24,7 @@ export async function runInstancesResources(
   const zone = places[0]?.['ec2:AvailabilityZone'] ?? merged.Placement?.AvailabilityZone;
   const resources: AskedResource[] = [
     ...named('image', merged.ImageId).map((image) => ({ ...image, conditions: ofImage })),
-    { ...made('instance'), conditions: { ...ofInstance(merged), 'ec2:AvailabilityZone': zone } },
+    { ...made('instance'), conditions: { ...ofInstance(parts, merged, context), 'ec2:AvailabilityZone': zone } },
     ...cards.flatMap((card, index) => cardResources(card, places[index]!)),
     ...named('key-pair', merged.KeyName),
     ...(merged.BlockDeviceMappings ?? []).flatMap(({ Ebs }) =>
@@ -86,11 +87,16 @@ const ofImage: ConditionContext = {
   'ec2:RootDeviceType': 'instance-store',
 };
 
-function ofInstance(merged: RunInstancesRequest): ConditionContext {
+function ofInstance(
+  { profiles }: PermissionParts,
+  merged: RunInstancesRequest,
+  { account }: CallContext,
+): ConditionContext {
   const metadata = readMetadata(merged);
+  const profile = merged.IamInstanceProfile?.Arn ?? merged.IamInstanceProfile?.Name;
   return {
-    'ec2:InstanceType': merged.InstanceType,
-    'ec2:InstanceProfile': merged.IamInstanceProfile?.Arn,
+    'ec2:InstanceType': merged.InstanceType ?? DEFAULT_INSTANCE_TYPE,
+    'ec2:InstanceProfile': profile === undefined ? undefined : profiles(account, profile)?.arn,
     'ec2:InstanceMarketType': 'on-demand',
     'ec2:EbsOptimized': merged.EbsOptimized ?? false,
     'ec2:RootDeviceType': 'instance-store',
