@@ -135,7 +135,7 @@ export function natGatewayHandlers(state: Ec2State, interfaces: Interfaces, uses
       for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
         const seen = await records.natGateways.get(keyIn(context, id));
         if (!seen) throw wasNotFound(id);
-        if (seen.value.deletedAt !== undefined) break;
+        if (seen.value.deletedAt !== undefined) return { NatGatewayId: id };
         const deleted = records.natGateways.put(seen.id, { ...seen.value, deletedAt: clock.now() });
         const { succeeded } = await store.txn({
           compare: [records.natGateways.ifUnchanged(seen)],
@@ -144,9 +144,9 @@ export function natGatewayHandlers(state: Ec2State, interfaces: Interfaces, uses
             ...(await interfaces.planDelete(context, seen.value.networkInterfaceId)),
           ],
         });
-        if (succeeded) break;
+        if (succeeded) return { NatGatewayId: id };
       }
-      return { NatGatewayId: id };
+      throw new AwsError('RequestLimitExceeded', 'The gateway changes faster than the request can be carried out.');
     },
   } satisfies Handlers<typeof import('@aws-sdk/client-ec2')>;
 }

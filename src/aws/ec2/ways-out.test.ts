@@ -1,16 +1,18 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
 import { ManualClock, silentLogger, systemRandom } from '#base';
-import { memoryStore } from '#store';
+import { memoryStore, type Store } from '#store';
 import { type Answer, caller, refused } from '../test-calls.ts';
 import { createEc2 } from './index.ts';
 
 describe('ways out of a VPC, and what stands in them', () => {
+  let store: Store;
   let ec2: ReturnType<typeof createEc2>;
   const call = caller(() => ec2.definition);
 
   beforeEach(() => {
-    const common = { store: memoryStore(), clock: new ManualClock(), random: systemRandom, logger: silentLogger };
+    store = memoryStore();
+    const common = { store, clock: new ManualClock(), random: systemRandom, logger: silentLogger };
     ec2 = createEc2({ ...common, publicCidr: '198.18.0.0/16' });
   });
 
@@ -60,6 +62,17 @@ describe('ways out of a VPC, and what stands in them', () => {
       call('DescribeNatGateways', { NatGatewayIds: ['nat-0123456789abcdef0'] }),
       refused('NatGatewayNotFound'),
     );
+  });
+
+  test('a NAT gateway that could not be deleted is not said to be', async (t) => {
+    const [{ SubnetId }] = (await call('DescribeSubnets')).Subnets;
+    const { AllocationId } = await call('AllocateAddress');
+    const { NatGatewayId } = (await call('CreateNatGateway', { SubnetId, AllocationId })).NatGateway;
+    const revision = await store.revision();
+    const busy = t.mock.method(store, 'txn', async () => ({ succeeded: false, revision, results: [] }));
+    await assert.rejects(call('DeleteNatGateway', { NatGatewayId }), refused('RequestLimitExceeded'));
+    busy.mock.restore();
+    assert.equal((await call('DescribeNatGateways')).NatGateways[0].State, 'available');
   });
 
   test('a VPC has a default network ACL with all its subnets', async () => {
