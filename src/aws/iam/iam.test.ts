@@ -272,7 +272,12 @@ suite('IAM and STS', () => {
     const protectedRole = 'UnmodifiableEntityException';
     assert.equal(await codeOf(iam().send(new sdk.DeleteRoleCommand({ RoleName }))), protectedRole);
     assert.equal(await codeOf(iam().send(new sdk.DetachRolePolicyCommand({ RoleName, PolicyArn }))), protectedRole);
-    assert.equal(await codeOf(iam().send(new sdk.UpdateRoleCommand({ RoleName, Description: 'x' }))), protectedRole);
+    const longer = new sdk.UpdateRoleCommand({ RoleName, MaxSessionDuration: 7200 });
+    assert.equal(await codeOf(iam().send(longer)), protectedRole);
+    await iam().send(new sdk.UpdateRoleCommand({ RoleName, Description: 'x' }));
+    await iam().send(new sdk.TagRoleCommand({ RoleName, Tags: [{ Key: 'team', Value: 'a' }] }));
+    const own = (await iam().send(new sdk.GetRoleCommand({ RoleName }))).Role;
+    assert.deepEqual([own?.Description, own?.Tags], ['x', [{ Key: 'team', Value: 'a' }]]);
     const attach = new sdk.AttachRolePolicyCommand({ RoleName: 'for-eks', PolicyArn });
     assert.equal(await codeOf(iam().send(attach)), 'PolicyNotAttachableException');
     const { DeletionTaskId } = await iam().send(new sdk.DeleteServiceLinkedRoleCommand({ RoleName }));

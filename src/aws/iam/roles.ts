@@ -12,8 +12,13 @@ export function roleHandlers({ directory, clock, random }: IamParts): IamHandler
   const { roles, instanceProfiles } = directory;
   const find = (account: string, name: string) => mustExist(roles.get(account, name), 'role', name);
   const update = (account: string, name: string, change: (role: RoleRecord) => RoleRecord) => {
-    checkModifiable(find(account, name));
+    find(account, name);
     return roles.update(account, name, change);
+  };
+  /** What a service says of a role of its own; the account describes and tags that, and no more. */
+  const updateOwn: typeof update = (account, name, change) => {
+    checkModifiable(find(account, name));
+    return update(account, name, change);
   };
   return {
     async CreateRole(input, { account }) {
@@ -49,7 +54,8 @@ export function roleHandlers({ directory, clock, random }: IamParts): IamHandler
 
     async UpdateRole(input, { account }) {
       const seconds = input.MaxSessionDuration;
-      await update(account, input.RoleName!, (role) => ({
+      const change = seconds === undefined ? update : updateOwn;
+      await change(account, input.RoleName!, (role) => ({
         ...role,
         ...(input.Description !== undefined && { description: input.Description }),
         ...(seconds !== undefined && { maxSessionSeconds: checkSessionSeconds(seconds) }),
@@ -64,7 +70,7 @@ export function roleHandlers({ directory, clock, random }: IamParts): IamHandler
 
     async UpdateAssumeRolePolicy(input, { account }) {
       const trustPolicy = checkTrustPolicy(input.PolicyDocument!, directory);
-      await update(account, input.RoleName!, (role) => ({ ...role, trustPolicy }));
+      await updateOwn(account, input.RoleName!, (role) => ({ ...role, trustPolicy }));
       return {};
     },
 
@@ -101,12 +107,12 @@ export function roleHandlers({ directory, clock, random }: IamParts): IamHandler
 
     async PutRolePermissionsBoundary(input, { account }) {
       const permissionsBoundary = checkPolicyArn(input.PermissionsBoundary!, account, directory);
-      await update(account, input.RoleName!, (role) => ({ ...role, permissionsBoundary }));
+      await updateOwn(account, input.RoleName!, (role) => ({ ...role, permissionsBoundary }));
       return {};
     },
 
     async DeleteRolePermissionsBoundary(input, { account }) {
-      await update(account, input.RoleName!, withoutBoundary);
+      await updateOwn(account, input.RoleName!, withoutBoundary);
       return {};
     },
   };
