@@ -10,6 +10,11 @@ export function formOf(pattern: string): string {
   return pattern.replaceAll('*', ANY).replaceAll('?', ONE);
 }
 
+/** A text of somebody else's as a part of a form: it brings in no wildcards. One that holds those two characters is like no other text. */
+export function literally(text: string): string {
+  return text.replaceAll(/[\ue000\ue001]/g, '\ufffd');
+}
+
 /** Whether a text is of a form. Greedy with one step back: at most the product of both lengths, whatever a pattern's author wrote. */
 export function hasForm(form: string, text: string): boolean {
   let at = 0;

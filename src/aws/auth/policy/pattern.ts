@@ -1,4 +1,4 @@
-import { ANY, formOf, hasForm, ONE } from '../../wildcard.ts';
+import { ANY, formOf, hasForm, literally, ONE } from '../../wildcard.ts';
 
 /** The values of a condition key in one decision, by its name in lower case; undefined when the key is absent. */
 export type ContextLookup = (key: string) => readonly string[] | undefined;
@@ -25,7 +25,7 @@ export function compilePattern(source: string, options: PatternOptions): Pattern
       for (const part of parts) {
         const value = part.startsWith('${') ? variable(part.slice(2, -1), lookup) : prepare(part);
         if (value === undefined) return false;
-        pattern += part.startsWith('${') ? fold(value) : value;
+        pattern += part.startsWith('${') ? literally(fold(value)) : value;
       }
       return hasForm(pattern, fold(text));
     };

@@ -100,7 +100,11 @@ suite('policies', () => {
 
   test('what a variable brings in is no pattern', async () => {
     const policies = [document(allow({ Resource: 'arn:aws:ecs:*:*:cluster/${aws:RequestTag/name}' }))];
-    assert.equal(await decision({ policies, question: { context: { 'aws:RequestTag/name': '*' } } }), 'implicitDeny');
+    for (const name of ['*', 'team-?', '\ue000', 'team-\ue001'])
+      assert.equal(
+        await decision({ policies, question: { context: { 'aws:RequestTag/name': name } } }),
+        'implicitDeny',
+      );
     assert.equal(await decision({ policies, question: { context: { 'aws:RequestTag/name': 'team-a' } } }), 'allowed');
   });
 
