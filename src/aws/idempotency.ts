@@ -86,7 +86,7 @@ export class Idempotency {
       return output;
     } catch (error) {
       // With the effect, its answer may have been written before something else failed.
-      if (!isWritten) await this.#store.revokeLease(leaseId);
+      if (!isWritten || !(await this.#answers.get(id))) await this.#store.revokeLease(leaseId);
       throw error;
     }
   }

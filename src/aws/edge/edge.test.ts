@@ -52,6 +52,10 @@ const ecs = defineService<typeof import('@aws-sdk/client-ecs')>({
       throw new DabbaError('Unavailable', 'the store is out of reach');
     },
     async CreateService({ serviceName }, context) {
+      if (serviceName === 'taken') {
+        context.remember({ service: { serviceName } });
+        throw new DabbaError('Conflict', 'somebody else was faster');
+      }
       await world.store.txn({ success: context.remember({ service: { serviceName, desiredCount: ++runs } }) });
       throw new Error('the process ended');
     },
@@ -245,6 +249,14 @@ suite('the edge', () => {
     assert.equal((await create('web')).service?.desiredCount, before);
     assert.equal(runs, before);
     assert.equal((await refusalOf(create('other'))).name, 'InvalidParameterException');
+  });
+
+  test('an answer whose effect was refused leaves nothing', async (t) => {
+    const client = new ECSClient({ ...config(), maxAttempts: 1 });
+    const granted = t.mock.method(world.store, 'grantLease');
+    const revoked = t.mock.method(world.store, 'revokeLease');
+    await refusalOf(client.send(new CreateServiceCommand({ serviceName: 'taken', clientToken: 'refused' })));
+    assert.deepEqual([granted.mock.callCount(), revoked.mock.callCount()], [1, 1]);
   });
 
   test('each call whose caller is known is told of once', async () => {
