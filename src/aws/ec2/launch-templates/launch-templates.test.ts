@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
 import { silentLogger, systemClock, systemRandom } from '#base';
 import { nodeRecords } from '#node';
-import { memoryStore, type Operation, type Store } from '#store';
+import { memoryStore, type Operation, type Store, type Transaction } from '#store';
 import { account, callContext, caller, refused, region, type Answer } from '../../test-calls.ts';
 import { createEc2, lightImageId } from '../index.ts';
 
@@ -101,30 +101,35 @@ describe('launch templates', () => {
     assert.equal((await store.list('ec2/launch-template')).entries.length, 0);
   });
 
-  test('a template from when its versions were part of it goes on', async () => {
+  const put = (key: string, value: object): Operation => ({
+    kind: 'put',
+    key: `ec2/${key}`,
+    value: Buffer.from(JSON.stringify(value)),
+  });
+
+  /** Writes of a template from when its versions were part of it. */
+  function older(tags: object = {}): readonly Operation[] {
     const id = 'lt-0123456789abcdef0';
-    const older = {
+    const record = {
       id,
       tenant: account,
       region,
-      tags: {},
+      tags,
       createdAt: 0,
       createdBy: 'u',
       name: 'web',
       defaultVersion: 1,
+      latestVersion: 4,
+      versions: [1, 3].map((number) => ({ number, createdAt: 0, createdBy: 'u', data: data() })),
     };
-    const versions = [1, 3].map((number) => ({ number, createdAt: 0, createdBy: 'u', data: data() }));
-    const put = (key: string, value: object): Operation => ({
-      kind: 'put',
-      key: `ec2/${key}`,
-      value: Buffer.from(JSON.stringify(value)),
-    });
-    await store.txn({
-      success: [
-        put(`launch-templates/${account}/${region}/${id}`, { ...older, latestVersion: 4, versions }),
-        put(`launch-template-names/${account}/${region}/web`, { id }),
-      ],
-    });
+    return [
+      put(`launch-templates/${account}/${region}/${id}`, record),
+      put(`launch-template-names/${account}/${region}/web`, { id }),
+    ];
+  }
+
+  test('a template from when its versions were part of it goes on', async () => {
+    await store.txn({ success: older() });
     const { LaunchTemplates } = await call('DescribeLaunchTemplates');
     assert.equal(LaunchTemplates[0].LatestVersionNumber, 3);
     const made = await call('CreateLaunchTemplateVersion', { ...named, SourceVersion: '3', LaunchTemplateData: {} });
@@ -134,6 +139,20 @@ describe('launch templates', () => {
       all.LaunchTemplateVersions.map(({ VersionNumber }: Answer) => VersionNumber),
       [5, 3, 1],
     );
+  });
+
+  test('one that gets a tag while it is brought up to date has both', async (t) => {
+    // The default VPC is made before anything is found.
+    await call('DescribeVpcs');
+    await store.txn({ success: older() });
+    const write = store.txn.bind(store);
+    const faster = async (transaction: Transaction) => {
+      await write({ success: older({ team: 'a' }) });
+      return await write(transaction);
+    };
+    t.mock.method(store, 'txn', faster, { times: 1 });
+    const [found] = (await call('DescribeLaunchTemplates')).LaunchTemplates;
+    assert.deepEqual([found.LatestVersionNumber, found.Tags], [3, [{ Key: 'team', Value: 'a' }]]);
   });
 
   test('versions that are made at once get numbers of their own', async () => {

@@ -8,9 +8,10 @@ type OlderRecord = Omit<LaunchTemplateRecord, 'latestKept' | 'versionCount'> & {
 
 /** The template with its versions in records of their own, where it had them in itself. */
 export async function upToDate(
-  { store, templates, versions }: TemplateCollections,
+  collections: TemplateCollections,
   seen: Versioned<LaunchTemplateRecord | OlderRecord>,
 ): Promise<Versioned<LaunchTemplateRecord>> {
+  const { store, templates, versions } = collections;
   if (!('versions' in seen.value)) return { ...seen, value: seen.value };
   const { versions: embedded, ...rest } = seen.value;
   const record = { ...rest, latestKept: embedded.at(-1)!.number, versionCount: embedded.length };
@@ -21,6 +22,7 @@ export async function upToDate(
       ...embedded.map((version) => versions.put(versionId(seen.id, version.number), version)),
     ],
   });
-  // If that failed, somebody else was faster, and has done it.
-  return (await templates.get(seen.id)) ?? { ...seen, value: record };
+  // If that failed, somebody else was faster: with this, or with tags for the older record.
+  const now = await templates.get(seen.id);
+  return now ? await upToDate(collections, now) : { ...seen, value: record };
 }
