@@ -47,7 +47,7 @@ import { securityGroupChangeHandlers } from './security-group-changes.ts';
 import { securityGroupRuleChangeHandlers } from './security-group-rule-changes.ts';
 import { securityGroupHandlers } from './security-groups.ts';
 import { subnetHandlers } from './subnets.ts';
-import { recordsOf, tagHandlers } from './tags.ts';
+import { recordOf, tagHandlers } from './tags.ts';
 import { Uses } from './uses.ts';
 import { vpcHandlers } from './vpcs.ts';
 import { zoneHandlers } from './zones.ts';
@@ -169,7 +169,7 @@ export function createEc2(options: Ec2Options): {
     ...tagHandlers(state, others),
     ...zoneHandlers(async (scope) => (await network.defaultVpc(scope))?.id),
   };
-  const conditions = conditionsFrom(recordsOf(state.records, others));
+  const conditions = conditionsFrom(recordOf(state.records, others));
   const definition = defineService<typeof import('@aws-sdk/client-ec2')>({
     name: 'ec2',
     signingNames: ['ec2'],

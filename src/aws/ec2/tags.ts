@@ -55,11 +55,14 @@ interface TaggedRecords {
   readonly others: OtherRecords;
 }
 
-/** The collection of a kind's records, where it has one. */
-export type RecordsOf = (kind: ResourceKind) => Collection<Taggable> | undefined;
+/** The record of a resource, or of a rule the part of its group's; undefined where there is none. */
+export type RecordOf = (scope: Scope, kind: ResourceKind, id: string) => Promise<Taggable | undefined>;
 
-export function recordsOf(records: NetworkRecords, others: OtherRecords): RecordsOf {
-  return (kind) => collectionOf({ records, others }, kind);
+export function recordOf(records: NetworkRecords, others: OtherRecords): RecordOf {
+  return async (scope, kind, id) => {
+    if (kind === 'security-group-rule') return (await ruleOf(records, scope, id))?.rule;
+    return (await collectionOf({ records, others }, kind)?.get(keyIn(scope, id)))?.value;
+  };
 }
 
 type Taggable = { readonly id: string; readonly tags: Tags };
@@ -102,10 +105,18 @@ async function retag(
   await collection.update(keyIn(scope, id), (record) => ({ ...record, tags: limited(change(record.tags)) }));
 }
 
+/** A rule, and the record of the group that it is in. */
+async function ruleOf({ securityGroups }: NetworkRecords, scope: Scope, id: string) {
+  for (const owner of await securityGroups.list(allIn(scope))) {
+    const rule = [...owner.value.ingress, ...owner.value.egress].find((one) => one.id === id);
+    if (rule) return { owner, rule };
+  }
+  return undefined;
+}
+
 async function retagRule(state: Ec2State, scope: Scope, id: string, change: (tags: Tags) => Tags): Promise<void> {
   const { securityGroups } = state.records;
-  const groups = await securityGroups.list(allIn(scope));
-  const owner = groups.find(({ value }) => [...value.ingress, ...value.egress].some((rule) => rule.id === id));
+  const owner = (await ruleOf(state.records, scope, id))?.owner;
   if (!owner) throw notFound('security-group-rule', id);
   const inRules = (rules: SecurityGroup['ingress']) =>
     rules.map((rule) => (rule.id === id ? { ...rule, tags: limited(change(rule.tags)) } : rule));

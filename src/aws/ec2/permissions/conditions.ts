@@ -1,8 +1,8 @@
 import type { ConditionContext } from '../../service.ts';
 import { resourceTagContext, type Tags } from '../../tags.ts';
-import { ec2Arn, keyIn, type Scope } from '../scope.ts';
+import { ec2Arn, type Scope } from '../scope.ts';
 import type { ResourceKind } from '../kinds.ts';
-import type { RecordsOf } from '../tags.ts';
+import type { RecordOf } from '../tags.ts';
 import type { AskedKind } from './resources.ts';
 
 /** What records of the kinds say that policies ask about; each kind has some of it. */
@@ -38,7 +38,7 @@ export function arnOf(scope: Scope, kind: AskedKind, id: string): string {
   return isShared ? ec2Arn({ ...scope, account: '' }, kind, id) : ec2Arn(scope, kind, id);
 }
 
-export function conditionsFrom(recordsOf: RecordsOf): Conditions {
+export function conditionsFrom(recordOf: RecordOf): Conditions {
   return async (scope, kind, id) => {
     const idKey = idKeys[kind];
     const named: ConditionContext = {
@@ -46,9 +46,9 @@ export function conditionsFrom(recordsOf: RecordsOf): Conditions {
       ...(idKey && id !== '*' && { [idKey]: id }),
     };
     if (id === '*') return named;
-    // A kind without records here has no collection.
-    const seen = await recordsOf(kind as ResourceKind)?.get(keyIn(scope, id));
-    return seen ? { ...named, ...conditionsOf(scope, seen.value) } : named;
+    // A kind without records here has none of any id.
+    const seen = await recordOf(scope, kind as ResourceKind, id);
+    return seen ? { ...named, ...conditionsOf(scope, seen) } : named;
   };
 }
 

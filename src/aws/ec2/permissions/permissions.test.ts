@@ -27,6 +27,7 @@ interface Statement {
 const small = process.arch === 'arm64' ? 't4g.small' : 't3.small';
 const arn = (kind: string, id: string) => `arn:aws:ec2:${region}:${account}:${kind}/${id}`;
 const profileArn = `arn:aws:iam::${account}:instance-profile/admin`;
+const IpRanges = [{ CidrIp: '10.0.0.0/8' }];
 const everything: Statement = { Effect: 'Allow', Resource: '*' };
 
 describe('permissions of EC2', () => {
@@ -226,6 +227,22 @@ describe('permissions of EC2', () => {
     const tag = (Value: string) => ({ Resources: [other.SubnetId], Tags: [{ Key: 'team', Value }] });
     assert.equal(await refusal(onOwn, 'CreateTags', tag('a')), undefined);
     assert.match(String(await refusal(onOwn, 'CreateTags', tag('b'))), /subnet/);
+  });
+
+  test('the tags of a rule count as those of any resource', async () => {
+    const allowed = { GroupId: group, IpPermissions: [{ IpProtocol: 'tcp', FromPort: 80, ToPort: 80, IpRanges }] };
+    const TagSpecifications = [{ ResourceType: 'security-group-rule', Tags: [{ Key: 'keep', Value: 'yes' }] }];
+    const { SecurityGroupRules } = await call('AuthorizeSecurityGroupIngress', { ...allowed, TagSpecifications });
+    const kept: Statement = {
+      Effect: 'Deny',
+      Action: 'ec2:DeleteTags',
+      Resource: '*',
+      Condition: { StringEquals: { 'aws:ResourceTag/keep': 'yes' } },
+    };
+    const deletion = { Resources: [SecurityGroupRules[0].SecurityGroupRuleId] };
+    assert.match(String(await refusal([everything, kept], 'DeleteTags', deletion)), /security-group-rule/);
+    await call('DeleteTags', deletion);
+    assert.equal(await refusal([everything, kept], 'DeleteTags', deletion), undefined);
   });
 
   test('what is named by a name, an address or an association is what is asked for', async () => {
