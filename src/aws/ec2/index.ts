@@ -45,6 +45,7 @@ import { routeTableHandlers } from './route-tables.ts';
 import { allIn, keyIn, type Ec2State, type Scope } from './scope.ts';
 import { securityGroupChangeHandlers } from './security-group-changes.ts';
 import { securityGroupRuleChangeHandlers } from './security-group-rule-changes.ts';
+import { groupWrites } from './security-group-writes.ts';
 import { securityGroupHandlers } from './security-groups.ts';
 import { subnetHandlers } from './subnets.ts';
 import { recordOf, tagHandlers } from './tags.ts';
@@ -149,12 +150,13 @@ export function createEc2(options: Ec2Options): {
   const templates = launchTemplates(collections);
   const profiles = options.instanceProfiles ?? (() => undefined);
   const others = { instance: instances.records, 'launch-template': collections.templates };
+  const groups = groupWrites(state, uses);
   const handlers = {
     ...vpcHandlers(state, uses),
     ...subnetHandlers(state, uses),
     ...securityGroupHandlers(state, uses),
-    ...securityGroupChangeHandlers(state, uses),
-    ...securityGroupRuleChangeHandlers(state, uses),
+    ...securityGroupChangeHandlers(state, groups),
+    ...securityGroupRuleChangeHandlers(state, groups),
     ...networkAclHandlers(state),
     ...networkInterfaceHandlers(state, interfaces, uses),
     ...instanceHandlers({ state, instances, profiles, templates }),

@@ -6,17 +6,9 @@ import type { Handlers } from '../service.ts';
 import { findDefaultVpc } from './default-vpc.ts';
 import { mustGet, notFound } from './kinds.ts';
 import { allIn, newId, type Ec2State, type Scope } from './scope.ts';
-import {
-  describeRule,
-  identityOf,
-  ruleRows,
-  rulesOf,
-  toRule,
-  type RuleBody,
-  type Shorthand,
-} from './security-group-rules.ts';
+import { describeRule, identityOf, ruleRows, toRule, type RuleBody, type Shorthand } from './security-group-rules.ts';
+import type { GroupWrites } from './security-group-writes.ts';
 import { tagsFor } from './tags.ts';
-import type { Uses } from './uses.ts';
 
 interface RulesInput extends Shorthand {
   readonly GroupId?: string | undefined;
@@ -31,8 +23,8 @@ type Direction = 'ingress' | 'egress';
 const MAX_RULES = 1000;
 
 /** Authorize and revoke, in both directions. */
-export function securityGroupChangeHandlers(state: Ec2State, uses: Uses) {
-  const { records, random, store } = state;
+export function securityGroupChangeHandlers(state: Ec2State, writes: GroupWrites) {
+  const { records, random } = state;
 
   async function groupOf(input: RulesInput, scope: Scope): Promise<Versioned<SecurityGroup>> {
     if (input.GroupId || !input.GroupName)
@@ -48,44 +40,20 @@ export function securityGroupChangeHandlers(state: Ec2State, uses: Uses) {
     return group;
   }
 
-  async function namedRules(input: RulesInput, group: SecurityGroup, scope: Scope): Promise<RuleBody[]> {
-    const groups = (await records.securityGroups.list(allIn(scope))).map(({ value }) => value);
-    const rules = rulesOf(input, (name) => {
-      const found = groups.find((other) => other.vpcId === group.vpcId && other.name === name);
-      if (!found) throw new AwsError('InvalidGroup.NotFound', `The security group '${name}' does not exist`);
-      return found.id;
-    });
-    for (const { peer } of rules)
-      if (peer.kind === 'group' && !groups.some(({ id }) => id === peer.groupId))
-        throw notFound('security-group', peer.groupId);
-    return rules;
-  }
-
-  /** Changes one direction of a group's rules until nobody else was faster; referenced groups learn that they are used. */
+  /** Changes one direction of a group's rules. */
   async function change(
     input: RulesInput,
     scope: Scope,
     direction: Direction,
     next: (group: SecurityGroup, wanted: readonly RuleBody[]) => readonly SecurityGroupRule[],
-  ): Promise<{ before: SecurityGroup; after: SecurityGroup }> {
-    for (let attempt = 0; attempt < 32; attempt++) {
-      const seen = await groupOf(input, scope);
-      const wanted = input.SecurityGroupRuleIds?.length ? [] : await namedRules(input, seen.value, scope);
-      const after = { ...seen.value, [direction]: next(seen.value, wanted) };
-      const peers = wanted.flatMap(({ peer }) => (peer.kind === 'group' ? [peer.groupId] : []));
-      const others = [...new Set(peers)].filter((id) => id !== seen.value.id);
-      const { succeeded } = await store.txn({
-        compare: [
-          records.securityGroups.ifUnchanged(seen),
-          ...others.map((id) => records.securityGroups.ifPresent(`${allIn(scope)}${id}`)),
-        ],
-        success: [records.securityGroups.put(seen.id, after), ...others.map((id) => uses.touch(scope, id))],
-      });
-      if (succeeded) return { before: seen.value, after };
-    }
-    throw new AwsError(
-      'RequestLimitExceeded',
-      'The security group changes faster than the request can be carried out.',
+  ) {
+    return await writes.change(
+      scope,
+      () => groupOf(input, scope),
+      async (group) => {
+        const rules = input.SecurityGroupRuleIds?.length ? [] : await writes.rulesFor(scope, group, input);
+        return { group: { ...group, [direction]: next(group, rules) }, rules };
+      },
     );
   }
 

@@ -1,13 +1,11 @@
 import type { IpPermission, SecurityGroupRuleRequest } from '@aws-sdk/client-ec2';
-import type { SecurityGroup, SecurityGroupRule } from '#network';
+import type { SecurityGroupRule } from '#network';
 import { AwsError } from '../errors.ts';
 import type { Handlers } from '../service.ts';
 import { mustGet, notFound } from './kinds.ts';
-import { allIn, keyIn, type Ec2State, type Scope } from './scope.ts';
+import type { Ec2State, Scope } from './scope.ts';
 import { identityOf, rulesOf, type RuleBody } from './security-group-rules.ts';
-import type { Uses } from './uses.ts';
-
-const ATTEMPTS = 32;
+import type { GroupWrites } from './security-group-writes.ts';
 
 interface DescriptionsInput {
   readonly GroupId?: string | undefined;
@@ -18,46 +16,18 @@ interface DescriptionsInput {
 }
 
 /** Changes of rules that are there, by their ids. */
-export function securityGroupRuleChangeHandlers(state: Ec2State, uses: Uses) {
-  const { records, store } = state;
-
-  /** Writes a group until nobody else was faster; groups that its rules name anew learn that they are used. */
-  async function change(
-    scope: Scope,
-    groupId: string | undefined,
-    next: (group: SecurityGroup) => { readonly group: SecurityGroup; readonly peers?: readonly string[] },
-  ): Promise<void> {
-    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const seen = await mustGet(records.securityGroups, scope, 'security-group', groupId);
-      const { group, peers = [] } = next(seen.value);
-      const others = [...new Set(peers)].filter((id) => id !== group.id);
-      for (const id of others) await mustGet(records.securityGroups, scope, 'security-group', id);
-      const { succeeded } = await store.txn({
-        compare: [
-          records.securityGroups.ifUnchanged(seen),
-          ...others.map((id) => records.securityGroups.ifPresent(keyIn(scope, id))),
-        ],
-        success: [records.securityGroups.put(seen.id, group), ...others.map((id) => uses.touch(scope, id))],
-      });
-      if (succeeded) return;
-    }
-    throw new AwsError(
-      'RequestLimitExceeded',
-      'The security group changes faster than the request can be carried out.',
-    );
-  }
+export function securityGroupRuleChangeHandlers({ records }: Ec2State, writes: GroupWrites) {
+  const change = async (scope: Scope, id: string | undefined, next: Parameters<GroupWrites['change']>[2]) =>
+    await writes.change(scope, () => mustGet(records.securityGroups, scope, 'security-group', id), next);
 
   async function describe(input: DescriptionsInput, scope: Scope, direction: 'ingress' | 'egress') {
-    const groups = (await records.securityGroups.list(allIn(scope))).map(({ value }) => value);
-    const idOf = (name: string) => groups.find((group) => group.name === name)?.id ?? name;
-    const named = input.IpPermissions?.length ? rulesOf({ IpPermissions: input.IpPermissions }, idOf) : [];
-    const byIdentity = new Map(named.map((rule) => [identityOf(rule), rule.description]));
-    const byId = new Map(
-      (input.SecurityGroupRuleDescriptions ?? []).map((one) => [one.SecurityGroupRuleId ?? '', one.Description]),
-    );
-    if (!byIdentity.size && !byId.size)
+    const { IpPermissions, SecurityGroupRuleDescriptions = [] } = input;
+    if (!IpPermissions?.length && !SecurityGroupRuleDescriptions.length)
       throw new AwsError('MissingParameter', 'Either IpPermissions or SecurityGroupRuleDescriptions must be specified');
-    await change(scope, input.GroupId, (group) => {
+    const byId = new Map(SecurityGroupRuleDescriptions.map((one) => [one.SecurityGroupRuleId ?? '', one.Description]));
+    await change(scope, input.GroupId, async (group) => {
+      const named = IpPermissions?.length ? await writes.rulesFor(scope, group, { IpPermissions }) : [];
+      const byIdentity = new Map(named.map((rule) => [identityOf(rule), rule.description]));
       for (const id of byId.keys())
         if (!group[direction].some((rule) => rule.id === id)) throw notFound('security-group-rule', id);
       for (const identity of byIdentity.keys())
@@ -92,8 +62,10 @@ export function securityGroupRuleChangeHandlers(state: Ec2State, uses: Uses) {
             throw new AwsError('InvalidPermission.Duplicate', 'The specified rule already exists.');
           return changed;
         };
-        const peers = [...wanted.values()].flatMap(({ peer }) => (peer.kind === 'group' ? [peer.groupId] : []));
-        return { group: { ...group, ingress: inDirection(group.ingress), egress: inDirection(group.egress) }, peers };
+        return {
+          group: { ...group, ingress: inDirection(group.ingress), egress: inDirection(group.egress) },
+          rules: [...wanted.values()],
+        };
       });
       return { Return: true };
     },

@@ -148,4 +148,22 @@ describe('ways out of a VPC, and what stands in them', () => {
     await call('UpdateSecurityGroupRuleDescriptionsIngress', { GroupId, IpPermissions });
     assert.equal((await rule(other.SecurityGroupRuleId)).Description, undefined);
   });
+
+  test('a group that a rule is described by is of the same VPC', async () => {
+    const own = (await call('DescribeVpcs')).Vpcs[0].VpcId;
+    const other = (await call('CreateVpc', { CidrBlock: '10.9.0.0/16' })).Vpc.VpcId;
+    for (const VpcId of [own, other]) {
+      const make = async (GroupName: string) =>
+        (await call('CreateSecurityGroup', { GroupName, Description: 'x', VpcId })).GroupId;
+      const [GroupId, peer] = [await make('web'), await make('peer')];
+      const https = { IpProtocol: 'tcp', FromPort: 443, ToPort: 443 };
+      const by = (pair: object) => ({ GroupId, IpPermissions: [{ ...https, UserIdGroupPairs: [pair] }] });
+      await call('AuthorizeSecurityGroupIngress', by({ GroupId: peer }));
+      const described = by({ GroupName: 'peer', Description: 'of this VPC' });
+      await call('UpdateSecurityGroupRuleDescriptionsIngress', described);
+      const Filters = [{ Name: 'group-id', Values: [GroupId] }];
+      const rules = (await call('DescribeSecurityGroupRules', { Filters })).SecurityGroupRules;
+      assert.ok(rules.some(({ Description }: Answer) => Description === 'of this VPC'));
+    }
+  });
 });
