@@ -1,56 +1,28 @@
-import type { Clock, Logger } from '#base';
-import { watchCache, type CacheChange, type CachedEntry, type Store, type Versioned, type WatchCache } from '#store';
+import type { CacheChange, CachedEntry, Versioned } from '#store';
+import { followed, type EcsCacheOptions } from './followed.ts';
 import { idIn, type ClusterScope } from './names.ts';
 import type { TaskRecord } from './records.ts';
 import { TASKS_PREFIX } from './state.ts';
 
-export interface EcsCacheOptions {
-  readonly store: Store;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  /** Ends what follows the store. */
-  readonly signal: AbortSignal;
-}
-
-/**
- * Tasks by their group, in memory: services and placement ask for one group of many at every change of a task. What is read is the store as it is then, or later. The
- * cache is made when it is first asked.
- */
+/** Tasks by their group, in memory: services and placement ask for one group of many at every change of a task. What is read is the store as it is then, or later. */
 export class TaskGroups {
-  readonly #options: EcsCacheOptions;
   readonly #groups = new Map<string, Map<string, CachedEntry<TaskRecord>>>();
-  #opened: Promise<WatchCache<TaskRecord>> | undefined;
+  readonly #upToDate: () => Promise<void>;
 
   constructor(options: EcsCacheOptions) {
-    this.#options = options;
+    this.#upToDate = followed<TaskRecord>(options, {
+      prefix: TASKS_PREFIX,
+      clear: () => this.#groups.clear(),
+      note: (change) => this.#note(change),
+    });
   }
 
   /** Every task of a group that is on record, the stopped ones too, by id. */
   async of(scope: ClusterScope, group: string): Promise<Versioned<TaskRecord>[]> {
-    const { store, signal } = this.#options;
-    const cache = await this.#cache();
-    await cache.waitFor(await store.revision(), signal);
+    await this.#upToDate();
     return [...(this.#groups.get(groupKey(scope, group))?.values() ?? [])]
       .map(({ key, value, modRevision }) => ({ id: key.slice(TASKS_PREFIX.length), value, modRevision }))
       .sort((a, b) => (a.id < b.id ? -1 : 1));
-  }
-
-  #cache(): Promise<WatchCache<TaskRecord>> {
-    this.#opened ??= this.#open().catch((error: unknown) => {
-      this.#opened = undefined;
-      throw error;
-    });
-    return this.#opened;
-  }
-
-  async #open(): Promise<WatchCache<TaskRecord>> {
-    const cache = await watchCache<TaskRecord>({ ...this.#options, prefix: TASKS_PREFIX });
-    this.#groups.clear();
-    for (const current of cache.list()) this.#note({ key: current.key, current, previous: undefined });
-    cache.onChange((changes) => {
-      for (const change of changes) this.#note(change);
-    });
-    return cache;
   }
 
   #note({ key, current, previous }: CacheChange<TaskRecord>): void {
