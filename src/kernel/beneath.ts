@@ -7,8 +7,9 @@ const openat2Call = libcFunction<
 const openat2Number = 437;
 const [noMagicLinks, inRoot] = [0x02, 0x10] as const;
 const howBytes = 24;
-/** O_PATH and O_CLOEXEC, which Node does not name. */
-const [pathOnly, closeOnExec] = [0o10000000, 0o2000000] as const;
+/** O_PATH, which Node does not name: what is opened is only named. */
+export const pathOnly = 0o10000000;
+const closeOnExec = 0o2000000; // O_CLOEXEC, likewise
 
 /**
  * Opens `path` with `root` taken for `/`: `..` and symbolic links, absolute ones too, lead nowhere else, even while somebody changes the

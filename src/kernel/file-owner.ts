@@ -1,3 +1,6 @@
+import { chownSync, closeSync, openSync, statfsSync } from 'node:fs';
+import { systemCode } from '#base';
+import { pathOnly } from './beneath.ts';
 import { check, KernelError, libcFunction } from './libc.ts';
 
 const setUserCall = libcFunction<(uid: number) => number>('int setfsuid(unsigned int)');
@@ -11,6 +14,8 @@ const [getDumpable, setDumpable, getSecureBits, setSecureBits] = [3, 4, 27, 28] 
 const keepCapabilities = 1 << 2;
 /** No id: asks for the present one. */
 const nobody = 0xffffffff;
+/** f_type of pipes without a name (linux/magic.h). */
+const PIPEFS_MAGIC = 0x50495045;
 
 /**
  * From now on files are made by **this thread** as belonging to `uid` and `gid`, until the returned value is disposed; what it may do stays the
@@ -34,4 +39,32 @@ export function takeFileOwner({ uid, gid }: { readonly uid: number; readonly gid
   if (setUserCall(nobody) === uid && setGroupCall(nobody) === gid) return undo;
   undo[Symbol.dispose]();
   throw new KernelError('setfsuid', 'EPERM', `${uid}:${gid}`);
+}
+
+/**
+ * Gives away the pipe that a process has open as `descriptor`. Anything else stays whose it is, also when the process puts it in the place of the pipe
+ * at this moment; a process that has ended has none.
+ */
+export function givePipe(
+  { pid, descriptor }: { readonly pid: number; readonly descriptor: number },
+  owner: { readonly uid: number; readonly gid: number },
+): void {
+  const held = openHeld(`/proc/${pid}/fd/${descriptor}`);
+  if (held === undefined) return;
+  try {
+    const path = `/proc/self/fd/${held}`;
+    if (statfsSync(path).type === PIPEFS_MAGIC) chownSync(path, owner.uid, owner.gid);
+  } finally {
+    closeSync(held);
+  }
+}
+
+/** Opens what a path names now, be it what it may, for it to be looked at. */
+function openHeld(path: string): number | undefined {
+  try {
+    return openSync(path, pathOnly);
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
 }

@@ -1,7 +1,7 @@
 export { KernelError } from './libc.ts';
 export { conntrackSocket, forgetConnections, type Answering } from './conntrack.ts';
 export * from './files.ts';
-export { takeFileOwner } from './file-owner.ts';
+export { givePipe, takeFileOwner } from './file-owner.ts';
 export * from './mapped-mount.ts';
 export { attachLoopDevice, detachLoopDevice, loopDevices, type LoopDevice } from './loop-devices.ts';
 export * from './mount.ts';

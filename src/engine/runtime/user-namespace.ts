@@ -1,8 +1,9 @@
-import { chownSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { DabbaError } from '#base';
 import {
   createNetworkNamespaceIn,
   createSandboxNamespaces,
+  givePipe,
   openOwnerOf,
   openUserNamespaceOf,
   type IdMapping,
@@ -96,13 +97,9 @@ function donorOf(instance: Instance, neighbours: Finding, ids: IdMapping): Insta
 const namespaceNumber = ({ state }: Instance) => statSync(`/proc/${state.process!.pid}/ns/user`).ino;
 
 /**
- * Lets a process open its own pipes again (`/dev/stdout`): ours belong to root of the machine, and within its user namespace runc may not give them
- * away.
+ * Lets a process, which may run already, open its own pipes again (`/dev/stdout`): ours belong to root of the machine, and within its user namespace
+ * runc may not give them away.
  */
 export function ownStandardStreams(pid: number, owner: { readonly uid: number; readonly gid: number }): void {
-  for (const stream of [0, 1, 2]) {
-    const path = `/proc/${pid}/fd/${stream}`;
-    const found = statSync(path, { throwIfNoEntry: false }); // it may have ended by now
-    if (found?.isFIFO()) chownSync(path, owner.uid, owner.gid);
-  }
+  for (const descriptor of [0, 1, 2]) givePipe({ pid, descriptor }, owner);
 }
