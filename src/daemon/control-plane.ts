@@ -117,7 +117,6 @@ async function run(layout: Layout, settings: Settings, announce: Announcer): Pro
   downDone.resolve();
 }
 
-/** A start that failed, and a daemon that was taken down, leave no runtime directory; one that let go does. */
 /** What the `dabba` command and the host ask over the control socket. */
 function controlRoutes({
   cloud,

@@ -30,9 +30,9 @@ export class FakeEngine implements Engine {
   readonly stops = new Map<string, PromiseWithResolvers<void>>();
   /** Images that need no pull, by reference. */
   readonly local = new Set<string>();
-  /** What a command inside a container comes to, by its words joined. */
   /** Bytes that containers wrote, by name. */
   readonly written = new Map<string, number>();
+  /** What a command inside a container comes to, by its words joined. */
   readonly commands = new Map<string, { readonly exitCode: number; readonly output: string }>();
   /** What fails, by action and name, e.g. `start s1-app`. */
   readonly failures = new Map<string, { readonly kind: ErrorKind; readonly message: string }>();
