@@ -29,7 +29,7 @@ export class OverlaySnapshots implements Snapshots, AsyncDisposable {
   readonly #directory: string;
   readonly #random: Random;
   readonly #trash: Trash;
-  /** Overlays that are mounted, by place; those of a process before us are nobody's to mount again. */
+  /** Overlays that are mounted unmapped, by place; those of a process before us are nobody's to mount again. */
   readonly #overlays = new Map<string, OverlayMount>();
   readonly layers: LayerStore;
 
@@ -75,8 +75,8 @@ export class OverlaySnapshots implements Snapshots, AsyncDisposable {
       ...[this.#path('empty', '0'), this.#path('empty', '1')].slice(0, Math.max(0, least - links.length)),
     ];
     const overlay = { target, linkDirectory: this.layers.linkDirectory, lower, writable };
-    if (mapped) this.#mountMapped(overlay, mapped);
-    else mountOverlay(overlay);
+    if (mapped) return this.#mountMapped(overlay, mapped);
+    mountOverlay(overlay);
     this.#overlays.set(target, overlay);
   }
 
