@@ -1,5 +1,6 @@
 import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs';
-import { check, KernelError, libcFunction } from './libc.ts';
+import { DabbaError } from '#base';
+import { check, libcFunction } from './libc.ts';
 import { ensureIpcNamespace, NetworkNamespace } from './namespaces.ts';
 import { PipeReader } from './pipe-reader.ts';
 import { pipe, spawn } from './spawn.ts';
@@ -65,7 +66,8 @@ export interface SandboxNamespaces extends Disposable {
 
 /**
  * Makes a user namespace with these ids and a network namespace that it owns. A process with threads cannot enter a user namespace (setns(2)), so
- * a helper of its own makes them, and ends. Throws `KernelError` for ids that the kernel does not take.
+ * a helper of its own makes them, and ends. Throws `Unavailable` where none can be made; the kernel's own error, as `node:fs` does, for ids that it does not
+ * take.
  */
 export async function createSandboxNamespaces(ids: IdMapping): Promise<SandboxNamespaces> {
   return await withHelper('unshare', ['--user', '--net', 'cat'], {}, (pid) => {
@@ -105,7 +107,7 @@ function inside(user: UserNamespace, kind: '--net' | '--ipc') {
   return ['nsenter', ['--user=/proc/self/fd/3', 'unshare', kind, 'cat'], { 3: user.descriptor }] as const;
 }
 
-/** Runs a program that echoes what it reads once it is in its namespaces, and lets it end after `use`. */
+/** Runs a program that echoes what it reads once it is in its namespaces, and lets it end after `use`. Throws `Unavailable` with its complaint. */
 async function withHelper<T>(
   file: string,
   args: readonly string[],
@@ -115,20 +117,28 @@ async function withHelper<T>(
   using scope = new DisposableStack();
   const [input, inputEnd] = pipe();
   scope.defer(() => closeSync(inputEnd)); // at its end the helper ends
+  writeSync(inputEnd, '\n'); // before there is one, for it may end at once
   const [outputEnd, output] = pipe();
   using echo = new PipeReader(outputEnd);
+  const [complaintEnd, complaint] = pipe();
+  using complaints = new PipeReader(complaintEnd);
   const pid = (() => {
     try {
       const request = { file, args, environment: standardEnvironment };
-      return spawn({ ...request, descriptors: { ...descriptors, 0: input, 1: output } }).pid;
+      return spawn({ ...request, descriptors: { ...descriptors, 0: input, 1: output, 2: complaint } }).pid;
     } finally {
-      closeSync(input);
-      closeSync(output);
+      for (const end of [input, output, complaint]) closeSync(end);
     }
   })();
-  writeSync(inputEnd, '\n');
-  if ((await echo.read()) === undefined) throw new KernelError('unshare', 'EPERM', `${file} ${args.join(' ')}`);
-  return use(pid);
+  if (await echo.read()) return use(pid);
+  throw new DabbaError('Unavailable', `cannot make namespaces by ${file}: ${await textOf(complaints)}`);
+}
+
+/** All that comes, which is little. */
+async function textOf(reader: PipeReader): Promise<string> {
+  let text = '';
+  for (let piece = await reader.read(); piece; piece = await reader.read()) text += piece.toString();
+  return text.trim();
 }
 
 function openNamespacesOf(pid: number): SandboxNamespaces {
