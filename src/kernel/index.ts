@@ -11,7 +11,6 @@ export type { NetlinkMessage, NetlinkRequest } from './netlink.ts';
 export * from './rtnetlink.ts';
 export * from './sockets.ts';
 export * from './user-namespaces.ts';
-export { setDomainName } from './uts.ts';
 export * from './xattr.ts';
 export { openBeneath } from './beneath.ts';
 export {

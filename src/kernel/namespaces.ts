@@ -7,11 +7,15 @@ import { MountFlag, UnmountFlag, mount, unmount } from './mount.ts';
 const unshareCall = libcFunction<(flags: number) => number>('int unshare(int flags)');
 const setnsCall = libcFunction<(descriptor: number, kind: number) => number>('int setns(int fd, int nstype)');
 
-const [CLONE_NEWIPC, CLONE_NEWNET] = [0x08000000, 0x40000000] as const;
+const [CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWNET] = [0x04000000, 0x08000000, 0x40000000] as const;
 /** f_type of nsfs, the file system of bind-mounted namespaces (linux/magic.h). */
 const NSFS_MAGIC = 0x6e736673;
 /** Where a thread's own namespace of a kind is found. */
-const own = { [CLONE_NEWNET]: '/proc/thread-self/ns/net', [CLONE_NEWIPC]: '/proc/thread-self/ns/ipc' } as const;
+const own = {
+  [CLONE_NEWNET]: '/proc/thread-self/ns/net',
+  [CLONE_NEWIPC]: '/proc/thread-self/ns/ipc',
+  [CLONE_NEWUTS]: '/proc/thread-self/ns/uts',
+} as const;
 type Kind = keyof typeof own;
 
 const homes = new Map<Kind, number>();
@@ -55,11 +59,7 @@ export class NetworkNamespace implements Disposable {
    */
   run<T>(action: () => T): T {
     if (!this.#isOpen) throw new Error(`the network namespace ${this.path} was closed`);
-    return awayFromHome(
-      CLONE_NEWNET,
-      () => check(setnsCall(this.descriptor, CLONE_NEWNET), 'setns', this.path),
-      action,
-    );
+    return inside(CLONE_NEWNET, this, action);
   }
 
   [Symbol.dispose](): void {
@@ -91,6 +91,29 @@ export function ensureIpcNamespace(path: string, pid?: number): void {
     if (pid === undefined) away(CLONE_NEWIPC, path, () => mountIt(own[CLONE_NEWIPC]));
     else mountIt(`/proc/${pid}/ns/ipc`);
   });
+}
+
+/**
+ * Sets the NIS domain name that a process sees, in the UTS namespace it is in. Only the machine's root may write it: the kernel asks for that user
+ * whatever namespace the name is of. Throws `ENOENT` when the process has ended.
+ */
+export function setDomainName(pid: number, name: string): void {
+  const path = `/proc/${pid}/ns/uts`;
+  const descriptor = openSync(path, 'r');
+  try {
+    inside(CLONE_NEWUTS, { descriptor, path }, () => writeFileSync('/proc/sys/kernel/domainname', name));
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Calls `action` inside an open namespace. */
+function inside<T>(
+  kind: Kind,
+  { descriptor, path }: { readonly descriptor: number; readonly path: string },
+  action: () => T,
+): T {
+  return awayFromHome(kind, () => check(setnsCall(descriptor, kind), 'setns', path), action);
 }
 
 /** Calls `action` inside a new namespace. */
