@@ -72,6 +72,15 @@ test('inside, everything is as in any other container', async () => {
   assert.deepEqual(stdout.trim().split('\n'), expected.split(' '), stderr);
 });
 
+test('the machine’s own NIS domain is not set by who sees it', async () => {
+  const named = () => readFileSync('/proc/sys/kernel/domainname', 'utf8');
+  const before = named();
+  const more = { domainname: 'example.org', namespaces: { user: ids, uts: 'host' } } as const;
+  await assert.rejects(start(engine, ['true'], more), /domainname/);
+  assert.equal(named(), before);
+  await remove(...(await engine.containers.list()).map(({ id }) => id));
+});
+
 test('another user of it, and its groups, are mapped too', async () => {
   const { id } = await start(engine, ['sleep', '1000'], { ...mapped, user: 'web' });
   const { pid } = (await engine.containers.find(id))!.state;

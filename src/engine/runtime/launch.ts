@@ -123,7 +123,8 @@ function settleIn(
   owner: { readonly uid: number; readonly gid: number },
 ): void {
   ownStandardStreams(pid, owner);
-  if (record.create.domainname !== undefined) setDomainName(pid, record.create.domainname);
+  const { domainname, namespaces } = record.create;
+  if (domainname !== undefined && namespaces?.uts !== 'host') setDomainName(pid, domainname);
   unmountMapped(folder.mapped);
 }
 

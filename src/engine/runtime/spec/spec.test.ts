@@ -107,6 +107,9 @@ test('where ids are mapped, the user namespace is joined, and what only root of 
   assert.deepEqual(linux.gidMappings, [{ containerID: 0, hostID: 200_000, size: 2000 }]);
   assert.equal(linux.sysctl['net.ipv4.ping_group_range'], '0 1999');
   assert.equal(linux.sysctl['kernel.domainname'], undefined);
+  const ofMachine = { domainname: 'example.org', namespaces: { uts: 'host' } } as const;
+  const { sysctl } = specOf(ofMachine, { userNamespace: { path: '/proc/1/fd/9', ids } }).linux;
+  assert.equal(sysctl['kernel.domainname'], 'example.org', 'for runc to refuse');
   assert.equal(linux.devices, undefined);
   const device = mounts.find(({ destination }) => destination === '/dev/other');
   assert.deepEqual([device?.type, device?.source], ['bind', '/dev/null']);

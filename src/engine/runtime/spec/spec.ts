@@ -161,7 +161,9 @@ function buildLinux(input: SpecInput, devices: readonly GrantedDevice[]): OciLin
         !(typeof networkNamespace === 'object' && networkNamespace.isOthers) &&
         networkSysctls(userNamespace?.ids)),
       // As a sysctl, for runc knows the member `domainname` from 1.2 on alone.
-      ...(create.domainname !== undefined && !userNamespace && { 'kernel.domainname': create.domainname }),
+      ...(create.domainname !== undefined &&
+        // Set from outside then, but never the machine's own, which runc refuses.
+        (!userNamespace || create.namespaces?.uts === 'host') && { 'kernel.domainname': create.domainname }),
       ...create.sysctls,
     },
     maskedPaths: create.maskedPaths ?? (isPrivileged ? [] : maskedPaths),
