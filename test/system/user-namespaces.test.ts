@@ -48,6 +48,8 @@ test('its root is nobody of the machine, and what it writes is root’s on disk'
   const { pid } = (await engine.containers.find(id))!.state;
   assert.equal(statSync(`/proc/${pid}`).uid, base);
   assert.notEqual(readlinkSync(`/proc/${pid}/ns/user`), readlinkSync('/proc/self/ns/user'));
+  const place = statSync(join(home.runtimeDirectory, 'm', id.slice(0, 16)));
+  assert.deepEqual([place.uid, place.gid, place.mode & 0o777], [0, base, 0o710], 'its root goes there, nobody else');
   const streams = await said(id, ['sh', '-c', 'id -u >/dev/stdout; id -u >/dev/stderr'], 'web');
   assert.equal(streams.split('\n').filter((text) => text === '1000').length, 2, streams);
   assert.deepEqual(ownerOf(join(upperOf(id), 'made')), [7, 8]);

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, rmdirSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdirSync, readdirSync, rmdirSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DabbaError, systemCode } from '#base';
 import { KernelError, MountFlag, mountFlagsOf, unmount, UnmountFlag } from '#kernel';
@@ -20,6 +20,8 @@ export async function mountMappedRoot(
 ): Promise<string> {
   await images.snapshots.unmount(folder.merged);
   const target = make(folder.mapped, rootPlace(folder.mapped));
+  // Not the machine's own users, for whom its set-user-ID programs are a way to its ids.
+  chownSync(folder.mapped, 0, root.gid);
   const workplace = make(folder.mapped, workplaceOf(folder.mapped));
   await images.snapshots.mount({
     chainId: record.chainId,
@@ -107,7 +109,7 @@ function placesIn(directory: string): readonly string[] {
 }
 
 function make(directory: string, path: string, isDirectory = true): string {
-  mkdirSync(directory, { recursive: true, mode: 0o711 });
+  mkdirSync(directory, { recursive: true, mode: 0o710 });
   mkdirSync(privateDirectory(directory), { recursive: true, mode: 0o700 });
   if (isDirectory) mkdirSync(path, { recursive: true });
   else writeFileSync(path, '');
