@@ -151,6 +151,11 @@ test('a link means the container that had the name, not one whose id begins like
   const linked = await docker('run', '-d', '--name', name, image, 'sleep', '1000');
   await docker('run', '-d', '--name', 'web', '--link', `${linked.slice(0, 10)}:store`, image, 'sleep', '1000');
   assert.equal(await docker('inspect', 'web', '-f', '{{json .HostConfig.Links}}'), `["/${name}:/web/store"]`);
+  await docker('rename', name, 'shop');
+  assert.equal(await docker('inspect', 'web', '-f', '{{json .HostConfig.Links}}'), '["/shop:/web/store"]');
+  await docker('rename', 'shop', name);
+  await docker('restart', '-t', '0', 'web');
+  assert.match(await docker('exec', 'web', 'cat', '/etc/hosts'), new RegExp(`store .*${name}`));
   await remove(name);
   await docker('restart', '-t', '0', 'web');
   assert.doesNotMatch(await docker('exec', 'web', 'cat', '/etc/hosts'), /store/);

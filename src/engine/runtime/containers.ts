@@ -28,7 +28,7 @@ import { HealthMonitor } from './health.ts';
 import { findInit } from './init.ts';
 import { Instance } from './instance.ts';
 import { Lifecycle } from './lifecycle.ts';
-import { linkedTo } from './links.ts';
+import { followRename, linkedTo } from './links.ts';
 import { readLogs } from './logs.ts';
 import { rewriteNames } from './network.ts';
 import { imageMounts, recordMounts } from './mount-places.ts';
@@ -128,7 +128,7 @@ export class ContainerSet implements Containers, StepContainers, ImageUsers {
 
   async rename(id: string, newName: string): Promise<void> {
     const instance = this.#get(id);
-    await instance.turns.run(async () => {
+    const oldName = await instance.turns.run(async () => {
       const oldName = instance.record.name;
       const name = this.#reserveName(newName, instance.id);
       try {
@@ -141,7 +141,11 @@ export class ContainerSet implements Containers, StepContainers, ImageUsers {
       if (instance.isRunning)
         for (const endpoint of wantedEndpoints(instance.record)) await join(this.#runtime, instance.record, endpoint);
       instance.publish('rename', { oldName: `/${oldName}` });
+      return oldName;
     });
+    // In the turns of those that are linked to it: two of them may be linked to one another.
+    for (const other of this.#instances.values())
+      await other.turns.run(async () => await followRename(other, oldName, instance.record.name));
   }
 
   /** Puts a container into a further network, at once if it runs. */

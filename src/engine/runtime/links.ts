@@ -63,6 +63,14 @@ export function linkedTo(target: Instance, instances: Iterable<Instance>): reado
   );
 }
 
+/** Lets the links of a container mean another one that was renamed. */
+export async function followRename(instance: Instance, oldName: string, name: string): Promise<void> {
+  const { create } = instance.record;
+  if (instance.isRemoved || !create.links?.some(({ container }) => container === oldName)) return;
+  const links = create.links.map((link) => (link.container === oldName ? { ...link, container: name } : link));
+  await instance.recreate({ ...create, links });
+}
+
 /** Links are kept by names; those of records that older versions wrote may be ids. */
 function isLinkedName(name: string, { id, record }: Instance): boolean {
   return name === record.name || (name.length >= 12 && id.startsWith(name));
