@@ -28,7 +28,7 @@ import { HealthMonitor } from './health.ts';
 import { findInit } from './init.ts';
 import { Instance } from './instance.ts';
 import { Lifecycle } from './lifecycle.ts';
-import { followRename, linkedTo } from './links.ts';
+import { followRename, linkedTo, namesLinked } from './links.ts';
 import { readLogs } from './logs.ts';
 import { rewriteNames } from './network.ts';
 import { imageMounts, recordMounts } from './mount-places.ts';
@@ -145,7 +145,8 @@ export class ContainerSet implements Containers, StepContainers, ImageUsers {
     });
     // In the turns of those that are linked to it: two of them may be linked to one another.
     for (const other of this.#instances.values())
-      await other.turns.run(async () => await followRename(other, oldName, instance.record.name));
+      if (namesLinked(other).includes(oldName))
+        await other.turns.run(async () => await followRename(other, oldName, instance.record.name));
   }
 
   /** Puts a container into a further network, at once if it runs. */

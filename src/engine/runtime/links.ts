@@ -63,12 +63,17 @@ export function linkedTo(target: Instance, instances: Iterable<Instance>): reado
   );
 }
 
+/** The names of those a container is linked to. */
+export function namesLinked({ record }: Instance): readonly string[] {
+  return (record.create.links ?? []).map(({ container }) => container);
+}
+
 /** Lets the links of a container mean another one that was renamed. */
 export async function followRename(instance: Instance, oldName: string, name: string): Promise<void> {
   const { create } = instance.record;
-  if (instance.isRemoved || !create.links?.some(({ container }) => container === oldName)) return;
-  const links = create.links.map((link) => (link.container === oldName ? { ...link, container: name } : link));
-  await instance.recreate({ ...create, links });
+  if (instance.isRemoved || !namesLinked(instance).includes(oldName)) return;
+  const links = create.links?.map((link) => (link.container === oldName ? { ...link, container: name } : link));
+  await instance.recreate({ ...create, ...(links && { links }) });
 }
 
 /** Links are kept by names; those of records that older versions wrote may be ids. */
