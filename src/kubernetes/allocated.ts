@@ -5,12 +5,19 @@ import type { Container, Pod } from './types.ts';
  * and kubelet take the same view, `component-helpers/resource`, "PodRequests" with `UseStatusResources`.
  */
 export function asAllocated(pod: Pod): Pod {
-  const { spec, status } = pod;
+  const { status } = pod;
   const isPending = status?.conditions?.some(({ type, status }) => type === 'PodResizePending' && status === 'True');
-  if (!spec || !isPending) return pod;
+  if (!isPending) return pod;
   const running = [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])];
+  return withResources(pod, (container) => running.find(({ name }) => name === container)?.resources);
+}
+
+/** The pod as if each container asked for what `resourcesOf` says of its name; where that is undefined it asks for what it does. */
+export function withResources(pod: Pod, resourcesOf: (container: string) => Container['resources']): Pod {
+  const { spec } = pod;
+  if (!spec) return pod;
   const held = (container: Container): Container => {
-    const resources = running.find(({ name }) => name === container.name)?.resources;
+    const resources = resourcesOf(container.name);
     return resources ? { ...container, resources } : container;
   };
   const { containers, initContainers } = spec;

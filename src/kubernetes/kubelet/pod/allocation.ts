@@ -2,6 +2,7 @@
  * What of its node a pod was given ("Resize CPU and Memory Resources assigned to Containers", Kubernetes documentation): what it asked for when it came, and from then on what
  * it was granted when it asked for something else. Whatever it asks for meanwhile, its containers are begun with this.
  */
+import { withResources } from '../../allocated.ts';
 import { parseQuantity } from '../../quantity.ts';
 import type * as types from '../../types.ts';
 
@@ -16,21 +17,7 @@ export function askedBy({ spec }: types.Pod): Allocation {
 
 /** The pod as if it asked for no more and no less than it was given. */
 export function withAllocation(pod: types.Pod, allocation: Allocation): types.Pod {
-  const { spec } = pod;
-  if (!spec) return pod;
-  const given = (container: types.Container): types.Container => {
-    const resources = allocation[container.name];
-    return resources ? { ...container, resources } : container;
-  };
-  const { containers, initContainers } = spec;
-  return {
-    ...pod,
-    spec: {
-      ...spec,
-      containers: containers.map(given),
-      ...(initContainers && { initContainers: initContainers.map(given) }),
-    },
-  };
+  return withResources(pod, (container) => allocation[container]);
 }
 
 /** True when the pod asks for what it was given, however it writes the amounts. */
