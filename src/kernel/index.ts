@@ -1,5 +1,6 @@
 export { KernelError } from './libc.ts';
 export { conntrackSocket, forgetConnections, type Answering } from './conntrack.ts';
+export * from './directory.ts';
 export * from './files.ts';
 export { givePipe, takeFileOwner } from './file-owner.ts';
 export * from './mapped-mount.ts';

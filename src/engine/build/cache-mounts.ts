@@ -2,7 +2,6 @@ import {
   chmodSync,
   chownSync,
   mkdirSync,
-  readdirSync,
   readFileSync,
   renameSync,
   statSync,
@@ -12,6 +11,7 @@ import {
 import { lstat, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { digestOf, hexOf, systemCode, type Clock } from '#base';
+import { namesInSync } from '#kernel';
 import { statOf } from './beneath.ts';
 import type { Locks } from './locks.ts';
 import type { RunMount } from './run-mounts.ts';
@@ -68,7 +68,7 @@ export class CacheMounts {
   }
 
   list(): readonly KnownCacheMount[] {
-    return readNames(this.#directory)
+    return namesInSync(this.#directory)
       .filter((name) => !name.includes('.'))
       .map((name) => {
         const path = join(this.#directory, name);
@@ -127,15 +127,6 @@ export class CacheMounts {
 }
 
 const nameOf = (mount: RunMount) => hexOf(digestOf(mount.id ?? mount.target));
-
-function readNames(directory: string): readonly string[] {
-  try {
-    return readdirSync(directory);
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return [];
-    throw error;
-  }
-}
 
 /** Bytes of all files beneath a directory, as the disk counts them. What goes meanwhile is passed over. */
 export async function sizeOfTree(directory: string): Promise<number> {

@@ -1,7 +1,8 @@
-import { mkdir, open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
+import { mkdir, open, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { parseDigest, systemCode, type Clock, type Digest } from '#base';
+import { namesIn } from '#kernel';
 import type { Layer } from '../image/internals.ts';
 
 /** What a step gave: when, and the layer if it made one. */
@@ -86,7 +87,7 @@ export class BuildCache {
 
   /** Removes drafts of a process that died. */
   async sweep(): Promise<void> {
-    for (const name of await this.#names())
+    for (const name of await namesIn(this.#directory))
       if (name.endsWith('.draft')) await rm(join(this.#directory, name), { force: true });
   }
 
@@ -97,20 +98,11 @@ export class BuildCache {
 
   async #load(): Promise<Map<string, KnownStep>> {
     const known = new Map<string, KnownStep>();
-    for (const key of await this.#names()) {
+    for (const key of await namesIn(this.#directory)) {
       const step = key.endsWith('.draft') ? undefined : await readRecord(this.#pathOf(key));
       if (step) known.set(key, { key, step, lastUsedAt: (await stat(this.#pathOf(key))).mtimeMs });
     }
     return known;
-  }
-
-  async #names(): Promise<readonly string[]> {
-    try {
-      return await readdir(this.#directory);
-    } catch (error) {
-      if (systemCode(error) === 'ENOENT') return [];
-      throw error;
-    }
   }
 
   #pathOf(key: string): string {

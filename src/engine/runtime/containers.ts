@@ -1,5 +1,6 @@
-import { readdir, rm } from 'node:fs/promises';
-import { DabbaError, systemCode, type Digest } from '#base';
+import { rm } from 'node:fs/promises';
+import { DabbaError, type Digest } from '#base';
+import { namesIn } from '#kernel';
 import { buildLabel, type StepContainers } from '../build/index.ts';
 import type {
   AttachOptions,
@@ -292,11 +293,7 @@ export class ContainerSet implements Containers, StepContainers, ImageUsers {
   async load(): Promise<void> {
     const { containersDirectory, monitor } = this.#runtime;
     const monitors = new Map(findMonitors(monitor.runcRoot).map((found) => [found.bundle, found.identity]));
-    const ids = await readdir(containersDirectory).catch((error: unknown) => {
-      if (systemCode(error) === 'ENOENT') return [];
-      throw error;
-    });
-    for (const id of ids) await this.#read(id);
+    for (const id of await namesIn(containersDirectory)) await this.#read(id);
     const adopted = [...this.#instances.values()];
     // Before any is adopted: a restart policy may mount a root again at once.
     for (const instance of adopted) releaseRoot(instance);

@@ -1,7 +1,7 @@
-import { chownSync, mkdirSync, readdirSync, rmdirSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdirSync, rmdirSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DabbaError, systemCode } from '#base';
-import { KernelError, MountFlag, mountFlagsOf, unmount, UnmountFlag } from '#kernel';
+import { KernelError, MountFlag, mountFlagsOf, namesInSync, unmount, UnmountFlag } from '#kernel';
 import type { Instance } from './instance.ts';
 import type { Runtime } from './runtime.ts';
 import type { PlacedMount } from './spec/mounts.ts';
@@ -104,8 +104,8 @@ const privateDirectory = (directory: string) => join(directory, 'private');
 const workplaceOf = (directory: string) => join(privateDirectory(directory), 'work');
 
 function placesIn(directory: string): readonly string[] {
-  const inPrivate = names(privateDirectory(directory)).map((name) => join(privateDirectory(directory), name));
-  return names(directory).includes('root') ? [rootPlace(directory), ...inPrivate] : inPrivate;
+  const inPrivate = namesInSync(privateDirectory(directory)).map((name) => join(privateDirectory(directory), name));
+  return namesInSync(directory).includes('root') ? [rootPlace(directory), ...inPrivate] : inPrivate;
 }
 
 function make(directory: string, path: string, isDirectory = true): string {
@@ -121,14 +121,5 @@ function removeDirectory(path: string): void {
     rmdirSync(path);
   } catch (error) {
     if (systemCode(error) !== 'ENOENT') throw error;
-  }
-}
-
-function names(directory: string): readonly string[] {
-  try {
-    return readdirSync(directory);
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return [];
-    throw error;
   }
 }

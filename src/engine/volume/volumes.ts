@@ -2,7 +2,7 @@ import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promise
 import { closeSync, constants } from 'node:fs';
 import { join } from 'node:path';
 import { DabbaError, systemCode, type Clock, type Random } from '#base';
-import { openBeneath, run, KernelError } from '#kernel';
+import { KernelError, namesIn, openBeneath, run } from '#kernel';
 import { treeBytes } from '../disk-usage.ts';
 import type { Volume, VolumeCreate, Volumes } from '../engine.ts';
 import type { EventHub } from '../events.ts';
@@ -99,10 +99,7 @@ export class VolumeSet implements Volumes {
   }
 
   async list(): Promise<readonly Volume[]> {
-    const names = await readdir(this.#directory).catch((error: unknown) => {
-      if (systemCode(error) === 'ENOENT') return [];
-      throw error;
-    });
+    const names = await namesIn(this.#directory);
     return (await Promise.all(names.map((name) => this.find(name)))).filter((volume) => volume !== undefined);
   }
 

@@ -1,6 +1,7 @@
-import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemCode } from '#base';
+import { namesIn } from '#kernel';
 import type { PodRef } from './identity.ts';
 import type { Allocation } from './pod/allocation.ts';
 
@@ -39,12 +40,7 @@ export class LocalPods {
 
   /** Uids of the pods of which anything is here. */
   async uids(): Promise<readonly string[]> {
-    try {
-      return (await readdir(this.#directory)).map(decodeURIComponent);
-    } catch (error) {
-      if (systemCode(error) === 'ENOENT') return [];
-      throw error;
-    }
+    return (await namesIn(this.#directory)).map(decodeURIComponent);
   }
 
   async find(uid: string): Promise<LocalPod | undefined> {

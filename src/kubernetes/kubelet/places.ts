@@ -1,6 +1,7 @@
-import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemCode } from '#base';
+import { namesIn } from '#kernel';
 import type { NodePlaces } from './context.ts';
 import type { MemoryFiles } from './memory-files.ts';
 import type { KubeletRecord } from './ports.ts';
@@ -70,13 +71,4 @@ export async function notedNodes(stateDirectory: string): Promise<readonly Kubel
     }
   }
   return nodes;
-}
-
-async function namesIn(directory: string): Promise<readonly string[]> {
-  try {
-    return await readdir(directory);
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return [];
-    throw error;
-  }
 }

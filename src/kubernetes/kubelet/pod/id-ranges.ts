@@ -1,7 +1,8 @@
-import { existsSync, mkdirSync, readdirSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { DabbaError, systemCode } from '#base';
 import type { IdMapping } from '#engine';
+import { namesInSync } from '#kernel';
 
 /** As many ids as a pod has to have (KEP-127): 0 to 65535 inside. */
 const rangeSize = 65_536;
@@ -47,7 +48,7 @@ export class IdRanges {
   }
 
   #claims(): readonly { readonly index: number; readonly folder: string }[] {
-    return names(this.#directory).flatMap((name) => {
+    return namesInSync(this.#directory).flatMap((name) => {
       try {
         return [{ index: Number(name), folder: readlinkSync(join(this.#directory, name)) }];
       } catch (error) {
@@ -76,13 +77,4 @@ export class IdRanges {
 function mappingOf(index: number): IdMapping {
   const range = { inside: 0, outside: firstId + index * rangeSize, count: rangeSize };
   return { users: [range], groups: [range] };
-}
-
-function names(directory: string): readonly string[] {
-  try {
-    return readdirSync(directory);
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return [];
-    throw error;
-  }
 }
