@@ -85,6 +85,12 @@ describe('ec2 instances', () => {
       refused('InsufficientInstanceCapacity'),
     );
     await assert.rejects(run({ UserData: 'eA==' }), refused('UnsupportedOperation'));
+    for (const choice of [
+      { DisableApiStop: true },
+      { InstanceInitiatedShutdownBehavior: 'terminate' },
+      { CreditSpecification: { CpuCredits: 'standard' } },
+    ])
+      await assert.rejects(run(choice), refused('UnsupportedOperation'));
     for (const placement of [{ GroupName: 'g' }, { Tenancy: 'dedicated' }])
       await assert.rejects(run({ Placement: placement }), refused('UnsupportedOperation', 'Placement.'));
     await assert.rejects(run({ IamInstanceProfile: { Name: 'none' } }), refused('InvalidParameterValue'));

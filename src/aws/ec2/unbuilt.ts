@@ -25,7 +25,14 @@ export function unbuiltMember(asked: RunInstancesRequest | RequestLaunchTemplate
     const value = members[member];
     return Array.isArray(value) ? value.length > 0 : value !== undefined && value !== '';
   });
-  return found ?? unbuiltPlacement(asked.Placement);
+  return found ?? unbuiltPlacement(asked.Placement) ?? unbuiltChoice(asked);
+}
+
+/** Choices of which one alone holds here, which is what is told of every instance. */
+function unbuiltChoice(asked: RunInstancesRequest | RequestLaunchTemplateData): string | undefined {
+  if (asked.DisableApiStop) return 'DisableApiStop';
+  if ((asked.InstanceInitiatedShutdownBehavior ?? 'stop') !== 'stop') return 'InstanceInitiatedShutdownBehavior';
+  return (asked.CreditSpecification?.CpuCredits ?? 'unlimited') === 'unlimited' ? undefined : 'CreditSpecification';
 }
 
 /** Of a placement, only the zone is chosen. */
