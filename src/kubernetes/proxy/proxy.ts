@@ -65,10 +65,12 @@ export function createClusterProxy(options: ClusterProxyOptions): ClusterProxy {
       if (!isSynced) return;
       health.begun();
       const told = waiting.splice(0);
-      await network.apply(book.read()).catch((error: unknown) => {
+      try {
+        await network.apply(book.read());
+      } catch (error) {
         waiting.push(...told);
         throw error;
-      });
+      }
       health.applied();
       for (const tell of told) tell();
       first.resolve();
@@ -121,6 +123,7 @@ export function createClusterProxy(options: ClusterProxyOptions): ClusterProxy {
 async function podIn(copy: Informer<Pod>, { namespace, name, uid }: HeldPod, signal: AbortSignal): Promise<Pod> {
   const known = copy.get(keyOf({ metadata: { namespace, name } }));
   if (known?.metadata?.uid === uid) return known;
+  signal.throwIfAborted();
   const { promise, resolve } = Promise.withResolvers<Pod>();
   const stop = copy.onChange(({ now }) => {
     if (now?.metadata?.uid === uid) resolve(now);
