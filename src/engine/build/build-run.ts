@@ -5,7 +5,7 @@ import type { BuildCache, CachedStep } from './cache.ts';
 import type { CacheMounts } from './cache-mounts.ts';
 import type { BuildContext } from './context.ts';
 import type { Location } from './fault.ts';
-import type { Locks } from './locks.ts';
+import type { Locks } from '../locks.ts';
 import type { Plan } from './plan.ts';
 import type { Platform } from './platform.ts';
 import type { BuilderParts } from './ports.ts';

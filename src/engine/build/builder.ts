@@ -11,7 +11,7 @@ import { checkDockerfile } from './check.ts';
 import { openContext } from './context.ts';
 import { readEpoch } from './epoch.ts';
 import { Housekeeping } from './housekeeping.ts';
-import { Locks } from './locks.ts';
+import { Locks } from '../locks.ts';
 import { withLabels } from './metadata.ts';
 import { parseDockerfile } from './parse.ts';
 import { planBuild } from './plan.ts';

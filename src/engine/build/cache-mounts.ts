@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { digestOf, hexOf, systemCode, type Clock } from '#base';
 import { namesInSync } from '#kernel';
 import { statOf } from './beneath.ts';
-import type { Locks } from './locks.ts';
+import type { Locks } from '../locks.ts';
 import type { RunMount } from './run-mounts.ts';
 
 /** The directory of a cache mount. */

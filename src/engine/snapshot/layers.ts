@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { type Digest, hexOf, isDigest, type Logger, messageOf, systemCode } from '#base';
 import { syncDirectory, writeDurably } from '../durable.ts';
 import type { Layer } from '../image/internals.ts';
+import { Locks } from '../locks.ts';
 import { chainIdOf } from './chain.ts';
 import type { Trash } from './trash.ts';
 
@@ -25,6 +26,8 @@ export class LayerStore {
   readonly #trash: Trash;
   readonly #logger: Logger;
   readonly #byChain = new Map<Digest, StoredLayer>();
+  /** Who makes or removes a layer, by the shortest link that it could have. */
+  readonly #locks = new Locks();
   readonly linkDirectory: string;
 
   constructor(directory: string, parts: { readonly trash: Trash; readonly logger: Logger }) {
@@ -73,6 +76,7 @@ export class LayerStore {
   /** Takes the directory `staging`, whose `diff/` holds the files, as a layer. If there is one already, `staging` is thrown away. */
   async commit(staging: string, layer: Omit<StoredLayer, 'chainId' | 'link'>): Promise<Layer> {
     const chainId = chainIdOf(layer.parent, layer.diffId);
+    using _turn = await this.#locks.hold(shortestLink(chainId));
     const existing = this.#byChain.get(chainId);
     if (existing) {
       await this.#trash.discard(staging);
@@ -82,13 +86,7 @@ export class LayerStore {
     await writeDurably(join(staging, 'layer.json'), JSON.stringify(stored));
     await syncDirectory(staging);
     await this.#makeLink(stored);
-    try {
-      await rename(staging, join(this.#layers, hexOf(chainId)));
-    } catch (error) {
-      // Another unpacking of the same layer was quicker.
-      if (systemCode(error) !== 'ENOTEMPTY' && systemCode(error) !== 'EEXIST') throw error;
-      await this.#trash.discard(staging);
-    }
+    await rename(staging, join(this.#layers, hexOf(chainId)));
     await syncDirectory(this.#layers);
     this.#byChain.set(chainId, stored);
     return stored;
@@ -96,6 +94,7 @@ export class LayerStore {
 
   /** Throws a layer away. Nothing may be mounted on it. */
   async remove(chainId: Digest): Promise<void> {
+    using _turn = await this.#locks.hold(shortestLink(chainId));
     const layer = this.#byChain.get(chainId);
     if (!layer) return;
     this.#byChain.delete(chainId);
@@ -118,7 +117,7 @@ export class LayerStore {
   /** The fewest digits, from ten up, that no other layer has. */
   async #freeLink(chainId: Digest): Promise<string> {
     const hex = hexOf(chainId);
-    for (let length = 10; length < hex.length; length += 2) {
+    for (let { length } = shortestLink(chainId); length < hex.length; length += 2) {
       const link = hex.slice(0, length);
       const target = await targetOf(join(this.linkDirectory, link));
       if (target === undefined || target === linkTarget(chainId)) return link;
@@ -132,6 +131,10 @@ export class LayerStore {
     await rm(path, { force: true });
     await symlink(linkTarget(chainId), path);
   }
+}
+
+function shortestLink(chainId: Digest): string {
+  return hexOf(chainId).slice(0, 10);
 }
 
 function linkTarget(chainId: Digest): string {

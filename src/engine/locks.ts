@@ -8,7 +8,7 @@ export class Locks {
   }
 
   /** Resolves when the lock is held; disposing the result lets it go. Gives up its place when aborted. */
-  async hold(name: string, signal: AbortSignal): Promise<Disposable> {
+  async hold(name: string, signal?: AbortSignal): Promise<Disposable> {
     const before = this.#last.get(name) ?? Promise.resolve();
     const { promise: released, resolve } = Promise.withResolvers<void>();
     const last = before.then(() => released);
@@ -18,16 +18,16 @@ export class Locks {
       if (this.#last.get(name) === last) this.#last.delete(name);
     };
     const { promise: aborted, reject } = Promise.withResolvers<never>();
-    const onAbort = () => reject(signal.reason as Error); // whatever the caller gave
-    signal.addEventListener('abort', onAbort, { once: true });
+    const onAbort = () => reject(signal?.reason as Error); // whatever the caller gave
+    signal?.addEventListener('abort', onAbort, { once: true });
     try {
-      signal.throwIfAborted();
+      signal?.throwIfAborted();
       await Promise.race([before, aborted]);
     } catch (error) {
       release();
       throw error;
     } finally {
-      signal.removeEventListener('abort', onAbort);
+      signal?.removeEventListener('abort', onAbort);
     }
     return { [Symbol.dispose]: release };
   }
