@@ -11,6 +11,7 @@ export { NetlinkSocket } from './netlink.ts';
 export type { NetlinkMessage, NetlinkRequest } from './netlink.ts';
 export * from './rtnetlink.ts';
 export * from './sockets.ts';
+export { setTerminalSize } from './terminal.ts';
 export * from './user-namespaces.ts';
 export * from './xattr.ts';
 export { openBeneath } from './beneath.ts';

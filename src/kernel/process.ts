@@ -75,11 +75,10 @@ export function isProcessAlive(identity: ProcessIdentity): boolean {
 
 /** Sends a signal by number to that very process; false when it has ended. */
 export function signalProcess(identity: ProcessIdentity, signal: number): boolean {
-  const fd = tryOpenPidfd(identity.pid);
+  const fd = openProcess(identity);
   if (fd === undefined) return false;
   try {
-    // The pidfd is held before the identity is checked, so the pid cannot change hands in between.
-    return isProcessAlive(identity) && signalPidfd(fd, signal, identity.pid);
+    return signalPidfd(fd, signal, identity.pid);
   } finally {
     closeSync(fd);
   }
@@ -87,13 +86,22 @@ export function signalProcess(identity: ProcessIdentity, signal: number): boolea
 
 /** Resolves when that very process has ended; it need not be our child. On abort it resolves early. */
 export async function processEnded(identity: ProcessIdentity, signal: AbortSignal): Promise<void> {
-  const fd = tryOpenPidfd(identity.pid);
+  const fd = openProcess(identity);
   if (fd === undefined) return;
   try {
-    if (isProcessAlive(identity)) await untilReadable(fd, signal);
+    await untilReadable(fd, signal);
   } finally {
     closeSync(fd);
   }
+}
+
+/** A pidfd of that very process, which the caller closes; undefined when it has ended. */
+export function openProcess(identity: ProcessIdentity): number | undefined {
+  const fd = tryOpenPidfd(identity.pid);
+  // The pidfd is held before the identity is checked, so the pid cannot change hands in between.
+  if (fd === undefined || isProcessAlive(identity)) return fd;
+  closeSync(fd);
+  return undefined;
 }
 
 function openPidfd(pid: number): number {

@@ -310,6 +310,7 @@ test('terminals, input to a detached container, a client that leaves', async () 
   const { Id } = body as { Id: string };
   assert.equal((await call('POST', `/containers/${Id}/resize?h=40&w=132`)).status, 200);
   assert.equal((await docker(['exec', 'screen', 'sh', '-c', 'stty size < /proc/1/fd/0'])).stdout, '40 132\n');
+  assert.equal((await call('POST', `/containers/${Id}/resize?h=40&w=70000`)).status, 400);
   const client = connect(socketPath);
   client.write(
     `POST /containers/${Id}/attach?stream=1&stdout=1 HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n`,

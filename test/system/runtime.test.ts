@@ -189,17 +189,19 @@ test('an exec ends with its process, whoever holds its pipes, and never blocks o
 test('exec with a terminal has a size', async () => {
   const { id } = await start(engine, ['sleep', '1000']);
   const exec = await engine.containers.exec(id, {
-    // conmon takes sizes and input from two places, in no order, and BusyBox has a size for terminals that have none.
-    args: ['sh', '-c', "read x; until stty size | grep '^40 132'; do usleep 1000; done; exit 7"],
+    args: ['sh', '-c', 'read x; stty size; exit 7'],
     stdin: true,
     isTty: true,
   });
-  await exec.resize({ rows: 40, columns: 132 });
+  // Many at once, as from a window that is drawn larger: the last counts.
+  await Promise.all(Array.from({ length: 20 }, (_, step) => exec.resize({ rows: 21 + step, columns: 113 + step })));
   await exec.attachment.write(Buffer.from('\n'));
   let text = '';
   for await (const { data } of exec.attachment.output) text += data.toString();
   assert.match(text, /40 132/);
   assert.deepEqual(await exec.wait(signal), { exitCode: 7 });
+  await assert.rejects(exec.resize({ rows: 40, columns: 132 }), { kind: 'Conflict' });
+  await engine.containers.resize(id, { rows: 40, columns: 132 }); // it has no terminal
   await engine.containers.remove(id, { force: true });
 });
 

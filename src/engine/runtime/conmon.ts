@@ -3,7 +3,7 @@ import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import { DabbaError } from '#base';
-import { identifyProcess, pipe, processEnded, reap, spawn } from '#kernel';
+import { identifyProcess, pipe, processEnded, type ProcessIdentity, reap, spawn } from '#kernel';
 import { runcEnvironment } from './runc-program.ts';
 
 /** conmon ends a moment after its last report. */
@@ -67,6 +67,8 @@ export interface MonitorExec {
 /** A process that was added to a container. Disposing lets go of it; it runs on. */
 export interface MonitoredExec extends AsyncDisposable {
   readonly pid: number;
+  /** conmon, where there is one and it lives. */
+  readonly monitor?: ProcessIdentity;
   /** Rejects when conmon dies without telling. */
   readonly exitCode: Promise<number>;
 }
@@ -121,6 +123,7 @@ export async function execMonitored(
   const held = report.move();
   return {
     pid,
+    ...(monitor && { monitor }),
     exitCode: reports.next().then(async (last) => {
       // Its last word is the code. If it became our child meanwhile, nobody else takes away what is left of it.
       if (monitor) await processEnded(monitor, AbortSignal.timeout(longestLeaveMs)).then(() => reap(monitor));

@@ -28,7 +28,7 @@ import { execIn, resizeTerminal } from './exec.ts';
 import { HealthMonitor } from './health.ts';
 import { findInit } from './init.ts';
 import { Instance } from './instance.ts';
-import { Lifecycle } from './lifecycle.ts';
+import { Lifecycle, notRunning } from './lifecycle.ts';
 import { followRename, linkedTo, namesLinked } from './links.ts';
 import { readLogs } from './logs.ts';
 import { rewriteNames } from './network.ts';
@@ -235,7 +235,10 @@ export class ContainerSet implements Containers, StepContainers, ImageUsers {
   }
 
   async resize(id: string, size: TerminalSize): Promise<void> {
-    await resizeTerminal(this.#get(id).folder.control, size);
+    const instance = this.#get(id);
+    const { monitor } = instance.state;
+    if (!instance.isRunning || !monitor) throw notRunning('resize', instance);
+    resizeTerminal(monitor, size);
   }
 
   async exec(id: string, request: ExecCreate): Promise<Exec> {

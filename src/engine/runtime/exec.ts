@@ -1,7 +1,7 @@
-import { constants, mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { DabbaError, messageOf, systemCode } from '#base';
+import { DabbaError, messageOf } from '#base';
+import { setTerminalSize, type ProcessIdentity } from '#kernel';
 import type { Attachment, Exec, ExecCreate, TerminalSize } from '../engine.ts';
 import { ownerOnMachine } from '../mapped-owner.ts';
 import { readAccounts } from './accounts.ts';
@@ -112,16 +112,10 @@ async function startMonitored(runtime: Runtime, start: ExecStart): Promise<Start
   }
 }
 
-/** Sets a terminal's size through conmon's control fifo. Throws `Conflict` when nobody reads it. */
-export async function resizeTerminal(control: string, { rows, columns }: TerminalSize): Promise<void> {
-  try {
-    await using fifo = await open(control, constants.O_WRONLY | constants.O_NONBLOCK);
-    await fifo.write(`1 ${rows} ${columns}\n`);
-  } catch (error) {
-    if (['ENOENT', 'ENXIO'].includes(systemCode(error) ?? ''))
-      throw new DabbaError('Conflict', `cannot resize ${control}: the process has no terminal any more`);
-    throw error;
-  }
+/** Sets the size of the terminal that conmon holds, if it holds one. Throws `Conflict` when it has ended. */
+export function resizeTerminal(monitor: ProcessIdentity, size: TerminalSize): void {
+  if (!setTerminalSize(monitor, size))
+    throw new DabbaError('Conflict', 'cannot resize the terminal: its process has ended');
 }
 
 class RunningExec implements Exec {
@@ -129,6 +123,7 @@ class RunningExec implements Exec {
   readonly pid: number;
   readonly attachment: Attachment;
   readonly #bundle: string;
+  readonly #monitor: ProcessIdentity | undefined;
   readonly #ended: Promise<{ readonly exitCode: number }>;
 
   constructor(
@@ -142,13 +137,14 @@ class RunningExec implements Exec {
     this.pid = monitored.pid;
     this.attachment = attachment;
     this.#bundle = bundle;
+    this.#monitor = monitored.monitor;
     this.#ended = this.#awaitEnd(monitored, onEnd);
     // Whoever wants to know asks by `wait`; until then a failure is no unhandled rejection.
     this.#ended.catch(() => undefined);
   }
 
-  resize(size: TerminalSize): Promise<void> {
-    return resizeTerminal(join(this.#bundle, 'ctl'), size);
+  async resize(size: TerminalSize): Promise<void> {
+    if (this.#monitor) resizeTerminal(this.#monitor, size);
   }
 
   async wait(signal: AbortSignal): Promise<{ readonly exitCode: number }> {
