@@ -17,6 +17,7 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Digester, type Digest } from '#base';
 import { openArchives } from '../src/engine/layer/worker-archives.ts';
@@ -76,7 +77,7 @@ async function unpack(
   root: string,
   expected: { readonly expectedDigest?: Digest; readonly expectedDiffId?: Digest },
 ): Promise<void> {
-  const source = createReadStream(archive, { highWaterMark: 1024 ** 2 }) as AsyncIterable<Buffer>; // in byte mode
+  await using source = await open(archive); // as blobs are
   const sizeBytes = statSync(archive).size;
   await archives.unpack({ source, root, form: 'layer', sizeBytes, ...expected, signal: new AbortController().signal });
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { buffer } from 'node:stream/consumers';
 import { digestOf, isDabbaError, type Digest, type ErrorKind } from '#base';
@@ -45,6 +46,13 @@ export function blobContract(adapter: string, open: () => Promise<BlobSubject>):
     assert.equal(await range(7, 2), 'bl');
     assert.equal(await range(0, 0), '');
     assert.equal(await range(7, 1000), 'blob');
+  });
+
+  contract('a blob that is kept as a file can be opened as one', async ({ store }) => {
+    await store.write(chunks(hello));
+    await using file = await store.openFile(helloDigest);
+    if (file) assert.deepEqual(readFileSync(file.fd), hello);
+    assert.equal(await store.openFile(absent), undefined);
   });
 
   contract('an absent blob is NotFound, and has no size', async ({ store }) => {

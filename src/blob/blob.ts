@@ -18,6 +18,8 @@ export interface BlobStore {
   stat(digest: Digest): Promise<{ readonly sizeBytes: number } | undefined>;
   /** The bytes, or `length` of them from `start`. Throws `NotFound`. */
   read(digest: Digest, range?: { readonly start: number; readonly length?: number }): Promise<Readable>;
+  /** The blob as a file that is open for reading and that nobody changes; the caller closes it. Undefined when it is absent, or not kept as a file. */
+  openFile(digest: Digest): Promise<OpenBlob | undefined>;
   /** The whole blob, for small ones. Throws `NotFound`, and `ResourceExhausted` when it is larger than `limitBytes` (default 4 MiB). */
   readBytes(digest: Digest, limitBytes?: number): Promise<Buffer>;
   /** Stores a stream; when `expected` is given, what does not match leaves nothing. Resolves when durable. */
@@ -30,6 +32,10 @@ export interface BlobStore {
   remove(digest: Digest): Promise<void>;
   /** Every blob, in no order. */
   list(): AsyncIterable<BlobInfo>;
+}
+
+export interface OpenBlob extends AsyncDisposable {
+  readonly fd: number;
 }
 
 export interface BlobInfo {

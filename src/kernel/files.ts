@@ -42,11 +42,14 @@ export function deviceOf(device: bigint): { readonly major: number; readonly min
   };
 }
 
-// One pair of struct timespec, filled anew for each call; libc reads it before returning.
+// One pair of struct timespec, filled anew unless the last call was for the same time; libc reads it before returning.
 const times = new BigInt64Array(4);
 const timesBytes = Buffer.from(times.buffer);
+let filledNs = 0n;
 
 function fillTimes(atNs: bigint): Buffer {
+  if (atNs === filledNs) return timesBytes;
+  filledNs = atNs;
   let nanoseconds = atNs % 1_000_000_000n;
   if (nanoseconds < 0n) nanoseconds += 1_000_000_000n;
   times[0] = times[2] = (atNs - nanoseconds) / 1_000_000_000n;

@@ -2,7 +2,7 @@ import { mkdir, open, opendir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { systemCode, systemRandom, type Clock, type Digest, type Random } from '#base';
-import type { BlobInfo, BlobStore } from '../blob.ts';
+import type { BlobInfo, BlobStore, OpenBlob } from '../blob.ts';
 import { blobNotFound, blobTooLarge, uploadNotFound } from '../errors.ts';
 import { writeByUpload } from '../write.ts';
 import { diskError, digestOfName, Layout, makeDurableDirectory } from './layout.ts';
@@ -70,6 +70,10 @@ class DiskBlobStore implements BlobStore {
       ...(range?.length === undefined ? {} : { end: start + range.length - 1 }),
       highWaterMark: READ_BYTES,
     });
+  }
+
+  async openFile(digest: Digest): Promise<OpenBlob | undefined> {
+    return await unlessAbsent(open(this.#layout.blob(digest)));
   }
 
   async readBytes(digest: Digest, limitBytes = 4 << 20): Promise<Buffer> {

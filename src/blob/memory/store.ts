@@ -30,6 +30,7 @@ export function memoryBlobStore(): BlobStore {
       const bytes = find(digest).subarray(start, length === undefined ? undefined : start + length);
       return Readable.from(bytes.length ? [bytes] : []);
     },
+    openFile: async () => undefined,
     async readBytes(digest, limitBytes = 4 << 20) {
       const bytes = find(digest);
       if (bytes.length > limitBytes) throw blobTooLarge(digest, bytes.length, limitBytes);

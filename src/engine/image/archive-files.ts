@@ -1,6 +1,7 @@
-import { constants, createReadStream, openSync } from 'node:fs';
+import { closeSync, constants, createReadStream, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { DabbaError } from '#base';
+import type { OpenFile } from '../layer/archives.ts';
 import { resolveBeneath, statOf } from '../build/beneath.ts';
 
 const documentLimitBytes = 8 * 1024 ** 2;
@@ -20,20 +21,30 @@ export class ArchiveFiles {
   }
 
   /** The content of a file. Throws `InvalidArgument` if there is none. */
-  open(name: string): AsyncIterable<Buffer> {
+  read(name: string): AsyncIterable<Buffer> {
+    const fd = this.#open(name);
+    return createReadStream('', { fd, highWaterMark: 1024 ** 2 }) as AsyncIterable<Buffer>; // in byte mode
+  }
+
+  /** A file, open until it is disposed of. Throws `InvalidArgument` if there is none. */
+  open(name: string): OpenFile & Disposable {
+    const fd = this.#open(name);
+    return { fd, [Symbol.dispose]: () => closeSync(fd) };
+  }
+
+  #open(name: string): number {
     const path = this.#pathOf(name);
     if (!statOf(path)?.isFile()) throw absent(name);
-    const file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
-    return createReadStream(path, { fd: file, highWaterMark: 1024 ** 2 }) as AsyncIterable<Buffer>; // in byte mode
+    return openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
   }
 
   /** A document of at most 8 MiB. */
-  async read(name: string): Promise<Buffer> {
+  async readDocument(name: string): Promise<Buffer> {
     const sizeBytes = this.sizeOf(name);
     if (sizeBytes === undefined) throw absent(name);
     if (sizeBytes > documentLimitBytes)
       throw new DabbaError('ResourceExhausted', `"${name}" in the archive has ${sizeBytes} bytes`);
-    return Buffer.concat(await Array.fromAsync(this.open(name)));
+    return Buffer.concat(await Array.fromAsync(this.read(name)));
   }
 
   #pathOf(name: string): string {

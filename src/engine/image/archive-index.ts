@@ -41,20 +41,20 @@ export async function readArchiveIndex(files: ArchiveFiles): Promise<readonly Ar
 /** Docker's form (moby, image specification v1.2, "Combined Image JSON + Filesystem Changeset Format"). */
 async function readDockerManifest(files: ArchiveFiles): Promise<readonly ArchivedImage[]> {
   const images: ArchivedImage[] = [];
-  for (const value of listOf(parseJson(await files.read('manifest.json')), 'manifest.json')) {
+  for (const value of listOf(parseJson(await files.readDocument('manifest.json')), 'manifest.json')) {
     const entry = objectOf(value, 'manifest.json');
     const layers = listOf(entry['Layers'] ?? [], 'Layers').map((layer) => ({ file: textOf(layer, 'Layers') }));
     const references = listOf(entry['RepoTags'] ?? [], 'RepoTags').flatMap((tag) =>
       referenceIn(textOf(tag, 'RepoTags')),
     );
-    images.push({ config: await files.read(textOf(entry['Config'], 'Config')), layers, references });
+    images.push({ config: await files.readDocument(textOf(entry['Config'], 'Config')), layers, references });
   }
   return images;
 }
 
 /** Several names of one image are several descriptors. Names that Docker's `manifest.json` has for it count too. */
 async function readOciIndex(files: ArchiveFiles, docker: readonly ArchivedImage[]): Promise<readonly ArchivedImage[]> {
-  const bytes = await files.read('index.json');
+  const bytes = await files.readDocument('index.json');
   const index = parseManifest(bytes, undefined);
   if (index.kind !== 'index') throw new DabbaError('InvalidArgument', 'index.json of the archive is no index');
   const names = listOf(objectOf(parseJson(bytes), 'index.json')['manifests'], 'manifests').map(namesOf);
@@ -99,7 +99,7 @@ function chosen(files: ArchiveFiles, index: Index): PlatformDescriptor {
 }
 
 async function readVerified(files: ArchiveFiles, digest: Digest): Promise<Buffer> {
-  const bytes = await files.read(blobFile(digest));
+  const bytes = await files.readDocument(blobFile(digest));
   if (digestOf(bytes) !== digest)
     throw new DabbaError('InvalidArgument', `blob ${digest} of the archive has digest ${digestOf(bytes)}`);
   return bytes;

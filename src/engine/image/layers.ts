@@ -2,7 +2,7 @@ import { mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DabbaError, type Digest } from '#base';
 import type { BlobStore } from '#blob';
-import type { Archives } from '../layer/archives.ts';
+import type { Archives, ArchiveSource, UnpackRequest } from '../layer/archives.ts';
 import { openPack } from '../layer/open-pack.ts';
 import { chainIdOf } from '../snapshot/chain.ts';
 import type { OverlaySnapshots } from '../snapshot/snapshots.ts';
@@ -44,9 +44,10 @@ export class ImageLayers {
 
   /** Unpacks a blob, verifying its digest and its diff ID, and commits it upon its parent. */
   async unpack({ blob, diffId, parent, parentReady, signal }: UnpackBlob): Promise<Layer> {
-    const source = await this.#parts.blobs.read(blob.digest);
+    await using file = await this.#parts.blobs.openFile(blob.digest);
+    const source = file ?? (await this.#parts.blobs.read(blob.digest));
     const expected = { expectedDigest: blob.digest, expectedDiffId: diffId };
-    return this.#unpack({ source, expected, parent, sizeBytes: blob.size, signal }, async () => {
+    return await this.#unpack({ source, expected, parent, sizeBytes: blob.size, signal }, async () => {
       await parentReady;
       await this.#remember(diffId, blob);
     });
@@ -54,28 +55,29 @@ export class ImageLayers {
 
   /** Unpacks a tar, plain or compressed, verifying its diff ID, and commits it upon its parent. */
   unpackTar(
-    source: AsyncIterable<Uint8Array>,
-    layer: Pick<UnpackBlob, 'diffId' | 'parent' | 'signal'> & { readonly sizeBytes: number },
+    source: ArchiveSource,
+    layer: Pick<UnpackBlob, 'diffId' | 'parent' | 'signal'> &
+      Pick<UnpackRequest, 'onTaken'> & { readonly sizeBytes: number },
   ): Promise<Layer> {
     const { diffId, ...rest } = layer;
     return this.#unpack({ source, expected: { expectedDiffId: diffId }, ...rest }, async () => undefined);
   }
 
   async #unpack(
-    request: Pick<UnpackBlob, 'parent' | 'signal'> & {
-      readonly source: AsyncIterable<Uint8Array>;
-      readonly sizeBytes: number;
-      readonly expected: { readonly expectedDiffId: Digest; readonly expectedDigest?: Digest };
-    },
+    request: Pick<UnpackBlob, 'parent' | 'signal'> &
+      Pick<UnpackRequest, 'source' | 'onTaken'> & {
+        readonly sizeBytes: number;
+        readonly expected: { readonly expectedDiffId: Digest; readonly expectedDigest?: Digest };
+      },
     beforeCommit: () => Promise<void>,
   ): Promise<Layer> {
     const { archives, snapshots } = this.#parts;
-    const { source, sizeBytes, expected, parent, signal } = request;
+    const { expected, parent, ...archive } = request;
     const staging = await snapshots.makeTemporary();
     try {
       const root = join(staging, 'diff');
       await mkdir(root, { mode: 0o755 });
-      const { contentBytes } = await archives.unpack({ source, root, form: 'layer', sizeBytes, ...expected, signal });
+      const { contentBytes } = await archives.unpack({ ...archive, ...expected, root, form: 'layer' });
       await beforeCommit();
       const diffId = expected.expectedDiffId;
       return await snapshots.layers.commit(staging, { diffId, sizeBytes: contentBytes, ...(parent && { parent }) });

@@ -66,8 +66,10 @@ async function loadImage(
     if (snapshots.layers.find(chain[index]!)) continue;
     const sizeBytes = files.sizeOf(file) ?? 0;
     const report = new LayerReport({ digest: diffId, size: sizeBytes }, parts.clock, options.onProgress);
-    const layer = { diffId, parent: chain[index - 1], sizeBytes, signal: options.signal };
-    await layers.unpackTar(report.counting(files.open(file), 0), layer);
+    using opened = files.open(file);
+    let current = 0;
+    const onTaken = (bytes: number) => report.transferred((current += bytes));
+    await layers.unpackTar(opened, { diffId, parent: chain[index - 1], sizeBytes, onTaken, signal: options.signal });
     report.state('done');
   }
   const { digest: id } = await blobs.write(one(image.config), { signal: options.signal });
@@ -91,7 +93,7 @@ async function keepBlob(
   signal: AbortSignal,
 ): Promise<void> {
   const { file, blob, diffId } = layer;
-  if (!(await blobs.stat(blob.digest))) await blobs.write(files.open(file), { expected: blob.digest, signal });
+  if (!(await blobs.stat(blob.digest))) await blobs.write(files.read(file), { expected: blob.digest, signal });
   await layers.keepBlob(diffId, blob);
 }
 

@@ -141,6 +141,8 @@ export class TreeWriter implements TarHandler {
 
   /** Absolute path of a member; names that would climb are refused rather than clamped, as Docker does. */
   #resolve(name: ByteName): ByteName {
+    const plain = plainPath(name);
+    if (plain !== undefined) return `${this.#base}/${plain}`;
     const parts: string[] = [];
     for (const part of name.split('/')) {
       if (part === '' || part === '.') continue;
@@ -320,6 +322,14 @@ export class TreeWriter implements TarHandler {
       }
     }
   }
+}
+
+/** The path of a member whose name has no part that is `.` or `..` or empty, but for a `./` before it and a `/` behind: of nearly all. */
+function plainPath(name: ByteName): ByteName | undefined {
+  const path = name.slice(name.startsWith('./') ? 2 : 0, name.endsWith('/') ? -1 : undefined);
+  const isPlain =
+    path !== '' && !path.startsWith('/') && !path.startsWith('.') && !path.includes('/.') && !path.includes('//');
+  return isPlain ? path : undefined;
 }
 
 /** `rmSync` is for directories alone: its errors carry no code. */

@@ -1,9 +1,16 @@
 import { Worker } from 'node:worker_threads';
 import { DabbaError } from '#base';
 import { threadFault, type Answer } from './answer.ts';
+import { type ArchiveSource, isOpenFile } from './archives.ts';
 import { ByteReceiver, ByteSender, feed, isChannelMessage, type Post } from './channel.ts';
 import { DecodeThread } from './decode-thread.ts';
 import type { Result, Task } from './worker.ts';
+
+interface UnpackStreams {
+  /** Told now and then how many more bytes of the input were taken. */
+  readonly onTaken?: ((bytes: number) => void) | undefined;
+  readonly signal: AbortSignal;
+}
 
 /** One worker thread, with another that decodes for it when needed, doing one task at a time. After a failure of the thread itself, or an abort, it is spent. */
 export class ArchiveWorker implements AsyncDisposable {
@@ -18,16 +25,20 @@ export class ArchiveWorker implements AsyncDisposable {
     return this.#isSpent;
   }
 
-  /** As `run`, the input being decoded and hashed by a thread of its own. */
+  /** As `run`, the input being decoded and hashed by a thread of its own; a plain file is read by both. */
   async unpackBeside(
     task: Task & { readonly kind: 'unpack' },
-    { input, ...rest }: { readonly input: AsyncIterable<Uint8Array>; readonly signal: AbortSignal },
+    { input, ...rest }: UnpackStreams & { readonly input: ArchiveSource },
   ): Promise<Result> {
     rest.signal.throwIfAborted();
     this.#decoder ??= new DecodeThread();
     const { expectedDigest, expectedDiffId, ...plain } = task;
     const expected = { ...(expectedDigest && { expectedDigest }), ...(expectedDiffId && { expectedDiffId }) };
-    const beside = this.#decoder.decode(input, expected);
+    if (isOpenFile(input)) {
+      const beside = this.#decoder.verify(input, expected);
+      return await this.run({ ...plain, file: input.fd }, { ...rest, beside });
+    }
+    const beside = this.#decoder.decode(input, expected, rest.onTaken);
     return await this.run({ ...plain, ring: this.#decoder.ring }, { ...rest, beside });
   }
 
@@ -37,11 +48,10 @@ export class ArchiveWorker implements AsyncDisposable {
    */
   async run(
     task: Task,
-    streams: {
+    streams: UnpackStreams & {
       readonly input?: AsyncIterable<Uint8Array> | undefined;
       readonly output?: ((bytes: AsyncIterable<Buffer>) => Promise<void>) | undefined;
       readonly beside?: Promise<void> | undefined;
-      readonly signal: AbortSignal;
     },
   ): Promise<Result> {
     streams.signal.throwIfAborted();
@@ -57,8 +67,10 @@ export class ArchiveWorker implements AsyncDisposable {
     };
     const onMessage = (message: unknown) => {
       if (!isChannelMessage(message)) resolve(message as Answer<Result>); // the only other thing worker.ts sends
-      else if (typeof message === 'object' && 'taken' in message) sender.taken(message.taken);
-      else receiver.receive(message);
+      else if (typeof message === 'object' && 'taken' in message) {
+        sender.taken(message.taken);
+        streams.onTaken?.(message.taken);
+      } else receiver.receive(message);
     };
     const onError = (error: unknown) => fail(threadFault(error));
     const onExit = () => fail(new DabbaError('Internal', 'an archive worker ended unexpectedly'));

@@ -33,8 +33,23 @@ export interface StatRequest {
   readonly signal: AbortSignal;
 }
 
+/** A file that is open for reading (a `FileHandle`, say) and that nobody changes. Its position does not matter and stays. */
+export interface OpenFile {
+  readonly fd: number;
+}
+
+export type ArchiveSource = AsyncIterable<Uint8Array> | OpenFile;
+
+/** Streams of files have an `fd` too. */
+export function isOpenFile(source: ArchiveSource): source is OpenFile {
+  return !(Symbol.asyncIterator in source);
+}
+
 export interface UnpackRequest {
-  readonly source: AsyncIterable<Uint8Array>;
+  /** A plain tar in an open file is read by who unpacks it, as fast as that goes; the caller closes it. */
+  readonly source: ArchiveSource;
+  /** Told now and then how many more bytes of the source were taken. */
+  readonly onTaken?: (bytes: number) => void;
   /** Directory that nothing leaves. */
   readonly root: string;
   /** Where in `root` to unpack, e.g. `/app`; made if absent. Symbolic links in it resolve beneath `root`. Default: `root` itself. */

@@ -57,18 +57,35 @@ export class ByteSender {
   }
 }
 
+/** Tells the other end what was taken, in portions. */
+export class Portions {
+  readonly #post: Post;
+  readonly #portionBytes: number;
+  #taken = 0;
+
+  constructor(post: Post, portionBytes: number) {
+    this.#post = post;
+    this.#portionBytes = portionBytes;
+  }
+
+  add(bytes: number): void {
+    this.#taken += bytes;
+    if (this.#taken < this.#portionBytes) return;
+    this.#post({ taken: this.#taken }, []);
+    this.#taken = 0;
+  }
+}
+
 /** The reading end, to be iterated once. Give it every `chunk` and `end` message. */
 export class ByteReceiver implements AsyncIterable<Buffer> {
-  readonly #post: Post;
+  readonly #portions: Portions;
   readonly #waiting: Buffer[] = [];
-  /** Not told yet. */
-  #taken = 0;
   #isEnded = false;
   #fault: unknown;
   #wake: (() => void) | undefined;
 
   constructor(post: Post) {
-    this.#post = post;
+    this.#portions = new Portions(post, portionBytes);
   }
 
   receive(message: { readonly chunk: Uint8Array<ArrayBuffer> } | 'end'): void {
@@ -89,10 +106,7 @@ export class ByteReceiver implements AsyncIterable<Buffer> {
       if (chunk) {
         const { length } = chunk;
         yield chunk; // its memory may be moved on
-        this.#taken += length;
-        if (this.#taken < portionBytes) continue;
-        this.#post({ taken: this.#taken }, []);
-        this.#taken = 0;
+        this.#portions.add(length);
       } else if (this.#fault !== undefined) throw this.#fault;
       else if (this.#isEnded) return;
       else {

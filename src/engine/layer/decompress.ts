@@ -1,6 +1,7 @@
 import { pipeline, type Transform } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { DabbaError, systemCode } from '#base';
+import type { Pieces } from './verify.ts';
 
 /**
  * Several chunks are decoded ahead, on a pool thread. Each stays below what malloc maps anew from the kernel (mallopt(3), `M_MMAP_THRESHOLD`), so that
@@ -13,7 +14,11 @@ export interface Sniffed {
   readonly isCompressed: boolean;
   readonly bytes: AsyncIterable<Buffer>;
   /** The plain bytes of `bytes`. Faults of compression throw `InvalidArgument`. */
-  decode(bytes: AsyncIterable<Buffer>): AsyncIterable<Buffer>;
+  decode(bytes: Pieces): Pieces;
+}
+
+export function isCompressed(head: Buffer): boolean {
+  return decoderFor(head) !== undefined;
 }
 
 /** Tells by its first bytes whether a stream is gzip, zstd or plain. */
@@ -27,7 +32,7 @@ export async function sniff(source: AsyncIterable<Buffer>): Promise<Sniffed> {
     : { isCompressed: false, bytes, decode: (plain) => plain };
 }
 
-async function* decode(source: AsyncIterable<Buffer>, decoder: Transform): AsyncGenerator<Buffer, void> {
+async function* decode(source: Pieces, decoder: Transform): AsyncGenerator<Buffer, void> {
   // A failure of either side destroys the decoder, and the loop below throws it.
   pipeline(source, decoder, () => undefined);
   try {

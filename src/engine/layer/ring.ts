@@ -1,6 +1,7 @@
 /**
  * A stream of bytes from one thread to another through memory that both have: pieces are copied once, into slots that are used over and over, and
- * who has nothing to do sleeps in the kernel. Both ends block their thread; `Worker.terminate` wakes them.
+ * who has nothing to do sleeps in the kernel. To be woken costs more than to copy a piece, so a sleeper is woken every half turn of the ring only,
+ * when there is enough to do. Both ends block their thread; `Worker.terminate` wakes them.
  */
 export interface Ring {
   /** How many pieces were put, how many taken, then the length of each slot's piece; a length of 0 is the end. */
@@ -10,6 +11,8 @@ export interface Ring {
 
 const slots = 16;
 const slotBytes = 64 * 1024;
+/** A sleeper is always passed by one of these counts: it sleeps when the ring is full, or empty. */
+const slotsAWake = slots / 2;
 const [put, taken, lengths] = [0, 1, 2];
 
 export function createRing(): Ring {
@@ -37,8 +40,7 @@ function putPiece({ control, bytes }: Ring, piece: Uint8Array): void {
   const slot = count & (slots - 1);
   bytes.set(piece, slot * slotBytes);
   control[lengths + slot] = piece.length;
-  Atomics.store(control, put, (count + 1) | 0);
-  Atomics.notify(control, put);
+  advance(control, put, count, piece.length === 0);
 }
 
 /** The pieces up to the end. Each is valid until the next is asked for. One thread alone reads. */
@@ -48,8 +50,12 @@ export function* readRing({ control, bytes }: Ring): Generator<Buffer, void> {
     const slot = count & (slots - 1);
     const length = control[lengths + slot]!;
     if (length > 0) yield Buffer.from(bytes.buffer, slot * slotBytes, length);
-    Atomics.store(control, taken, (count + 1) | 0);
-    Atomics.notify(control, taken);
+    advance(control, taken, count, length === 0);
     if (length === 0) return;
   }
+}
+
+function advance(control: Ring['control'], index: number, count: number, isLast: boolean): void {
+  Atomics.store(control, index, (count + 1) | 0);
+  if (isLast || (count + 1) % slotsAWake === 0) Atomics.notify(control, index);
 }

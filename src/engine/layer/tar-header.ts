@@ -66,17 +66,21 @@ export function paddingOf(sizeBytes: number): number {
   return (blockBytes - (sizeBytes % blockBytes)) % blockBytes;
 }
 
-/** Sum of a header's bytes with the checksum field taken as blanks; some writers took bytes as signed. */
-export function checksumsOf(block: Buffer, offset: number): { readonly unsigned: number; readonly signed: number } {
-  let unsigned = 8 * 32;
-  let signed = unsigned;
-  for (let index = 0; index < blockBytes; index++) {
-    if (index === 148) index = 156;
-    const byte = block[offset + index]!;
-    unsigned += byte;
-    signed += byte > 127 ? byte - 256 : byte;
-  }
-  return { unsigned, signed };
+/** Sum of a header's bytes with the checksum field taken as blanks. */
+export function checksumOf(block: Buffer): number {
+  const [start, length] = field.checksum;
+  let sum = length * 32;
+  // Four at a time takes half the time, and this is done for each member.
+  for (let at = 0; at < blockBytes; at += 4) sum += block[at]! + block[at + 1]! + block[at + 2]! + block[at + 3]!;
+  for (let at = start; at < start + length; at++) sum -= block[at]!;
+  return sum;
+}
+
+/** `checksumOf`, as some writers did it, who took bytes as signed. */
+export function signedChecksumOf(block: Buffer): number {
+  const [start, length] = field.checksum;
+  const isLarge = (byte: number, index: number) => byte > 127 && (index < start || index >= start + length);
+  return checksumOf(block) - 256 * block.filter(isLarge).length;
 }
 
 /** The archive itself is at fault. */

@@ -4,11 +4,12 @@ import { type PaxRecords, paxAttributes, paxName, paxNumber, paxTime, readPax } 
 import { numberField, nameField, typeOf } from './tar-fields.ts';
 import {
   blockBytes,
-  checksumsOf,
+  checksumOf,
   field,
   noAttributes,
   noDevice,
   paddingOf,
+  signedChecksumOf,
   type TarHeader,
   tarFault,
 } from './tar-header.ts';
@@ -156,9 +157,8 @@ export class TarReader {
       return;
     }
     if (this.#state === 'zero block seen') throw tarFault(`a lone zero block before byte ${this.#offset}`);
-    const sums = checksumsOf(block, 0);
     const stated = numberField(block, field.checksum);
-    if (stated !== sums.unsigned && stated !== sums.signed)
+    if (stated !== checksumOf(block) && stated !== signedChecksumOf(block))
       throw tarFault(`the header at byte ${this.#offset} fails its checksum`);
 
     const flag = String.fromCharCode(block[156]!);

@@ -1,5 +1,5 @@
 import { attributeKey, formatPaxTime, writePax } from './pax.ts';
-import { blockBytes, checksumsOf, type Field, field, paddingOf, type TarHeader, typeFlags } from './tar-header.ts';
+import { blockBytes, checksumOf, type Field, field, paddingOf, type TarHeader, typeFlags } from './tar-header.ts';
 
 /**
  * The header of a member as it stands in the archive: one ustar block, with a pax extended header before it for what ustar cannot say
@@ -84,6 +84,6 @@ function putNumber(block: Buffer, [offset, length]: Field, value: number): void 
 }
 
 function seal(block: Buffer): void {
-  const digits = checksumsOf(block, 0).unsigned.toString(8).padStart(6, '0');
+  const digits = checksumOf(block).toString(8).padStart(6, '0');
   block.write(`${digits}\0 `, field.checksum[0], 'latin1');
 }

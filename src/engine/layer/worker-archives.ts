@@ -1,15 +1,19 @@
+import { createReadStream, readSync } from 'node:fs';
 import { DabbaError } from '#base';
 import { Limiter } from '../limiter.ts';
 import { ArchiveWorker } from './archive-worker.ts';
+import { isCompressed } from './decompress.ts';
 import type { FileChange, PathStat } from '../files.ts';
-import type {
-  Archives,
-  CompareRequest,
-  Packed,
-  PackRequest,
-  StatRequest,
-  Unpacked,
-  UnpackRequest,
+import {
+  type Archives,
+  type ArchiveSource,
+  isOpenFile,
+  type CompareRequest,
+  type Packed,
+  type PackRequest,
+  type StatRequest,
+  type Unpacked,
+  type UnpackRequest,
 } from './archives.ts';
 
 const idleMs = 5_000;
@@ -38,17 +42,8 @@ class WorkerArchives implements Archives {
     this.#looking = new Limiter(limit);
   }
 
-  async unpack({
-    source,
-    root,
-    directory,
-    form,
-    onto,
-    expectedDigest,
-    expectedDiffId,
-    sizeBytes,
-    signal,
-  }: UnpackRequest): Promise<Unpacked> {
+  async unpack(request: UnpackRequest): Promise<Unpacked> {
+    const { root, directory, form, onto, expectedDigest, expectedDiffId, sizeBytes, onTaken, signal } = request;
     const options = {
       ...(directory !== undefined && { directory }),
       ...(onto && { onto }),
@@ -57,11 +52,13 @@ class WorkerArchives implements Archives {
     };
     const isVerified = expectedDigest !== undefined || expectedDiffId !== undefined;
     const isBeside = isVerified && (sizeBytes ?? 0) >= largeBytes;
+    const input = inputOf(request.source);
     const result = await this.#withWorker(this.#unpacking, signal, (worker) => {
       const task = { kind: 'unpack', root, form, ...options } as const;
-      return isBeside
-        ? worker.unpackBeside(task, { input: source, signal })
-        : worker.run(task, { input: source, signal });
+      if (isBeside) return worker.unpackBeside(task, { input, onTaken, signal });
+      return isOpenFile(input)
+        ? worker.run({ ...task, file: input.fd }, { onTaken, signal })
+        : worker.run(task, { input, onTaken, signal });
     });
     return result as Unpacked; // what worker.ts answers to this kind of task
   }
@@ -138,4 +135,14 @@ class WorkerArchives implements Archives {
     for (const { timer } of idle) clearTimeout(timer);
     await Promise.all(idle.map(({ worker }) => worker[Symbol.asyncDispose]()));
   }
+}
+
+/** A file only where it is a plain archive: what is compressed takes longer to decode than to bring to the thread that does. */
+function inputOf(source: ArchiveSource): ArchiveSource {
+  if (!isOpenFile(source)) return source;
+  const head = Buffer.alloc(4);
+  const length = readSync(source.fd, head, 0, head.length, 0);
+  return isCompressed(head.subarray(0, length))
+    ? createReadStream('', { fd: source.fd, autoClose: false, start: 0, highWaterMark: 1024 ** 2 })
+    : source;
 }

@@ -6,14 +6,16 @@ import { faultOf, type Answer } from './answer.ts';
 import { TreeWriter } from './apply.ts';
 import type { FileChange, PathStat } from '../files.ts';
 import type { CompareRequest, Packed, PackRequest, StatRequest, Unpacked, UnpackRequest } from './archives.ts';
-import { ByteReceiver, ByteSender, isChannelMessage, type Post } from './channel.ts';
+import { ByteReceiver, ByteSender, isChannelMessage, Portions, type Post } from './channel.ts';
 import { compareWithLower, readUpper } from './compare.ts';
-import { decoded } from './decode.ts';
+import { decoded, verifiedPlain } from './decode.ts';
 import { ownerOnMachine } from '../mapped-owner.ts';
 import { byteName } from './names.ts';
 import { statPath } from './path-stat.ts';
+import { readFile } from './read-file.ts';
 import { readRing, type Ring } from './ring.ts';
 import { TarReader } from './tar-reader.ts';
+import type { Pieces } from './verify.ts';
 import { TreeReader } from './walk.ts';
 
 /** What `ArchiveWorker` asks of this thread, one task at a time; bytes come and go by `channel.ts`. */
@@ -24,6 +26,8 @@ export type Task =
     > & {
         /** Where the bytes come decoded and hashed, if another thread does that. */
         readonly ring?: Ring;
+        /** The plain archive, where it is an open file. */
+        readonly file?: number;
       })
   | ({ readonly kind: 'pack'; readonly isWritten: boolean } & Pick<
       PackRequest,
@@ -85,13 +89,29 @@ async function unpack(task: Task & { readonly kind: 'unpack' }): Promise<Unpacke
   try {
     // The other thread's bytes without a turn of this one's loop: nothing else is to be done here.
     if (task.ring) for (const chunk of readRing(task.ring)) reader.push(chunk);
-    else for await (const chunk of await decoded(receiver, task)) reader.push(chunk);
+    else for await (const chunk of await piecesOf(task)) reader.push(chunk);
     reader.end();
     writer.finish();
   } finally {
     writer.close();
   }
   return { contentBytes: writer.contentBytes, entries: reader.entries };
+}
+
+async function piecesOf(task: Task & { readonly kind: 'unpack' }): Promise<Pieces> {
+  if (task.file === undefined) return await decoded(receiver, task);
+  return verifiedPlain(counted(readFile(task.file)), task);
+}
+
+/** Nobody waits for what was taken of a file: it is told for who looks on. */
+const shownBytes = 16 * 1024 ** 2;
+
+function* counted(pieces: Iterable<Buffer>): Generator<Buffer, void> {
+  const portions = new Portions(post, shownBytes);
+  for (const piece of pieces) {
+    yield piece;
+    portions.add(piece.length);
+  }
 }
 
 async function pack(task: Task & { readonly kind: 'pack' }): Promise<Packed> {
