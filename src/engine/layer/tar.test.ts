@@ -142,10 +142,21 @@ test('whatever is read, it is refused as such or understood', () => {
   );
 });
 
+test('the checksum of a writer that took bytes as signed is right too, and no other', () => {
+  const name = byteName('grün-ñ');
+  const header = block({ 0: Buffer.from(`${name}\0`, 'latin1') });
+  const signed = seal(Buffer.from(header), true);
+  assert.notDeepEqual(signed, header);
+  assert.equal(read(Buffer.concat([signed, endOfArchive]))[0]!.header.name, name);
+  signed[0]! ^= 1;
+  assert.throws(() => read(Buffer.concat([signed, endOfArchive])), /fails its checksum/);
+});
+
 /** Makes the checksum of the first header right again, so that its other fields are looked at. */
-function seal(archive: Buffer): Buffer {
+function seal(archive: Buffer, isSigned = false): Buffer {
   archive.fill(32, 148, 156);
-  const sum = archive.subarray(0, 512).reduce((total, byte) => total + byte, 0);
+  let sum = 0;
+  for (let at = 0; at < 512; at++) sum += isSigned ? archive.readInt8(at) : archive.readUInt8(at);
   archive.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
   return archive;
 }
