@@ -17,7 +17,7 @@ import { podUidOf } from './identity.ts';
 import { LocalPods } from './local.ts';
 import type { MemoryFiles } from './memory-files.ts';
 import { PodNetworks } from './network.ts';
-import { keepFromPressure } from './eviction/evictor.ts';
+import { keepNodeFromPressure } from './eviction/evictor.ts';
 import { diskBytes, type MachineFacts, type MachineScarcity, readMachineFacts } from './node/facts.ts';
 import { memoryThreshold, PressureMemory, type Scarcity } from './node/pressures.ts';
 import { keepRegistered } from './node/registration.ts';
@@ -119,11 +119,10 @@ export class Kubelet {
       this.#listen(context),
       keepStorage({ ...common, places: this.#places, blockDevices, volumes: informers.of(persistentVolumes) }),
       keepRegistered({ ...common, architecture: machine.architecture, factsNow }),
-      keepFromPressure({
+      keepNodeFromPressure({
         ...common,
-        runs: () => this.list().filter(({ isCounted }) => isCounted),
-        scarcity: () => this.#scarcity(),
-        wake: ({ ref }) => this.#queue.add(ref.uid),
+        runs: () => this.counted(),
+        memory: async () => (await this.#scarcity()).memory,
       }),
     ];
   }
@@ -145,7 +144,7 @@ export class Kubelet {
       services,
       cgroups,
       cgroup: nodeCgroup(cgroupParent, node),
-      others: (uid) => this.#counted().filter(({ metadata }) => metadata?.uid !== uid),
+      others: (uid) => this.counted().flatMap(({ ref, allocated }) => (ref.uid === uid ? [] : [allocated])),
       local: new LocalPods(this.#directory),
       places: this.#places,
       memoryFiles,
@@ -195,6 +194,11 @@ export class Kubelet {
     return [...this.#runs.values()];
   }
 
+  /** The pods that the node's room is held for. */
+  counted(): readonly PodRun[] {
+    return this.list().filter(({ isCounted }) => isCounted);
+  }
+
   async #work(uid: string, signal: AbortSignal): Promise<void | { readonly afterMs: number }> {
     const run = this.#runs.get(uid);
     if (!run) return await this.#removeOrphan(uid, signal);
@@ -235,17 +239,12 @@ export class Kubelet {
     this.#queue.add(uid);
   }
 
-  /** The pods that the node's room is held for, as it is. */
-  #counted(): readonly types.Pod[] {
-    return [...this.#runs.values()].filter(({ isCounted }) => isCounted).map(({ allocated }) => allocated);
-  }
-
   /** A pod that was bound to this node. */
   #take(context: KubeletContext, pod: types.Pod): PodRun {
     const run = new PodRun(context, pod, () => this.#queue.add(run.ref.uid));
     // One that was begun was taken before.
     if (pod.status?.startTime || pod.metadata?.deletionTimestamp) return run;
-    const others = this.#counted();
+    const others = this.counted().map(({ allocated }) => allocated);
     const { maxPods, nodeName, labels } = this.#node;
     const self = this.#self?.get(nodeName);
     const refusal = rejection(pod, {

@@ -7,6 +7,7 @@ import { linuxCgroups, type SandboxCgroups } from '#node/worker';
 import { type Reconciler, runReconcilers } from '#reconcile';
 import { Collection, type Store } from '#store';
 import { untilAborted } from '../until-aborted.ts';
+import { keepDiskFree } from './eviction/evictor.ts';
 import { identityOf } from './identity.ts';
 import { Kubelet, type KubeletParts } from './kubelet.ts';
 import { LocalPods } from './local.ts';
@@ -84,7 +85,7 @@ export function createKubelets(options: KubeletsOptions): Kubelets {
   const running = new Map<string, Running>();
   const stopping = new AbortController();
   const { signal } = stopping;
-  let ended: Promise<void> = Promise.resolve();
+  let ended: Promise<unknown> = Promise.resolve();
 
   const begin = async (node: KubeletRecord): Promise<void> => {
     const kubelet = new Kubelet(parts, node);
@@ -128,7 +129,16 @@ export function createKubelets(options: KubeletsOptions): Kubelets {
   return {
     async start() {
       parts.idRanges.sweep(stateDirectory);
-      ended = runReconcilers({ store, reconcilers: [reconciler], clock, random, logger, signal });
+      ended = Promise.all([
+        runReconcilers({ store, reconcilers: [reconciler], clock, random, logger, signal }),
+        keepDiskFree({
+          runs: () => [...running.values()].flatMap(({ kubelet }) => kubelet.counted()),
+          disk: async () => (await parts.readScarcity(stateDirectory)).disk,
+          clock,
+          logger,
+          signal,
+        }),
+      ]);
     },
     async stop() {
       stopping.abort();

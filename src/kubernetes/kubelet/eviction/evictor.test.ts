@@ -106,3 +106,23 @@ test('short of disk, a node ends pods only where that helps', async () => {
   await machine.untilLogged(`remove ${machine.runOf('web', 0, 'large')}`);
   assert.equal(machine.pod('small')?.status?.phase, 'Running');
 });
+
+test('short of disk, a machine ends one pod of all that its nodes have', async () => {
+  await using machine = await started();
+  const nodeName = 'ip-10-0-0-6.ec2.internal';
+  await machine.addNode({ id: 'i-2', nodeName });
+  await running(machine, 'small');
+  await running(machine, 'large', { nodeName });
+  machine.engine.written.set(machine.runOf('web', 0, 'small'), 5 * MiB);
+  machine.engine.written.set(machine.runOf('web', 0, 'large'), 10 * MiB);
+  // Of no node the pods alone would do.
+  machine.diskAvailable = 2 ** 30 - 12 * MiB;
+  machine.clock.advance(10_000);
+  await machine.until(isEvicted, 'large');
+  machine.diskAvailable = 2 ** 30 - MiB;
+  await running(machine, 'other', { nodeName });
+  machine.engine.written.set(machine.runOf('web', 0, 'other'), 3 * MiB);
+  machine.clock.advance(11_000);
+  await machine.until(isEvicted, 'small');
+  assert.equal(machine.pod('other')?.status?.phase, 'Running');
+});

@@ -1,11 +1,11 @@
 /**
- * Keeps a node from running out of memory and disk by ending pods, before the kernel chooses whom to kill ("Node-pressure Eviction", Kubernetes documentation). Behaviour: kubelet
- * `eviction/eviction_manager.go`, with its default hard thresholds.
+ * Keeps nodes from running out of memory, and their machine out of disk, by ending pods, before the kernel chooses whom to kill ("Node-pressure Eviction", Kubernetes documentation).
+ * Behaviour: kubelet `eviction/eviction_manager.go`, with its default hard thresholds.
  */
 import { type Clock, type Logger, messageOf } from '#base';
 import { formatQuantity, quantityOf } from '../../quantity.ts';
 import type { Threshold } from '../node/facts.ts';
-import { isMet, type Scarcity } from '../node/pressures.ts';
+import { isMet } from '../node/pressures.ts';
 import { containersOf } from '../pod/containers.ts';
 import type { PodRun } from '../pod/run.ts';
 import { newestRun, readRuns } from '../pod/runs.ts';
@@ -19,30 +19,45 @@ const LOOK_EVERY_MS = 10_000;
 /** Of all time, looking takes no more than one part in so many. */
 const LOOKING_PART = 10;
 
-export interface EvictorOptions {
-  /** The pods that the node holds room for. */
+interface EvictorOptions {
+  /** The pods that may be ended: those that room is held for. */
   readonly runs: () => readonly PodRun[];
-  readonly scarcity: () => Promise<Scarcity>;
-  /** Called when a pod is to end. */
-  readonly wake: (run: PodRun) => void;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly signal: AbortSignal;
 }
 
-/** Looks until the signal; resolves then. What one look takes holds up no other: pods choose how many files have to be counted. */
-export async function keepFromPressure(options: EvictorOptions): Promise<void> {
-  await Promise.all([repeat(options, endUnbounded), repeat(options, relieve)]);
+export interface NodeEvictorOptions extends EvictorOptions {
+  readonly memory: () => Promise<Threshold>;
 }
 
-async function repeat(options: EvictorOptions, look: (options: EvictorOptions) => Promise<void>): Promise<void> {
-  const { clock, logger, signal } = options;
+export interface DiskEvictorOptions extends EvictorOptions {
+  readonly disk: () => Promise<Threshold>;
+}
+
+/**
+ * Ends pods of one node: those that broke a bound of their own, and others while its memory is scarce. Looks until the signal; resolves then. What one look takes holds up no other:
+ * pods choose how many files have to be counted.
+ */
+export async function keepNodeFromPressure(options: NodeEvictorOptions): Promise<void> {
+  await Promise.all([
+    repeat(options, () => endUnbounded(options)),
+    repeat(options, () => relieve(options, 'memory', options.memory, chosenForMemory)),
+  ]);
+}
+
+/** Ends pods while disk is scarce: one at a time, whichever node of the machine it is of, for all of them write to the same. Looks until the signal; resolves then. */
+export async function keepDiskFree(options: DiskEvictorOptions): Promise<void> {
+  await repeat(options, () => relieve(options, 'ephemeral-storage', options.disk, chosenForDisk));
+}
+
+async function repeat({ clock, logger, signal }: EvictorOptions, look: () => Promise<void>): Promise<void> {
   let tookMs = 0;
   for (;;) {
     await clock.sleep(Math.max(LOOK_EVERY_MS, tookMs * (LOOKING_PART - 1)), signal).catch(() => undefined);
     if (signal.aborted) return;
     const beganAt = clock.now();
-    const looking = look(options).catch((error: unknown) => {
+    const looking = look().catch((error: unknown) => {
       if (!signal.aborted) logger.warn('what is scarce could not be found out', { error: messageOf(error) });
     });
     await unlessAborted(looking, signal);
@@ -60,13 +75,11 @@ async function unlessAborted(work: Promise<void>, signal: AbortSignal): Promise<
 }
 
 /** Ends every pod that broke a bound of its own. */
-async function endUnbounded({ runs, wake, signal }: EvictorOptions): Promise<void> {
+async function endUnbounded({ runs, signal }: EvictorOptions): Promise<void> {
   for (const run of endable(runs())) {
     const message = await brokenBound(run);
     if (signal.aborted) return;
-    if (message === undefined || run.isEnding) continue;
-    run.evict(message);
-    wake(run);
+    if (message !== undefined && !run.isEnding) run.evict(message);
   }
 }
 
@@ -74,19 +87,21 @@ function endable(runs: readonly PodRun[]): readonly PodRun[] {
   return runs.filter(({ isEnding, pod }) => !isEnding && !isCritical(pod));
 }
 
-/** Ends one pod for the sake of the node, when something is scarce: what that frees is seen at the next look. */
-async function relieve({ runs, scarcity, wake, signal }: EvictorOptions): Promise<void> {
-  const active = endable(runs());
-  const { memory, disk } = await scarcity();
-  const worst = isMet(memory)
-    ? await chosenForMemory(active)
-    : isMet(disk)
-      ? await chosenForDisk(active, disk)
-      : undefined;
-  if (!worst || worst.pod.isEnding || signal.aborted) return;
-  const [resource, threshold] = isMet(memory) ? (['memory', memory] as const) : (['ephemeral-storage', disk] as const);
-  worst.pod.evict(`${lowMessage(resource, threshold)}${await containersMessage(worst, resource)}`);
-  wake(worst.pod);
+type Choice = (active: readonly PodRun[], threshold: Threshold) => Promise<Candidate<PodRun> | undefined>;
+
+/** Ends one pod for the sake of the others, when something is scarce: what that frees is seen at the next look. */
+async function relieve(
+  { runs, signal }: EvictorOptions,
+  resource: EvictionResource,
+  read: () => Promise<Threshold>,
+  choose: Choice,
+): Promise<void> {
+  const threshold = await read();
+  if (!isMet(threshold)) return;
+  const worst = await choose(endable(runs()), threshold);
+  if (!worst) return;
+  const message = `${lowMessage(resource, threshold)}${await containersMessage(worst, resource)}`;
+  if (!worst.pod.isEnding && !signal.aborted) worst.pod.evict(message);
 }
 
 async function chosenForMemory(active: readonly PodRun[]): Promise<Candidate<PodRun> | undefined> {
@@ -98,7 +113,7 @@ async function chosenForMemory(active: readonly PodRun[]): Promise<Candidate<Pod
 }
 
 /**
- * A node's disk is this machine's, which others fill too: where ending all pods would not bring it back, none is ended, and that it is scarce is told by the node's condition alone.
+ * The disk is this machine's, which others fill too: where ending all pods would not bring it back, none is ended, and that it is scarce is told by the nodes' conditions alone.
  */
 async function chosenForDisk(
   active: readonly PodRun[],

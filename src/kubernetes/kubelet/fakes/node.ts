@@ -114,6 +114,11 @@ export class FakeNode implements AsyncDisposable {
     this.kubelets = undefined;
   }
 
+  /** Makes the machine one more node. */
+  async addNode(own: Pick<KubeletRecord, 'id' | 'nodeName'>): Promise<void> {
+    await kubeletRecords(this.store).create(`m/${own.id}`, { ...node, ...own });
+  }
+
   async removeNode(): Promise<void> {
     await kubeletRecords(this.store).delete('m/i-1');
   }

@@ -75,12 +75,14 @@ export class PodRun {
   readonly doomed = new Map<string, Doom>();
   /** Runs whose postStart hook has not returned. */
   readonly hooks = new Set<string>();
+  readonly #wake: () => void;
 
   constructor(context: KubeletContext, pod: types.Pod, wake: () => void) {
     const { client, clock, random, logger, signal } = context;
     this.context = context;
     this.ref = podRefOf(pod);
     this.pod = pod;
+    this.#wake = wake;
     this.firstSeenAt = clock.now();
     this.volumes = new PodVolumes(context, pod);
     this.status = new PodStatusWriter(this.ref, { client, clock, random, logger, signal });
@@ -96,7 +98,7 @@ export class PodRun {
       signal,
       targetOf: (container, run) => probeTarget(this, container.spec, run),
       onChange: wake,
-      onFailure: (run, failure) => this.#onProbeFailure(run, failure, wake),
+      onFailure: (run, failure) => this.#onProbeFailure(run, failure),
     });
   }
 
@@ -127,11 +129,12 @@ export class PodRun {
     return Math.max(0, seconds) * 1000;
   }
 
-  /** Ends it for the sake of its node. It is for the caller to wake it. */
+  /** Ends it for the sake of its node. */
   evict(message: string): void {
     this.failure = { reason: 'Evicted', message };
     this.isEvicted = true;
     this.event('Warning', 'Evicted', message);
+    this.#wake();
   }
 
   /** Tells of something as an Event of the pod, or of one of its containers. */
@@ -145,7 +148,7 @@ export class PodRun {
     this.context.events.record(pods, this.pod, { type, reason, message, ...(fieldPath && { fieldPath }) });
   }
 
-  #onProbeFailure(run: Container, { kind, container, message, isFinal }: ProbeFailure, wake: () => void): void {
+  #onProbeFailure(run: Container, { kind, container, message, isFinal }: ProbeFailure): void {
     const word = kind[0]!.toUpperCase() + kind.slice(1);
     this.event('Warning', 'Unhealthy', `${word} probe failed: ${message}`, container);
     if (!isFinal) return;
@@ -153,7 +156,7 @@ export class PodRun {
     const seconds = probe?.terminationGracePeriodSeconds ?? this.pod.spec?.terminationGracePeriodSeconds ?? 30;
     const words = `Container ${container.spec.name} failed ${kind} probe, will be restarted`;
     this.doomed.set(run.id, { message: words, graceMs: seconds * 1000 });
-    wake();
+    this.#wake();
   }
 }
 
