@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { test } from 'node:test';
-import { silentLogger, systemClock, systemRandom } from '#base';
+import { type Logger, silentLogger, systemClock, systemRandom } from '#base';
 import { type ClusterKey, type ClusterNetworks, networkRecords, recordId, type NetworkInterface } from '#network';
 import { memoryStore } from '#store';
 import { MemoryClient } from '../client/memory-client.ts';
 import { MemoryInformers } from '../client/memory-informers.ts';
 import type { KubeletRecord } from '../kubelet/ports.ts';
+import { pods } from '../resources.ts';
 import { createMachineProxies } from './machine-proxies.ts';
 
 const owned = { tenant: '000000000000', region: 'us-east-1' };
@@ -18,6 +19,9 @@ async function machine() {
   const said = (verb: string, ...keys: readonly ClusterKey[]) =>
     notes.push(`${verb} ${keys.map(({ vpcId, clusterId }) => `${clusterId}@${vpcId}`).join(' ')}`);
   let refusals = 0;
+  const client = new MemoryClient();
+  const warnings: string[] = [];
+  const logger: Logger = { ...silentLogger, warn: (message) => void warnings.push(message), with: () => logger };
   const clusters: ClusterNetworks = {
     async open(key) {
       said('open', key);
@@ -39,8 +43,8 @@ async function machine() {
     serveAt: () => ({ async [Symbol.asyncDispose]() {} }),
     clock: systemClock,
     random: systemRandom,
-    logger: silentLogger,
-    connect: () => new MemoryInformers(new MemoryClient()),
+    logger,
+    connect: () => new MemoryInformers(client),
   });
   const node = async (id: string, clusterId: string, vpcId: string): Promise<KubeletRecord> => {
     const eni = { ...owned, id: `eni-${id}`, vpcId } as NetworkInterface; // all that is read of it
@@ -60,7 +64,7 @@ async function machine() {
     for (let turn = 0; turn < 20; turn++) await nextTurn();
     return notes.splice(0);
   };
-  return { proxies, node, settle, refuse: () => (refusals = 1) };
+  return { proxies, client, warnings, node, settle, refuse: () => (refusals = 1) };
 }
 
 test('one proxy for each cluster in each VPC, as long as it has a node here', async () => {
@@ -88,6 +92,28 @@ test('a removal that failed is tried again', async () => {
   await assert.rejects(proxies.follow([]), /refused/);
   await proxies.follow([]);
   assert.deepEqual(await settle(), ['remove c1@vpc-1']);
+});
+
+test('a proxy whose removal failed is followed by another when its cluster has nodes again, and no pod that waits is lost', async () => {
+  const { proxies, client, warnings, node, settle, refuse } = await machine();
+  const [one, two] = [await node('a', 'c1', 'vpc-1'), await node('b', 'c1', 'vpc-1')];
+  const { metadata } = await client.create(pods, {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { namespace: 'default', name: 'p' },
+    spec: { containers: [] },
+  });
+  await proxies.follow([one]);
+  refuse();
+  await assert.rejects(proxies.follow([]), /refused/);
+  const pod = { node: two, namespace: 'default', name: 'p', uid: metadata!.uid!, serviceAccount: 'default' };
+  const held = proxies.hold(pod, '10.0.0.9', new AbortController().signal);
+  await settle();
+  await proxies.follow([two]);
+  await held;
+  assert.deepEqual(warnings, []);
+  assert.deepEqual(await settle(), ['remove c1@vpc-1', 'open c1@vpc-1']);
+  await proxies.stop();
 });
 
 test('a node whose interface is gone has no proxy', async () => {

@@ -87,9 +87,11 @@ export function createMachineProxies(options: MachineProxiesOptions): MachinePro
       if (isFirst) await clusters.retain(Array.from(wanted.values(), ({ key }) => key));
       isFirst = false;
       for (const [name, { key, proxy, health, ending }] of running) {
-        if (wanted.has(name)) continue;
+        // One whose removal failed serves nobody any more, though its cluster may have nodes again.
+        if (wanted.has(name) && !ending.signal.aborted) continue;
+        // Once: whoever waits from then on waits for the next.
+        if (!ending.signal.aborted) made.delete(key.clusterId);
         ending.abort();
-        made.delete(key.clusterId);
         await health.stop();
         await proxy.remove();
         running.delete(name);
