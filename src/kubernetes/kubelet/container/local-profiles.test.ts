@@ -20,4 +20,6 @@ test('profiles are files of the node, and nothing else', (context) => {
   refused('passwd', /no such file/);
   writeFileSync(join(folder, 'large'), Buffer.alloc(2 ** 20 + 1));
   refused('large', /too large/);
+  writeFileSync(join(folder, 'word'), 'unconfined');
+  refused('word', /not JSON/);
 });

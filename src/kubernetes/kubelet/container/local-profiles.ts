@@ -10,7 +10,7 @@ const mostBytes = 2 ** 20;
 
 /**
  * The text of a profile that a pod names with `localhostProfile`. `root` is the node's file system. What is there is others' work: a link that leads out of it leads nowhere, and
- * nothing but a file is read. Throws `FailedPrecondition`.
+ * nothing but a file is read; what is no JSON is refused here, for to the engine a word is not a profile. Throws `FailedPrecondition`.
  */
 export function readLocalProfile(root: string, name: string): string {
   const path = posix.join(folder, name);
@@ -28,8 +28,19 @@ export function readLocalProfile(root: string, name: string): string {
     const stats = fstatSync(descriptor);
     if (!stats.isFile()) throw refuse('it is not a file');
     if (stats.size > mostBytes) throw refuse('it is too large');
-    return readFileSync(descriptor, 'utf8');
+    const text = readFileSync(descriptor, 'utf8');
+    if (!isJson(text)) throw refuse('it is not JSON');
+    return text;
   } finally {
     closeSync(descriptor);
+  }
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
   }
 }
