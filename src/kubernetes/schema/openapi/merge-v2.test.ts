@@ -47,9 +47,33 @@ test('paths of a group version come with what they lead to', () => {
   });
 });
 
+function serving(version: string, definitions: JsonObject, ...names: readonly string[]) {
+  const responses = Object.fromEntries(names.map((name, index) => [200 + index, { schema: ref(name) }]));
+  const paths = { [`/apis/wardle.example.com/${version}/flunders`]: { get: { responses } } };
+  return { groupVersion: { ...groupVersion, version }, document: { paths, definitions } };
+}
+
+test('a name that a definition gets is nobody else’s', () => {
+  const theirs = { meta: { type: 'object', description: 'theirs' }, meta_v2: { type: 'boolean' } };
+  const merged = mergeOpenApiV2(own, [serving('v1', theirs, 'meta', 'meta_v2')]);
+  assert.deepEqual(merged['definitions'], { ...own.definitions, meta_v2: theirs.meta_v2, meta_v3: theirs.meta });
+  const responses = { 200: { schema: ref('meta_v3') }, 201: { schema: ref('meta_v2') } };
+  assert.deepEqual((merged['paths'] as JsonObject)['/apis/wardle.example.com/v1/flunders'], { get: { responses } });
+});
+
+test('a definition that refers to another of the same name is another itself', () => {
+  const list = { type: 'array', items: ref('meta') };
+  const ours = { ...own, definitions: { ...own.definitions, list } };
+  const theirs = { list, meta: { type: 'object', description: 'theirs' } };
+  // The second says what the first does, and adds nothing.
+  const merged = mergeOpenApiV2(ours, [serving('v1', theirs, 'list'), serving('v2', theirs, 'list')]);
+  const definitions = { ...ours.definitions, list_v2: { type: 'array', items: ref('meta_v2') }, meta_v2: theirs.meta };
+  assert.deepEqual(merged['definitions'], definitions);
+});
+
 test('whatever another server says, the document is whole', () => {
   const value = fc.jsonValue({ maxDepth: 4 });
-  const names = fc.constantFrom('flunder', 'meta', '__proto__', 'constructor');
+  const names = fc.constantFrom('flunder', 'meta', 'meta_v2', 'same', '__proto__', 'constructor');
   const reference = names.map(ref);
   const document = fc.record({
     paths: fc.dictionary(
@@ -63,7 +87,8 @@ test('whatever another server says, the document is whole', () => {
     fc.property(document, (said) => {
       const merged = mergeOpenApiV2(own, [{ groupVersion, document: said }]);
       assert.deepEqual((merged['paths'] as JsonObject)['/api/v1/'], { get: {} });
-      assert.deepEqual((merged['definitions'] as JsonObject)['meta'], own.definitions.meta);
+      const { meta, same } = merged['definitions'] as JsonObject;
+      assert.deepEqual({ meta, same }, own.definitions);
       assert.ok(!Object.hasOwn(merged['paths'] as JsonObject, '/other'));
       encodeOpenApiV2(merged);
     }),

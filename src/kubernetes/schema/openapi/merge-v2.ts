@@ -71,13 +71,29 @@ function reachedFrom(value: unknown, definitions: JsonObject): ReadonlyMap<strin
   return reached;
 }
 
+/**
+ * What the definitions of a document are called beside those that are there. A name is shared only where both say the same once all references have their new names, for the same
+ * name may mean something else to each: so whoever refers to a definition that gets another name may need one too.
+ */
 function namesFor(reached: ReadonlyMap<string, unknown>, taken: JsonObject): ReadonlyMap<string, string> {
-  const names = new Map<string, string>();
-  for (const [name, definition] of reached) {
-    let free = name;
-    for (let count = 2; Object.hasOwn(taken, free) && !isEqual(taken[free], definition); count++)
-      free = `${name}_v${count}`;
-    names.set(name, free);
+  const names = new Map(Array.from(reached.keys(), (name) => [name, name]));
+  const counts = new Map<string, number>();
+  const isFree = (name: string, definition: unknown) => {
+    const own = names.get(name)!;
+    if (Object.hasOwn(taken, own)) return isEqual(taken[own], renamed(definition, names));
+    return own === name || !reached.has(own);
+  };
+  // Most definitions come before those that they refer to. Counts only grow, so this ends.
+  const all = [...reached].toReversed();
+  for (let isSettled = false; !isSettled;) {
+    isSettled = true;
+    for (const [name, definition] of all)
+      while (!isFree(name, definition)) {
+        const count = (counts.get(name) ?? 1) + 1;
+        counts.set(name, count);
+        names.set(name, `${name}_v${count}`);
+        isSettled = false;
+      }
   }
   return names;
 }
