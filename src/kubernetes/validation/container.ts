@@ -30,6 +30,7 @@ export interface PodContext {
   readonly deviceVolumeNames: ReadonlySet<string>;
   readonly hostNetwork: boolean;
   readonly hostUsers: boolean;
+  readonly areDevicesForbidden: boolean;
   readonly restartPolicy: string | undefined;
 }
 
@@ -198,6 +199,9 @@ function mountErrors({ volumeMounts, securityContext }: AnyContainer, path: stri
 
 function deviceErrors({ volumeDevices }: AnyContainer, path: string, context: PodContext): Errors {
   return [
+    ...when(context.areDevicesForbidden && volumeDevices?.length, () =>
+      forbiddenField(`${path}.volumeDevices`, 'when `hostUsers` is false'),
+    ),
     ...each(volumeDevices, `${path}.volumeDevices`, ({ name, devicePath }, field) => [
       ...when(!name, () => required(`${field}.name`)),
       ...when(!devicePath, () => required(`${field}.devicePath`)),

@@ -31,11 +31,12 @@ import { volumesErrors } from './volume.ts';
 const restartPolicies = ['Always', 'OnFailure', 'Never'];
 const dnsPolicies = ['ClusterFirst', 'ClusterFirstWithHostNet', 'Default', 'None'];
 
-export function podSpecErrors(spec: PodSpec | undefined, field: string): Errors {
+/** `old` is the spec that it takes the place of, if it is a pod's. */
+export function podSpecErrors(spec: PodSpec | undefined, field: string, old?: PodSpec): Errors {
   if (!spec) return [required(`${field}.containers`)];
   return [
     ...volumesErrors(spec, `${field}.volumes`),
-    ...allContainerErrors(spec, field),
+    ...allContainerErrors(spec, field, old),
     ...oneOf(spec.restartPolicy ?? 'Always', `${field}.restartPolicy`, restartPolicies),
     ...dnsErrors(spec, field),
     ...labelErrors(spec.nodeSelector, `${field}.nodeSelector`),
@@ -71,7 +72,7 @@ export function templateErrors(template: PodTemplateSpec | undefined, field: str
   ];
 }
 
-export function contextOf(spec: PodSpec): PodContext {
+function contextOf(spec: PodSpec, old: PodSpec | undefined): PodContext {
   const volumes = spec.volumes ?? [];
   const isDevice = (volume: (typeof volumes)[number]) => volume.persistentVolumeClaim ?? volume.ephemeral;
   return {
@@ -79,12 +80,18 @@ export function contextOf(spec: PodSpec): PodContext {
     deviceVolumeNames: new Set(volumes.filter(isDevice).map(({ name }) => name)),
     hostNetwork: spec.hostNetwork ?? false,
     hostUsers: spec.hostUsers ?? true,
+    // What was stored before this was known has to end like any other.
+    areDevicesForbidden: spec.hostUsers === false && !(old && hasDevices(old)),
     restartPolicy: spec.restartPolicy,
   };
 }
 
-function allContainerErrors(spec: PodSpec, field: string): Errors {
-  const context = contextOf(spec);
+function hasDevices({ containers, initContainers = [], ephemeralContainers = [] }: PodSpec): boolean {
+  return [...containers, ...initContainers, ...ephemeralContainers].some(({ volumeDevices }) => volumeDevices?.length);
+}
+
+function allContainerErrors(spec: PodSpec, field: string, old: PodSpec | undefined): Errors {
+  const context = contextOf(spec, old);
   const of = (role: ContainerRole) =>
     each<Parameters<typeof containerErrors>[0]>(spec[role], `${field}.${role}`, (container, path) =>
       containerErrors(container, path, role, context),

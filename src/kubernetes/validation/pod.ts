@@ -8,7 +8,7 @@ import { podSpecErrors } from './pod-spec.ts';
 
 export const validatePod = validatorOf<Pod>((pod, old) => [
   ...metadataErrors(pod, old, { isNamespaced: true, name: dnsSubdomain }),
-  ...podSpecErrors(pod.spec, 'spec'),
+  ...podSpecErrors(pod.spec, 'spec', old?.spec),
   ...(old?.spec?.containers && pod.spec ? updateErrors(pod, old.spec) : []),
 ]);
 

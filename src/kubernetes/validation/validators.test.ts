@@ -21,6 +21,10 @@ const pod = (spec: object = {}, more: object = {}) => ({
   spec: { containers: [container()], restartPolicy: 'Always', ...spec },
 });
 const withContainer = (more: object, spec: object = {}) => pod({ containers: [container(more)], ...spec });
+const unmappedDevice = withContainer(
+  { volumeDevices: [{ name: 'v', devicePath: '/dev/xvda' }] },
+  { hostUsers: false, volumes: [{ name: 'v', persistentVolumeClaim: { claimName: 'c' } }] },
+);
 const template = (labels: object = { app: 'a' }, spec: object = {}) => ({
   metadata: { labels },
   spec: { containers: [container()], ...spec },
@@ -279,6 +283,8 @@ const cases: { readonly [about: string]: readonly Case[] } = {
       pod({ schedulingGates: [{ name: 'a' }] }),
     ],
     ['/pods', pod({ ephemeralContainers: [container({ name: 'e' })] }), '', pod()],
+    ['/pods', unmappedDevice, 'spec.containers[0].volumeDevices: Forbidden: when `hostUsers` is false'],
+    ['/pods', unmappedDevice, '', unmappedDevice],
     [
       '/pods',
       pod(),
