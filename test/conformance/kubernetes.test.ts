@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CoreV1Api, KubeConfig, makeInformer } from '@kubernetes/client-node';
@@ -329,5 +331,7 @@ suite('kubernetes', { skip: noKubectl, timeout: 240_000 }, () => {
     );
     const left = 'NetworkInterfaces[].NetworkInterfaceId';
     assert.equal(await dabba.aws('ec2', 'describe-network-interfaces', '--query', left), '');
+    const volumes = () => readdirSync(join(dabba.data, 'kubelets/.storage'));
+    await eventually('its volumes are gone', 10_000, () => volumes().length === 0);
   });
 });

@@ -37,7 +37,12 @@ async function forgetRunning({ state, clusters, logs }: BringUpParts, key: strin
   if (id === undefined) return;
   await logs?.forget(id);
   const [account = ''] = key.split('/');
-  await state.store.txn({ success: [{ kind: 'deletePrefix', prefix: objectsPrefix({ account, id }) }] });
+  await state.store.txn({
+    success: [
+      { kind: 'deletePrefix', prefix: objectsPrefix({ account, id }) },
+      state.endedClusters.put(id, { tenant: account }),
+    ],
+  });
 }
 
 async function keepUp(parts: BringUpParts, seen: Versioned<ClusterRecord>): Promise<void> {
@@ -87,6 +92,7 @@ async function remove(parts: BringUpParts, seen: Versioned<ClusterRecord>): Prom
       ...state.network.planDeleteSecurityGroup(value, value.securityGroupId),
       state.clusterKeys.remove(clusterId(value, value.name)),
       state.clusters.remove(seen.id),
+      state.endedClusters.put(value.id, { tenant: value.account }),
     ],
   });
   state.logger.info('a cluster was deleted', { account: value.account, cluster: value.name });

@@ -131,6 +131,10 @@ describe('eks clusters and their nodes', { timeout: 30_000 }, () => {
     assert.equal(stopped.length, 1);
     const left = (await store.list('')).entries.map(({ key }) => key).filter((key) => /^(eks|kubernetes)\//.test(key));
     assert.deepEqual(left, []);
+    assert.deepEqual(
+      (await eksCollections(store).endedClusters.list()).map(({ id }) => id),
+      stopped,
+    );
     const groups = (await networkRecords(store).securityGroups.list()).map(({ value }) => value.name);
     assert.deepEqual(groups, ['default']);
   });

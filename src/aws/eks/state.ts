@@ -1,7 +1,7 @@
 import type { Clock, Logger, Random } from '#base';
 import { Collection, type Store } from '#store';
 import type { Identities } from '../auth/index.ts';
-import type { KubeletRecord } from '#kubernetes/kubelet';
+import type { EndedCluster, KubeletRecord } from '#kubernetes/kubelet';
 import type { Instances, LaunchTemplates, VpcNetwork } from '../ec2/index.ts';
 import type {
   AccessEntryRecord,
@@ -38,6 +38,8 @@ export interface EksState {
   readonly podAddresses: Collection<PodAddressRecord>;
   /** What the host is told to be: `kubernetes/kubelet/ports.ts`. Ids are `<machineId>/<node id>`. */
   readonly kubelets: Collection<KubeletRecord>;
+  /** Likewise, by cluster id: what of hosts has to be removed. */
+  readonly endedClusters: Collection<EndedCluster>;
 }
 
 export function eksCollections(store: Store) {
@@ -53,5 +55,6 @@ export function eksCollections(store: Store) {
     nodes: new Collection<NodeRecord>(store, 'eks/nodes/'),
     podAddresses: new Collection<PodAddressRecord>(store, 'eks/pod-addresses/'),
     kubelets: new Collection<KubeletRecord>(store, 'node/kubelets/'),
+    endedClusters: new Collection<EndedCluster>(store, 'node/ended-clusters/'),
   };
 }

@@ -14,16 +14,20 @@ import type { IdRanges } from './pod/id-ranges.ts';
 import type { WatchedObjects } from './objects.ts';
 import type { KubeletRecord, NodeServices } from './ports.ts';
 
+/** Directories of one cluster on this machine, shared by its nodes. */
+export interface ClusterPlaces {
+  /** Volumes that outlive their node. */
+  readonly storage: string;
+  /** Likewise those that are block devices, a file each. No pod sees the files. */
+  readonly blocks: string;
+}
+
 /** Directories of one node on this machine. */
-export interface NodePlaces {
+export interface NodePlaces extends ClusterPlaces {
   /** The node's own file system, as hostPath volumes see it. */
   readonly root: string;
   /** A tmpfs for what must not reach a disk. */
   readonly memory: string;
-  /** Volumes that outlive their node, shared by the nodes of this machine. */
-  readonly storage: string;
-  /** Likewise those that are block devices, a file each. No pod sees the files. */
-  readonly blocks: string;
 }
 
 /** What every step of a pod's life works with. */

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { events, leases, nodes, pods, runtimeClasses } from '../resources.ts';
 import { FakeNode, image, node } from './fakes/node.ts';
+import { endedClusterRecords } from './kubelets.ts';
 
 const isRunning = ({ phase }: { readonly phase?: string }) => phase === 'Running';
 
@@ -177,6 +179,26 @@ test('with its record a node loses everything', async () => {
   await machine.untilTrue('no cgroup', () => machine.cgroups.size === 0);
   await machine.untilTrue('no address', () => machine.assigned.size === 0);
   await machine.untilTrue('no folder', () => !existsSync(join(machine.directory, 'state/i-1')));
+});
+
+test('volumes outlive the nodes of their cluster, and go with the cluster once the last node is gone', async () => {
+  await using machine = new FakeNode();
+  await machine.start();
+  const state = join(machine.directory, 'state');
+  await machine.addNode({ id: 'i-2', nodeName: 'other', cluster: { ...node.cluster, id: 'c-2' } });
+  const here = (path: string) => existsSync(join(state, path));
+  for (const id of ['i-1', 'i-2']) await machine.untilTrue('its places', () => here(`${id}/root/etc/hostname`));
+  const ended = endedClusterRecords(machine.store);
+  await ended.create('c-1', { tenant: 't' });
+  await machine.removeNode('i-2');
+  await machine.untilTrue('one node is gone', () => !here('i-2'));
+  assert.ok(['.storage/c-1', '.blocks/c-1', '.storage/c-2', '.blocks/c-2'].every(here));
+  await machine.removeNode('i-1');
+  await ended.create('c-2', { tenant: 't' });
+  for (const cluster of ['c-1', 'c-2'])
+    await machine.untilTrue('its volumes are gone', () => !here(`.storage/${cluster}`) && !here(`.blocks/${cluster}`));
+  await ended.create('c-3', { tenant: 't' });
+  for (const id of ['c-1', 'c-2', 'c-3']) while (await ended.get(id)) await nextTurn();
 });
 
 test('a liveness probe that fails too often has the container restarted', async () => {

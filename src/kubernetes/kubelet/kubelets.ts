@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { join } from 'node:path';
 import { messageOf } from '#base';
@@ -16,8 +17,8 @@ import { type BlockDevices, linuxBlockDevices } from './block-devices.ts';
 import { readScarcity } from './node/facts.ts';
 import { PodNetworks } from './network.ts';
 import { IdRanges } from './pod/id-ranges.ts';
-import { nodeCgroup, nodeDirectory, notedNodes, placesOf, removePlaces } from './places.ts';
-import type { KubeletRecord } from './ports.ts';
+import { clusterPlacesOf, nodeCgroup, nodeDirectory, notedNodes, placesOf, removePlaces } from './places.ts';
+import type { EndedCluster, KubeletRecord } from './ports.ts';
 import { serveKubelet } from './server/server.ts';
 import { removeTraces, tracedPods } from './traces.ts';
 
@@ -58,6 +59,11 @@ export function kubeletRecords(store: Store): Collection<KubeletRecord> {
   return new Collection(store, 'node/kubelets/');
 }
 
+/** The clusters that are no more, by id, until hosts have removed what they left. */
+export function endedClusterRecords(store: Store): Collection<EndedCluster> {
+  return new Collection(store, 'node/ended-clusters/');
+}
+
 /** Where the HTTP API of a node's kubelet is served. */
 export function kubeletSocket(socketDirectory: string, nodeId: string): string {
   return join(socketDirectory, `${nodeId}.sock`);
@@ -82,6 +88,7 @@ export function createKubelets(options: KubeletsOptions): Kubelets {
     idRanges: new IdRanges(),
   };
   const records = kubeletRecords(store);
+  const endedClusters = endedClusterRecords(store);
   const running = new Map<string, Running>();
   const stopping = new AbortController();
   const { signal } = stopping;
@@ -104,8 +111,17 @@ export function createKubelets(options: KubeletsOptions): Kubelets {
     await known?.server[Symbol.asyncDispose]();
     await known?.kubelet.stop();
   };
+  /** Removes what a cluster left that is no more, once none of its nodes is here. */
+  const removeVolumes = async (clusterId: string): Promise<void> => {
+    if (!(await endedClusters.get(clusterId))) return;
+    if ((await notedNodes(stateDirectory)).some(({ cluster }) => cluster.id === clusterId)) return;
+    for (const directory of Object.values(clusterPlacesOf(stateDirectory, clusterId)))
+      await rm(directory, { recursive: true, force: true });
+    await endedClusters.delete(clusterId);
+    logger.info('the volumes of a cluster were removed', { clusterId });
+  };
   const prefix = records.key(`${machineId}/`);
-  const reconciler: Reconciler = {
+  const nodes: Reconciler = {
     name: 'kubelets',
     sources: [{ prefix, keysOf: ({ key }) => [key.slice(prefix.length)] }],
     // First of all every node of which anything is here.
@@ -123,14 +139,20 @@ export function createKubelets(options: KubeletsOptions): Kubelets {
       if (!noted) return;
       await removeNode(parts, noted, stop);
       logger.info('a node was removed', { node: noted.nodeName });
+      await removeVolumes(noted.cluster.id);
     },
+  };
+  const clusters: Reconciler = {
+    name: 'ended-clusters',
+    sources: [{ prefix: endedClusters.prefix, keysOf: ({ key }) => [key.slice(endedClusters.prefix.length)] }],
+    reconcile: removeVolumes,
   };
 
   return {
     async start() {
       parts.idRanges.sweep(stateDirectory);
       ended = Promise.all([
-        runReconcilers({ store, reconcilers: [reconciler], clock, random, logger, signal }),
+        runReconcilers({ store, reconcilers: [nodes, clusters], clock, random, logger, signal }),
         keepDiskFree({
           runs: () => [...running.values()].flatMap(({ kubelet }) => kubelet.counted()),
           disk: async () => (await parts.readScarcity(stateDirectory)).disk,

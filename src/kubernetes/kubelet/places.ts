@@ -2,7 +2,7 @@ import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemCode } from '#base';
 import { namesIn } from '#kernel';
-import type { NodePlaces } from './context.ts';
+import type { ClusterPlaces, NodePlaces } from './context.ts';
 import type { MemoryFiles } from './memory-files.ts';
 import type { KubeletRecord } from './ports.ts';
 
@@ -20,9 +20,12 @@ export function placesOf(stateDirectory: string, { id, cluster }: KubeletRecord)
   return {
     root: join(directory, 'root'),
     memory: join(directory, 'memory'),
-    storage: join(stateDirectory, storageName, cluster.id),
-    blocks: join(stateDirectory, blocksName, cluster.id),
+    ...clusterPlacesOf(stateDirectory, cluster.id),
   };
+}
+
+export function clusterPlacesOf(stateDirectory: string, clusterId: string): ClusterPlaces {
+  return { storage: join(stateDirectory, storageName, clusterId), blocks: join(stateDirectory, blocksName, clusterId) };
 }
 
 /** The cgroup that holds every pod of a node. */

@@ -37,6 +37,14 @@ export interface KubeletRecord {
   readonly maxPods: number;
 }
 
+/**
+ * That a cluster is no more, written under `node/ended-clusters/<cluster id>` by whoever deleted it, when none of its nodes has a `KubeletRecord`: what its volumes left may go. The host
+ * deletes the record when it has.
+ */
+export interface EndedCluster {
+  readonly tenant: string;
+}
+
 /** Which pod, of which node. */
 export interface PodIdentity {
   readonly node: KubeletRecord;

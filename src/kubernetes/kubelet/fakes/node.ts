@@ -115,12 +115,12 @@ export class FakeNode implements AsyncDisposable {
   }
 
   /** Makes the machine one more node. */
-  async addNode(own: Pick<KubeletRecord, 'id' | 'nodeName'>): Promise<void> {
+  async addNode(own: Partial<KubeletRecord> & Pick<KubeletRecord, 'id' | 'nodeName'>): Promise<void> {
     await kubeletRecords(this.store).create(`m/${own.id}`, { ...node, ...own });
   }
 
-  async removeNode(): Promise<void> {
-    await kubeletRecords(this.store).delete('m/i-1');
+  async removeNode(id = node.id): Promise<void> {
+    await kubeletRecords(this.store).delete(`m/${id}`);
   }
 
   /** Creates a pod that is bound to the node. */

@@ -5,12 +5,12 @@ import type { Informer } from '../../client/informer.ts';
 import type * as types from '../../types.ts';
 import { untilAborted } from '../../until-aborted.ts';
 import type { BlockDevices } from '../block-devices.ts';
-import type { NodePlaces } from '../context.ts';
+import type { ClusterPlaces } from '../context.ts';
 import { directoryOf } from './claims.ts';
 
 export interface StorageOptions {
   /** Where the volumes of a cluster lie on this machine, each in a directory or a file of its own. */
-  readonly places: Pick<NodePlaces, 'storage' | 'blocks'>;
+  readonly places: ClusterPlaces;
   readonly blockDevices: BlockDevices;
   readonly volumes: Informer<types.PersistentVolume>;
   readonly logger: Logger;
