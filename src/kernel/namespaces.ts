@@ -143,16 +143,12 @@ function mountNamespace<T>(path: string, mountIt: () => T): T {
 
 /** Opens the network namespace mounted at `path`, or answers undefined when none is. */
 export function openNetworkNamespace(path: string): NetworkNamespace | undefined {
-  if (!isNetworkNamespace(path)) return undefined;
+  if (!isNamespace(path)) return undefined;
   return new NetworkNamespace(path, openSync(path, 'r'));
 }
 
-/** True if a namespace is mounted at `path`: a file left over from before a reboot is none. */
-export function isNetworkNamespace(path: string): boolean {
-  return isNamespace(path);
-}
-
-function isNamespace(path: string): boolean {
+/** True if a namespace, of whatever kind, is mounted at `path`: a file left over from before a reboot is none. */
+export function isNamespace(path: string): boolean {
   try {
     return statfsSync(path).type === NSFS_MAGIC;
   } catch (error) {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { openSync } from 'node:fs';
 import { test } from 'node:test';
 import { isDabbaError } from '#base';
-import { createNetworkNamespaceIn, UserNamespace } from './user-namespaces.ts';
+import { createNetworkNamespaceIn, ensureIpcNamespaceIn, UserNamespace } from './user-namespaces.ts';
 
 test('why no namespace can be made is told', async () => {
   using none = new UserNamespace(openSync('/dev/null', 'r'));
@@ -11,4 +11,9 @@ test('why no namespace can be made is told', async () => {
     (error) =>
       isDabbaError(error, 'Unavailable') && /^cannot make namespaces by nsenter: .*Invalid/.test(error.message),
   );
+});
+
+test('for a namespace that is there no helper is started', async () => {
+  using none = new UserNamespace(openSync('/dev/null', 'r'));
+  await ensureIpcNamespaceIn(none, '/proc/self/ns/ipc');
 });

@@ -1,7 +1,7 @@
 import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { DabbaError } from '#base';
 import { check, libcFunction } from './libc.ts';
-import { ensureIpcNamespace, NetworkNamespace } from './namespaces.ts';
+import { ensureIpcNamespace, isNamespace, NetworkNamespace } from './namespaces.ts';
 import { PipeReader } from './pipe-reader.ts';
 import { pipe, spawn } from './spawn.ts';
 import { standardEnvironment } from './run.ts';
@@ -84,6 +84,7 @@ export async function createNetworkNamespaceIn(user: UserNamespace): Promise<San
 
 /** `ensureIpcNamespace`, of one that a user namespace owns. */
 export async function ensureIpcNamespaceIn(user: UserNamespace, path: string): Promise<void> {
+  if (isNamespace(path)) return;
   await withHelper(...inside(user, '--ipc'), (pid) => ensureIpcNamespace(path, pid));
 }
 

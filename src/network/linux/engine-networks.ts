@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { DabbaError, isDabbaError, messageOf, type Logger } from '#base';
-import { isNetworkNamespace } from '#kernel';
+import { isNamespace } from '#kernel';
 import { addressPool, checkAddress, freeAddress } from '../address-pool.ts';
 import type {
   BridgeNetwork,
@@ -203,7 +203,7 @@ export class EngineNetworks implements FabricKind, BridgeNetworks {
   /** Forgets sandboxes whose namespace is gone, and holds the ports of the others. */
   async adoptSandboxes(): Promise<void> {
     for (const { key, sandboxId, ports } of this.#sandboxes.all()) {
-      if (!isNetworkNamespace(this.#fabrics().namespacePath(key))) {
+      if (!isNamespace(this.#fabrics().namespacePath(key))) {
         this.#sandboxes.delete(key);
         continue;
       }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DabbaError, messageOf, type Logger } from '#base';
-import { isNetworkNamespace, removeNetworkNamespace } from '#kernel';
+import { isNamespace, removeNetworkNamespace } from '#kernel';
 import { freeSlot } from '../link-plan.ts';
 import type { Ipv4 } from '../model.ts';
 import { Fabric } from './fabric.ts';
@@ -190,9 +190,9 @@ export class Fabrics {
   adopt(keptNamespaces: readonly string[]): void {
     mkdirSync(this.#namespaces, { recursive: true });
     for (const record of this.#interfaceRecords.all())
-      if (!isNetworkNamespace(this.namespacePath(namespaceKey(record)))) this.removeInterface(record.key);
+      if (!isNamespace(this.namespacePath(namespaceKey(record)))) this.removeInterface(record.key);
     for (const record of this.#fabricRecords.all()) {
-      if (record.kind === 'bridge' && !isNetworkNamespace(this.namespacePath(record.key))) {
+      if (record.kind === 'bridge' && !isNamespace(this.namespacePath(record.key))) {
         // Of an earlier boot. It is made anew when somebody joins it.
         this.#forgetFabric(record.key);
         continue;

@@ -108,6 +108,13 @@ test('containers of a pod share their IPC, and no others', async () => {
   assert.equal(await space('ipc', 'c'), await space('ipc', 'other'));
   assert.notEqual(await space('ipc', 'c'), await space('alone', 'c'));
   await eventually('the note', 5_000, async () => (await inside('ipc', 'other', 'cat', '/dev/shm/note')) === 'hello');
+  // Nor is one that is added for debugging outside.
+  await inside('alone', 'c', 'touch', '/dev/shm/seen');
+  const image = ['--image=busybox', '--image-pull-policy=IfNotPresent'];
+  const debug = await world.kubectl('debug', 'alone', '-c', 'debug', ...image, '--', 'sleep', '1000');
+  assert.equal(debug.code, 0, debug.stderr);
+  await eventually('the debugger', 20_000, async () => (await inside('alone', 'debug', 'ls', '/dev/shm')) === 'seen');
+  assert.equal(await space('alone', 'debug'), await space('alone', 'c'));
   await world.remove('ipc', 'alone');
 });
 

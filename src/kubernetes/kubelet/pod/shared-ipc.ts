@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { containersOf } from './containers.ts';
 import type { PodRun } from './run.ts';
 
 /** What container runtimes give a pod's /dev/shm. */
@@ -12,12 +11,11 @@ export interface SharedIpc {
 }
 
 /**
- * The IPC that a pod's containers share ("Share Process Namespace", Kubernetes documentation: a pod shares its IPC namespace always). None for a pod that has the node's, and
- * for one of a single container, which has its own.
+ * The IPC that a pod's containers share ("Share Process Namespace", Kubernetes documentation: a pod shares its IPC namespace always), those too that are added for debugging. None
+ * for a pod that has the node's.
  */
 export function sharedIpcOf({ context, pod, ref }: Pick<PodRun, 'context' | 'pod' | 'ref'>): SharedIpc | undefined {
-  const lasting = containersOf(pod).filter(({ role }) => role !== 'ephemeral');
-  if (pod.spec?.hostIPC || lasting.length < 2) return undefined;
+  if (pod.spec?.hostIPC) return undefined;
   const folder = context.local.folder(ref.uid);
   return { namespace: join(folder, 'ipc'), sharedMemory: join(folder, 'shm') };
 }
