@@ -69,16 +69,19 @@ export interface MissingContent {
 export class RegistryError extends DabbaError {
   readonly code: RegistryErrorCode;
   readonly missing: MissingContent | undefined;
+  /** The indexes that name a manifest and keep it from deletion. */
+  readonly parents: readonly Digest[] | undefined;
 
   constructor(
     code: RegistryErrorCode,
     message: string,
-    options: ErrorOptions & { readonly missing?: MissingContent } = {},
+    options: ErrorOptions & { readonly missing?: MissingContent; readonly parents?: readonly Digest[] } = {},
   ) {
     super(answers[code].kind, message, options);
     this.name = 'RegistryError';
     this.code = code;
     this.missing = options.missing;
+    this.parents = options.parents;
   }
 }
 

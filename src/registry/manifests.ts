@@ -5,9 +5,9 @@ import { ByteCache } from './byte-cache.ts';
 import { RegistryError } from './errors.ts';
 import { MANIFEST_LIMIT_BYTES } from './manifest.ts';
 import { putManifest } from './put-manifest.ts';
-import { idIn, idOf, tagOfId, tagSegment, type ManifestEntry } from './records.ts';
+import { digestOfId, idIn, idOf, tagOfId, tagSegment, type ManifestEntry } from './records.ts';
 import type { ManifestRecord, RegistryContent, RepositoryName } from './registry.ts';
-import type { ContentState } from './repositories.ts';
+import { requireRepository, type ContentState } from './repositories.ts';
 import { retryOnConflict } from './retry.ts';
 
 const CACHE_BYTES = 16 << 20;
@@ -54,6 +54,12 @@ export function manifestMethods(state: ContentState, blobs: BlobStore): Manifest
     return found;
   }
 
+  /** The indexes that name a manifest. */
+  async function parentsOf(repository: RepositoryName, digest: Digest): Promise<readonly Digest[]> {
+    const all = await records.manifests.list(`${idOf(repository)}/`);
+    return all.filter(({ value }) => value.manifests.includes(digest)).map(({ id }) => digestOfId(id));
+  }
+
   return {
     findManifest,
 
@@ -91,7 +97,10 @@ export function manifestMethods(state: ContentState, blobs: BlobStore): Manifest
 
     async deleteManifest(repository, digest) {
       await retryOnConflict(`manifest ${digest}`, async () => {
+        const seenRepository = await requireRepository(records, repository);
         const entry = await requireManifest(repository, digest);
+        const parents = await parentsOf(repository, digest);
+        if (parents.length) throw manifestNamed(digest, parents);
         const { subject } = entry.value;
         const tags = await tagsOf(repository, digest);
         const seen = await Promise.all(tags.map((tag) => records.tags.get(idIn(repository, tagSegment(tag)))));
@@ -99,8 +108,9 @@ export function manifestMethods(state: ContentState, blobs: BlobStore): Manifest
         const links = await Promise.all(blobs.map((blob) => records.links.get(idIn(repository, blob))));
         const released = links.flatMap((link) => (link ? [link] : []));
         const { succeeded } = await store.txn({
-          // A tag put on it meanwhile has rewritten the manifest's record; one that moved away has changed itself.
+          // An index or a tag put meanwhile has changed the repository's own record; a tag that moved away has changed itself.
           compare: [
+            records.repositories.ifUnchanged(seenRepository),
             records.manifests.ifUnchanged(entry),
             ...seen.flatMap((tag) => (tag ? [records.tags.ifUnchanged(tag)] : [])),
             ...released.map((link) => records.links.ifUnchanged(link)),
@@ -171,6 +181,10 @@ function digestSegment(id: string, prefix: string): Digest {
 
 function manifestUnknown(repository: RepositoryName, reference: string): RegistryError {
   return new RegistryError('MANIFEST_UNKNOWN', `manifest "${reference}" is not in repository ${repository.name}`);
+}
+
+function manifestNamed(digest: Digest, parents: readonly Digest[]): RegistryError {
+  return new RegistryError('UNSUPPORTED', `manifest ${digest} stays: ${parents.join(', ')} names it`, { parents });
 }
 
 function raise(error: DabbaError): never {

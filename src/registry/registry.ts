@@ -117,7 +117,10 @@ export interface RegistryContent {
    * `RegistryError` whose `missing` names what is not there.
    */
   putManifest(repository: RepositoryName, manifest: NewManifest): Promise<ManifestRecord>;
-  /** Removes the manifest and every tag of it. Throws `NotFound`. */
+  /**
+   * Removes the manifest and every tag of it. Throws `NotFound`, and a `RegistryError` with `parents` while an index names it: such an
+   * index never loses what it names, whenever it was put.
+   */
   deleteManifest(repository: RepositoryName, digest: Digest): Promise<void>;
   /** Removes the tag and leaves its manifest. Throws `NotFound`. */
   deleteTag(repository: RepositoryName, tag: string): Promise<void>;

@@ -138,13 +138,14 @@ async function deleteImage(
     await content.deleteTag(repository, id.imageTag);
     return { imageIds: [{ imageDigest: digest, imageTag: id.imageTag }] };
   }
-  const parents = (await content.listManifests(repository)).filter(({ manifests }) => manifests.includes(digest));
-  if (parents.length) {
-    const named = parents.map((parent) => parent.digest).join(', ');
-    const reason = `Requested image referenced by manifest list: [${named}]`;
+  try {
+    await content.deleteManifest(repository, digest);
+  } catch (error) {
+    const parents = error instanceof RegistryError ? error.parents : undefined;
+    if (!parents) throw error;
+    const reason = `Requested image referenced by manifest list: [${parents.join(', ')}]`;
     return { failure: imageFailure(id, 'ImageReferencedByManifestList', reason) };
   }
-  await content.deleteManifest(repository, digest);
   return { imageIds: idsOf(found.image) };
 }
 

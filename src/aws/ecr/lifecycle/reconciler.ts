@@ -1,5 +1,5 @@
 import { isDabbaError, type Logger } from '#base';
-import type { RepositoryName } from '#registry';
+import { RegistryError, type RepositoryName } from '#registry';
 import type { Reconciler } from '#reconcile';
 import type { EcrState } from '../repository.ts';
 import { expiring } from './evaluate.ts';
@@ -28,12 +28,21 @@ export function lifecycleReconciler(state: EcrState, logger: Logger): Reconciler
         // What got or lost a tag meanwhile is another rule's, perhaps.
         const seen = await content.findManifest(repository, digest);
         if (seen?.tags.join(' ') !== tags.join(' ')) continue;
-        await content.deleteManifest(repository, digest).catch((error: unknown) => {
-          if (!isDabbaError(error, 'NotFound')) throw error;
-        });
+        if (!(await isDeleted(content.deleteManifest(repository, digest)))) continue;
         logger.info('an image expired', { repository: key, digest, rulePriority: priority });
       }
       await store.txn({ success: [runs.put(key, { evaluatedAt: now })] });
     },
   };
+}
+
+/** Whether a deletion was done: not of what somebody else deleted or an index came to name meanwhile. */
+async function isDeleted(deletion: Promise<void>): Promise<boolean> {
+  try {
+    await deletion;
+    return true;
+  } catch (error) {
+    if (isDabbaError(error, 'NotFound') || (error instanceof RegistryError && error.parents)) return false;
+    throw error;
+  }
 }
