@@ -552,3 +552,27 @@ ecrTest('a lifecycle policy is kept, previewed, and run', async (ecr) => {
   await call.DeleteLifecyclePolicy(named, as(me));
   await assert.rejects(call.GetLifecyclePolicy(named, as(me)), fails('LifecyclePolicyNotFoundException', fault));
 });
+
+ecrTest('a signature follows its image, which a lifecycle policy expired', async (ecr) => {
+  const { call, as, clock } = ecr;
+  await create(ecr, 'app');
+  const named = { repositoryName: 'app' };
+  const rule = {
+    rulePriority: 1,
+    selection: { tagStatus: 'any', countType: 'sinceImagePushed', countUnit: 'days', countNumber: 2 },
+    action: { type: 'expire' },
+  };
+  await call.PutLifecyclePolicy({ ...named, lifecyclePolicyText: JSON.stringify({ rules: [rule] }) }, as(me));
+  await push(ecr, 'app', 'v1');
+  const subject = { mediaType: OCI_MANIFEST, digest: digestOf(manifestOf('')), size: manifestOf('').length };
+  const imageManifest = JSON.stringify({ ...JSON.parse(manifestOf('signature')), subject });
+  await call.PutImage({ ...named, imageManifest }, as(me));
+  const runs = async () => {
+    const key = repositoryKey({ registry: `${account}/us-east-1`, name: 'app' });
+    await ecr.ecr.reconcilers[0]!.reconcile(key, AbortSignal.timeout(5000));
+    return (await call.ListImages(named, as(me))).imageIds!.map(({ imageDigest }) => imageDigest);
+  };
+  clock.advance(3 * 86_400_000);
+  assert.deepEqual(await runs(), [digestOf(imageManifest)]);
+  assert.deepEqual(await runs(), []);
+});

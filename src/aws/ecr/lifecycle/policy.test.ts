@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { digestOf } from '#base';
 import type { ManifestRecord } from '#registry';
 import { refused } from '../../test-calls.ts';
-import { expiring } from './evaluate.ts';
+import { expiring, orphaned } from './evaluate.ts';
 import { parseLifecyclePolicy } from './policy.ts';
 
 const DAY = 86_400_000;
@@ -80,6 +80,20 @@ describe('lifecycle policies', () => {
     const pulled = { tagStatus: 'any', countType: 'sinceImagePulled', countUnit: 'days', countNumber: 5 };
     const images = [image('a', 20, ['a'], { lastPulledAt: NOW - DAY }), image('b', 20, ['b'])];
     assert.deepEqual(goes(policy(rule(1, pulled)), images), [[1, 1]]);
+  });
+
+  test('a reference artifact is no image of a rule, and goes after its subject', () => {
+    const subject = image('image', 20, ['v1']);
+    const signature = image('signature', 20, [], { subject: subject.digest });
+    const tagged = image('tagged', 20, ['by-name'], { subject: subject.digest });
+    const early = image('early', 0.5, [], { subject: subject.digest });
+    assert.deepEqual(goes(policy(rule(1, untagged)), [subject, signature]), []);
+    assert.deepEqual(goes(policy(rule(1, keep(1))), [subject, signature]), []);
+    assert.deepEqual(goes(policy(rule(1, keep(1))), [image('newer', 1, ['v2']), subject, signature]), [[1, 1]]);
+    assert.deepEqual(orphaned([subject, signature, tagged], NOW), []);
+    assert.deepEqual(orphaned([signature, tagged, early], NOW), [signature], 'a tag keeps, and so does the first day');
+    const index = image('index', 20, ['multi'], { manifests: [signature.digest] });
+    assert.deepEqual(orphaned([signature, index], NOW), [], 'an index keeps what it names');
   });
 
   test('what is no policy is refused with a reason', () => {
