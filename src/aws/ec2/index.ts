@@ -12,7 +12,7 @@ import type { Operation, Store } from '#store';
 import type { Identities } from '../auth/index.ts';
 import { defineService, type ServiceDefinition } from '../service.ts';
 import { addressHandlers } from './addresses.ts';
-import { ensureDefaultVpc, findDefaultVpc } from './default-vpc.ts';
+import { ensureDefaultVpc, findDefaultVpc, foreseenRecord } from './default-vpc.ts';
 import {
   ensureServiceGroup,
   findServiceGroup,
@@ -141,7 +141,7 @@ export function createEc2(options: Ec2Options): {
   /** To be run by the one loop; each may run again at any time. */
   readonly reconcilers: readonly Reconciler[];
 } {
-  const state: Ec2State = { ...options, records: networkRecords(options.store) };
+  const state: Ec2State = { ...options, seed: options.random.hex(32), records: networkRecords(options.store) };
   const uses = new Uses(options.store);
   const interfaces = new Interfaces(state, uses);
   const instances = new Instances(state, interfaces);
@@ -171,7 +171,10 @@ export function createEc2(options: Ec2Options): {
     ...tagHandlers(state, others),
     ...zoneHandlers(async (scope) => (await network.defaultVpc(scope))?.id),
   };
-  const conditions = conditionsFrom(recordOf(state.records, others));
+  const stored = recordOf(state.records, others);
+  const conditions = conditionsFrom(
+    async (scope, kind, id) => (await stored(scope, kind, id)) ?? (await foreseenRecord(state, scope, id)),
+  );
   const definition = defineService<typeof import('@aws-sdk/client-ec2')>({
     name: 'ec2',
     signingNames: ['ec2'],

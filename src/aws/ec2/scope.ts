@@ -8,6 +8,8 @@ export interface Ec2State {
   readonly records: NetworkRecords;
   readonly clock: Clock;
   readonly random: Random;
+  /** What the ids of default VPCs are drawn from that nobody has looked at yet. */
+  readonly seed: string;
   /** Where public addresses come from. */
   readonly publicCidr: string;
 }
@@ -28,8 +30,11 @@ export function allIn(scope: Scope): string {
   return `${scope.account}/${scope.region}/`;
 }
 
+/** What ids are drawn from. */
+export type Drawing = Pick<Random, 'hex'>;
+
 /** A new id in the long form, `vpc-0a1b2c3d4e5f67890`. */
-export function newId(random: Random, prefix: string): string {
+export function newId(random: Drawing, prefix: string): string {
   return `${prefix}-0${random.hex(16)}`;
 }
 

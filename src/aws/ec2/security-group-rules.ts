@@ -1,9 +1,8 @@
 import type { IpPermission, SecurityGroupRule as ApiRule } from '@aws-sdk/client-ec2';
-import type { Random } from '#base';
 import type { SecurityGroup, SecurityGroupRule, Tags } from '#network';
 import { AwsError } from '../errors.ts';
 import { cidrOf } from './cidr.ts';
-import { ec2Arn, newId } from './scope.ts';
+import { type Drawing, ec2Arn, newId } from './scope.ts';
 import { toTags } from './tags.ts';
 
 /** A rule before it is a group's: what makes two rules the same. */
@@ -19,7 +18,7 @@ export interface Shorthand {
 }
 
 /** The egress rule a new group has: everything to everywhere. */
-export function openEgress(random: Random): SecurityGroupRule {
+export function openEgress(random: Drawing): SecurityGroupRule {
   return { id: newId(random, 'sgr'), protocol: '-1', peer: { kind: 'cidr', cidr: '0.0.0.0/0' }, tags: {} };
 }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
 import { silentLogger, systemClock, systemRandom, type Arn } from '#base';
 import { nodeRecords } from '#node';
-import { memoryStore } from '#store';
+import { memoryStore, type Store } from '#store';
 import { createAuthorizer, type Principal } from '../../auth/index.ts';
 import { account, callContext, caller, region, type Answer } from '../../test-calls.ts';
 import { createEc2, lightImageId } from '../index.ts';
@@ -32,6 +32,7 @@ const everything: Statement = { Effect: 'Allow', Resource: '*' };
 
 describe('permissions of EC2', () => {
   let ec2: ReturnType<typeof createEc2>;
+  let store: Store;
   let subnet: Answer;
   let other: Answer;
   let group: string;
@@ -40,27 +41,25 @@ describe('permissions of EC2', () => {
   const call = caller(() => ec2.definition);
 
   /** What the edge asks, of policies with these statements: the first resource that was refused, or undefined. */
-  async function refusal(statements: readonly Statement[], operation: string, input: object) {
+  async function refusal(statements: readonly Statement[], operation: string, input: object, context = callContext()) {
     const policy = { Version: '2012-10-17', Statement: statements.map((one) => ({ Action: 'ec2:*', ...one })) };
     const policies = { policiesOf: () => ({ identity: [JSON.stringify(policy)], boundary: undefined, tags: {} }) };
     const authorizer = createAuthorizer({ policies, clock: systemClock });
-    const resolved = await ec2.definition.resolve!(operation, input, callContext());
-    for (const { action, resources, context = {} } of await ec2.definition.permissions!(
-      operation,
-      resolved,
-      callContext(),
-    ))
+    const resolved = await ec2.definition.resolve!(operation, input, context);
+    for (const permission of await ec2.definition.permissions!(operation, resolved, context)) {
+      const { action, resources, context: conditions = {} } = permission;
       for (const resource of resources) {
-        const answer = await authorizer.decide({ principal: user, action, resource, context, account });
+        const answer = await authorizer.decide({ principal: user, action, resource, context: conditions, account });
         if (!answer.allowed) return `${action} ${resource.split(':')[5]}`;
       }
+    }
     return undefined;
   }
 
   const run = (more: object = {}) => ({ ImageId: lightImageId, MinCount: 1, MaxCount: 1, ...more });
 
   beforeEach(async () => {
-    const store = memoryStore();
+    store = memoryStore();
     const common = { store, clock: systemClock, random: systemRandom, logger: silentLogger };
     const instanceProfiles = (_account: string, nameOrArn: string) =>
       [profileArn, 'admin'].includes(nameOrArn) ? { arn: profileArn, id: 'AIPA1', roleArn: undefined } : undefined;
@@ -142,6 +141,37 @@ describe('permissions of EC2', () => {
     }
     const resolved = (await ec2.definition.resolve!('RunInstances', run(), callContext())) as Answer;
     assert.match(resolved.SubnetId, /^subnet-/);
+  });
+
+  test('the first call in a region makes no default VPC until it is permitted, and is asked for what it will make', async () => {
+    const context = callContext({ region: 'eu-west-1' });
+    const before = await store.revision();
+    const nothing: Statement[] = [{ Effect: 'Deny', Resource: '*' }];
+    const inVpc = { StringLike: { 'ec2:Vpc': `arn:aws:ec2:eu-west-1:${account}:vpc/vpc-*` } };
+    const parts = ['subnet', 'network-interface', 'security-group'].map(
+      (kind) => `arn:aws:ec2:eu-west-1:${account}:${kind}/*`,
+    );
+    const statements: Statement[] = [
+      { Effect: 'Allow', Resource: parts, Condition: inVpc },
+      { Effect: 'Allow', Resource: ['arn:aws:ec2:*:*:instance/*', 'arn:aws:ec2:*::image/*'] },
+    ];
+    assert.match(String(await refusal(nothing, 'RunInstances', run(), context)), /image/);
+    assert.equal(await refusal(statements, 'RunInstances', run(), context), undefined);
+    const group = { GroupName: 'x', Description: 'x' };
+    assert.match(String(await refusal(nothing, 'CreateSecurityGroup', group, context)), /security-group/);
+    const ruled = await ec2.definition.resolve!('AuthorizeSecurityGroupIngress', { GroupName: 'default' }, context);
+    const resolved = await ec2.definition.resolve!('CreateSecurityGroup', group, context);
+    assert.equal(await store.revision(), before);
+
+    const inRegion = caller(
+      () => ec2.definition,
+      () => context,
+    );
+    await inRegion('CreateSecurityGroup', resolved);
+    const { SecurityGroups } = await inRegion('DescribeSecurityGroups');
+    const named = (name: string) => SecurityGroups.find((one: Answer) => one.GroupName === name);
+    assert.equal(named('x').VpcId, (resolved as Answer).VpcId);
+    assert.equal(named('default').GroupId, (ruled as Answer).GroupId);
   });
 
   test('permission for the instance alone is not enough, and every part has conditions of its own', async () => {

@@ -1,7 +1,7 @@
 import type { RunInstancesRequest } from '@aws-sdk/client-ec2';
 import { AwsError } from '../../errors.ts';
 import type { CallContext } from '../../service.ts';
-import { defaultSubnet, ensureDefaultVpc, findDefaultVpc } from '../default-vpc.ts';
+import { defaultGroups, defaultSubnet, findDefaultVpc, securityGroupsOf } from '../default-vpc.ts';
 import { withTemplate, type LaunchTemplates } from '../launch-templates/launch-templates.ts';
 import { allIn, type Ec2State, type Scope } from '../scope.ts';
 
@@ -41,10 +41,10 @@ const ownGroup: Resolver = async ({ state }, input: NamedGroup, scope) => {
   const { GroupName: name, ...rest } = input;
   if (name === undefined || input.GroupId) return input;
   const vpc = await findDefaultVpc(state, scope);
-  const groups = await state.records.securityGroups.list(allIn(scope));
-  const group = groups.find(({ value }) => value.vpcId === vpc?.id && value.name === name);
+  const groups = await securityGroupsOf(state, scope);
+  const group = groups.find((one) => one.vpcId === vpc?.id && one.name === name);
   if (!group) throw new AwsError('InvalidGroup.NotFound', `The security group '${name}' does not exist in default VPC`);
-  return { ...rest, GroupId: group.value.id };
+  return { ...rest, GroupId: group.id };
 };
 
 interface NamedGroup {
@@ -100,19 +100,17 @@ const replacedAssociation: Resolver = async ({ state }, input: { readonly Associ
 
 const intoDefaultVpc: Resolver = async ({ state }, input: { readonly VpcId?: string }, scope) => {
   if (input.VpcId) return input;
-  await ensureDefaultVpc(state, scope);
   const vpc = await findDefaultVpc(state, scope);
   return vpc ? { ...input, VpcId: vpc.id } : input;
 };
 
 /** The version of its template by number; the subnet and the group of interfaces for which neither names one. */
 const instances: Resolver = async ({ state, templates }, input: RunInstancesRequest, scope) => {
-  await ensureDefaultVpc(state, scope);
   const pinned = input.LaunchTemplate ? { ...input, LaunchTemplate: await pin(templates, scope, input) } : input;
   const merged = await withTemplate(templates, scope, pinned);
   const place = async (card: Place): Promise<{ SubnetId: string; Groups: readonly string[] }> => {
     const SubnetId = card.SubnetId ?? (await defaultSubnet(state, scope, merged.Placement?.AvailabilityZone));
-    return { SubnetId, Groups: card.Groups?.length ? card.Groups : await defaultGroup(state, scope, SubnetId) };
+    return { SubnetId, Groups: card.Groups?.length ? card.Groups : await defaultGroups(state, scope, SubnetId) };
   };
   const own = { SubnetId: merged.SubnetId, Groups: merged.SecurityGroupIds };
   const cards = merged.NetworkInterfaces ?? [];
@@ -147,13 +145,6 @@ interface Place {
 async function pin(templates: LaunchTemplates, scope: Scope, { LaunchTemplate }: RunInstancesRequest) {
   const { id, version } = await templates.resolve(scope, LaunchTemplate!);
   return { LaunchTemplateId: id, Version: String(version) };
-}
-
-async function defaultGroup({ records }: Ec2State, scope: Scope, subnetId: string): Promise<string[]> {
-  const groups = (await records.securityGroups.list(allIn(scope))).map(({ value }) => value);
-  const subnets = (await records.subnets.list(allIn(scope))).map(({ value }) => value);
-  const vpcId = subnets.find(({ id }) => id === subnetId)?.vpcId;
-  return groups.filter((group) => group.vpcId === vpcId && group.name === 'default').map(({ id }) => id);
 }
 
 const resolvers: { readonly [operation: string]: Resolver } = {
