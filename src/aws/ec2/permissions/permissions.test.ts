@@ -139,6 +139,9 @@ describe('permissions of EC2', () => {
       assert.match(String(await refusal(noSubnets, 'RunInstances', input)), /subnet/);
       assert.match(String(await refusal(noDefault, 'RunInstances', input)), /security-group/);
     }
+    const alone = { SubnetId: subnet.SubnetId };
+    assert.match(String(await refusal(noDefault, 'CreateNetworkInterface', alone)), /security-group/);
+    assert.equal(await refusal(noDefault, 'CreateNetworkInterface', { ...alone, Groups: [group] }), undefined);
     const resolved = (await ec2.definition.resolve!('RunInstances', run(), callContext())) as Answer;
     assert.match(resolved.SubnetId, /^subnet-/);
   });

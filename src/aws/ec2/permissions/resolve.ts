@@ -1,4 +1,4 @@
-import type { RunInstancesRequest } from '@aws-sdk/client-ec2';
+import type { CreateNetworkInterfaceRequest, RunInstancesRequest } from '@aws-sdk/client-ec2';
 import { AwsError } from '../../errors.ts';
 import type { CallContext } from '../../service.ts';
 import { defaultGroups, defaultSubnet, findDefaultVpc, securityGroupsOf } from '../default-vpc.ts';
@@ -104,6 +104,13 @@ const intoDefaultVpc: Resolver = async ({ state }, input: { readonly VpcId?: str
   return vpc ? { ...input, VpcId: vpc.id } : input;
 };
 
+/** An interface without groups has its VPC's default group. */
+const intoDefaultGroup: Resolver = async ({ state }, input: CreateNetworkInterfaceRequest, scope) => {
+  if (input.SubnetId === undefined || input.Groups?.length) return input;
+  const Groups = await defaultGroups(state, scope, input.SubnetId);
+  return Groups.length ? { ...input, Groups } : input;
+};
+
 /** The version of its template by number; the subnet and the group of interfaces for which neither names one. */
 const instances: Resolver = async ({ state, templates }, input: RunInstancesRequest, scope) => {
   const pinned = input.LaunchTemplate ? { ...input, LaunchTemplate: await pin(templates, scope, input) } : input;
@@ -152,6 +159,7 @@ const resolvers: { readonly [operation: string]: Resolver } = {
   AuthorizeSecurityGroupEgress: ownGroup,
   AuthorizeSecurityGroupIngress: ownGroup,
   CreateLaunchTemplateVersion: ownTemplate,
+  CreateNetworkInterface: intoDefaultGroup,
   CreateSecurityGroup: intoDefaultVpc,
   DeleteLaunchTemplate: ownTemplate,
   DeleteLaunchTemplateVersions: ownTemplate,
