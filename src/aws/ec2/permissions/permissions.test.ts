@@ -342,4 +342,28 @@ describe('permissions of EC2', () => {
     );
     assert.match(String(await refusal(byTemplate, 'RunInstances', run())), /image/);
   });
+
+  test('what a template leaves to a default is not overridden', async () => {
+    const overridden: Statement[] = [
+      everything,
+      { Effect: 'Deny', Resource: '*', Condition: { Bool: { 'ec2:IsLaunchTemplateResource': 'false' } } },
+    ];
+    const by = async (LaunchTemplateName: string, more: object) => {
+      await call('CreateLaunchTemplate', {
+        LaunchTemplateName,
+        LaunchTemplateData: { ImageId: lightImageId, ...more },
+      });
+      return { LaunchTemplate: { LaunchTemplateName }, MinCount: 1, MaxCount: 1 };
+    };
+    const plain = await by('plain', {});
+    assert.equal(await refusal(overridden, 'RunInstances', plain), undefined);
+    const named = { ...plain, SubnetId: subnet.SubnetId };
+    assert.match(String(await refusal(overridden, 'RunInstances', named)), /subnet/);
+    const grouped = { ...plain, SecurityGroupIds: [group] };
+    assert.match(String(await refusal(overridden, 'RunInstances', grouped)), /security-group/);
+    const carded = await by('carded', { NetworkInterfaces: [{ DeviceIndex: 0 }] });
+    assert.equal(await refusal(overridden, 'RunInstances', carded), undefined);
+    const replaced = { ...carded, NetworkInterfaces: [{ DeviceIndex: 0 }] };
+    assert.match(String(await refusal(overridden, 'RunInstances', replaced)), /network-interface/);
+  });
 });

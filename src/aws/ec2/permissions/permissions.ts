@@ -1,9 +1,9 @@
-import type { RunInstancesRequest } from '@aws-sdk/client-ec2';
 import type { CallContext, ConditionContext, RequiredPermission } from '../../service.ts';
 import { requestTagContext, type Tags } from '../../tags.ts';
 import type { InstanceProfiles } from '../instance-handlers.ts';
 import type { LaunchTemplates } from '../launch-templates/launch-templates.ts';
 import { arnOf, type Conditions } from './conditions.ts';
+import type { ResolvedRun } from './resolve.ts';
 import { resourceRows, type Asked, type AskedKind, type NamingInput } from './resources.ts';
 import { runInstancesResources } from './run-instances.ts';
 
@@ -81,7 +81,7 @@ async function askedOf(
   context: CallContext,
 ): Promise<{ readonly asked: readonly AskedResource[]; readonly specifications: readonly TagSpecification[] }> {
   if (operation === 'RunInstances') {
-    const { resources, merged } = await runInstancesResources(parts, input as RunInstancesRequest, context);
+    const { resources, merged } = await runInstancesResources(parts, input as ResolvedRun, context);
     return { asked: resources, specifications: merged.TagSpecifications ?? [] };
   }
   const named = input as TaggedInput;

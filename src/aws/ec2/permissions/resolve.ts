@@ -123,11 +123,10 @@ const instances: Resolver = async ({ state, templates }, input: RunInstancesRequ
   const cards = merged.NetworkInterfaces ?? [];
   if (!cards.length) {
     const { SubnetId, Groups } = await place(own);
-    return {
-      ...pinned,
+    return withDefaults(pinned, {
       ...(own.SubnetId === undefined && { SubnetId }),
       ...(!own.Groups?.length && { SecurityGroupIds: Groups }),
-    };
+    });
   }
   if (cards.every((card) => card.NetworkInterfaceId ?? (card.SubnetId && card.Groups?.length))) return pinned;
   const placed = cards.map(async (card) =>
@@ -141,8 +140,21 @@ const instances: Resolver = async ({ state, templates }, input: RunInstancesRequ
           })),
         },
   );
-  return { ...pinned, NetworkInterfaces: await Promise.all(placed) };
+  return withDefaults(pinned, { NetworkInterfaces: await Promise.all(placed) });
 };
+
+/** A call with everything in its place that it left to its template or to a default. */
+export interface ResolvedRun extends RunInstancesRequest {
+  /** The members that the call itself did not have. */
+  readonly LeftMembers?: readonly string[];
+}
+
+function withDefaults(input: RunInstancesRequest, defaults: object): ResolvedRun {
+  const LeftMembers = Object.keys(defaults).filter(
+    (member) => input[member as keyof RunInstancesRequest] === undefined,
+  );
+  return { ...input, ...defaults, LeftMembers };
+}
 
 interface Place {
   readonly SubnetId: string | undefined;

@@ -6,6 +6,7 @@ import { metadataOptions, toMetadataOptions } from '../metadata/options.ts';
 import { withTemplate } from '../launch-templates/launch-templates.ts';
 import { arnOf } from './conditions.ts';
 import type { AskedResource, PermissionParts } from './permissions.ts';
+import type { ResolvedRun } from './resolve.ts';
 import { made, named } from './resources.ts';
 
 /**
@@ -14,7 +15,7 @@ import { made, named } from './resources.ts';
  */
 export async function runInstancesResources(
   parts: PermissionParts,
-  input: RunInstancesRequest,
+  input: ResolvedRun,
   context: CallContext,
 ): Promise<{ readonly resources: readonly AskedResource[]; readonly merged: RunInstancesRequest }> {
   const merged = await mergedWith(parts, input, context);
@@ -129,12 +130,17 @@ const overrides: { readonly [kind: string]: readonly (keyof RunInstancesRequest)
   snapshot: ['BlockDeviceMappings'],
 };
 
-/** Whether the template says what a resource is: `ec2:LaunchTemplate` and `ec2:IsLaunchTemplateResource`. */
-function launchConditions(input: RunInstancesRequest, context: CallContext): (kind: string) => ConditionContext {
+/**
+ * `ec2:LaunchTemplate` and `ec2:IsLaunchTemplateResource`, which is false for what the call says over its template: Amazon EC2 User Guide, "Use launch templates to
+ * control launching instances". What both leave to a default is not overridden.
+ */
+function launchConditions(input: ResolvedRun, context: CallContext): (kind: string) => ConditionContext {
   const id = input.LaunchTemplate?.LaunchTemplateId;
   if (id === undefined) return () => ({});
+  const isSaid = (member: keyof RunInstancesRequest) =>
+    input[member] !== undefined && !input.LeftMembers?.includes(member);
   return (kind) => ({
     'ec2:LaunchTemplate': arnOf(context, 'launch-template', id),
-    'ec2:IsLaunchTemplateResource': !(overrides[kind] ?? []).some((member) => input[member] !== undefined),
+    'ec2:IsLaunchTemplateResource': !(overrides[kind] ?? []).some(isSaid),
   });
 }
