@@ -27,7 +27,7 @@ export function instanceAttributeHandlers({ records, store }: Ec2State, instance
         case 'sourceDestCheck':
           return { InstanceId, SourceDestCheck: { Value: eni?.sourceDestCheck ?? true } };
         case 'ebsOptimized':
-          return { InstanceId, EbsOptimized: { Value: false } };
+          return { InstanceId, EbsOptimized: { Value: value.isEbsOptimized ?? false } };
         // An instance here has neither disks nor a system of its own that could be given data.
         case 'userData':
           return { InstanceId, UserData: {} };

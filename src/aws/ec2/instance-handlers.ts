@@ -255,6 +255,7 @@ async function requestOf(
       instanceProfile: profile && { arn: profile.arn, id: profile.id },
       metadataOptions: metadataOptions(input.MetadataOptions),
       isTerminationProtected: input.DisableApiTermination ?? false,
+      isEbsOptimized: input.EbsOptimized ?? false,
       clientToken: input.ClientToken,
     },
   };

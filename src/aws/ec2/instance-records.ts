@@ -30,6 +30,8 @@ export interface InstanceRecord {
   /** Absent in records from before there was a metadata service: the image's. */
   readonly metadataOptions?: MetadataOptions;
   readonly isTerminationProtected: boolean;
+  /** As it was asked for, which makes no difference: every type here is optimized for EBS by default (Amazon EC2 User Guide, "EBS-optimized instance types"). */
+  readonly isEbsOptimized?: boolean;
   /** The service that made it and looks after it, for example `eks`. */
   readonly managedBy?: string;
   /** Where it runs: `Node.id` and `Node.machineId`. */

@@ -70,7 +70,7 @@ export function toInstance(record: InstanceRecord, groups: ReadonlyMap<string, S
     IamInstanceProfile: record.instanceProfile && { Arn: record.instanceProfile.arn, Id: record.instanceProfile.id },
     Architecture: findInstanceType(record.instanceType)?.architecture,
     SourceDestCheck: true,
-    EbsOptimized: false,
+    EbsOptimized: record.isEbsOptimized ?? false,
     EnaSupport: true,
     Hypervisor: 'xen',
     VirtualizationType: 'hvm',

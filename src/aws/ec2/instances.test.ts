@@ -109,6 +109,11 @@ describe('ec2 instances', () => {
     const DisableApiTermination = { Value: true };
     await call('ModifyInstanceAttribute', { InstanceId, DisableApiTermination });
     await call('ModifyInstanceAttribute', { InstanceId, Groups: [GroupId] });
+    const [optimized] = await run({ EbsOptimized: true });
+    const askedFor = { InstanceId: optimized.InstanceId, Attribute: 'ebsOptimized' };
+    assert.equal(optimized.EbsOptimized, true);
+    assert.equal((await call('DescribeInstanceAttribute', askedFor)).EbsOptimized.Value, true);
+    assert.equal((await read('ebsOptimized')).EbsOptimized.Value, false);
     assert.equal((await read('disableApiTermination')).DisableApiTermination.Value, true);
     assert.deepEqual((await read('groupSet')).Groups, [{ GroupId }]);
     await assert.rejects(

@@ -36,6 +36,7 @@ export interface InstanceRequest extends Scope {
   /** Default: those of the image. */
   readonly metadataOptions?: MetadataOptions;
   readonly isTerminationProtected?: boolean;
+  readonly isEbsOptimized?: boolean;
   readonly managedBy?: string;
   /** The Kubernetes cluster it is to be a node of. */
   readonly clusterId?: string;
@@ -118,6 +119,7 @@ export class Instances {
       ...(request.roleArn && { roleArn: request.roleArn }),
       metadataOptions: request.metadataOptions ?? defaultMetadataOptions,
       isTerminationProtected: request.isTerminationProtected ?? false,
+      ...(request.isEbsOptimized && { isEbsOptimized: true }),
       ...(request.managedBy && { managedBy: request.managedBy }),
       nodeId: node.id,
       machineId: node.machineId,
