@@ -1,4 +1,5 @@
 import type { Setting, SettingName } from '@aws-sdk/client-ecs';
+import { AwsError } from '../errors.ts';
 import type { CallContext, Handlers } from '../service.ts';
 import { invalidParameter, notSupported, type Scope } from './names.ts';
 import { pageOf } from './pages.ts';
@@ -110,11 +111,17 @@ export function accountSettingHandlers(state: EcsState) {
   } satisfies Handlers<typeof import('@aws-sdk/client-ecs')>;
 }
 
-/** The identity that a call is about: one of the caller's account, by default itself. */
+/** The identity that a call is about: the caller's own, or, for the account's root, any of the account (API reference, PutAccountSetting, `principalArn`). */
 function ownOr(principalArn: string | undefined, context: CallContext): string {
-  if (principalArn === undefined) return identityOf(context);
+  const own = identityOf(context);
+  if (principalArn === undefined || principalArn === own) return own;
   if (!new RegExp(`^arn:aws:iam::${context.account}:(?:root|user/.+|role/.+)$`).test(principalArn))
     throw invalidParameter('The principalArn must be a user, a role or the root user of this account.');
+  if (context.principal.kind !== 'root')
+    throw new AwsError(
+      'AccessDeniedException',
+      `Only the root user has a say in the account settings of ${principalArn}.`,
+    );
   return principalArn;
 }
 

@@ -5,7 +5,7 @@ import { networkRecords } from '#network';
 import { nodeRecords } from '#node';
 import { runReconcilers } from '#reconcile';
 import { memoryStore, type Store } from '#store';
-import type { RoleSessionRequest } from '../auth/index.ts';
+import type { Principal, RoleSessionRequest } from '../auth/index.ts';
 import { createEc2 } from '../ec2/index.ts';
 import { AwsError } from '../errors.ts';
 import { account, type Answer, callContext, caller, refused, until } from '../test-calls.ts';
@@ -191,6 +191,25 @@ describe('ecs', () => {
       call('PutAccountSetting', { ...setting, principalArn: another }),
       refused('InvalidParameterException'),
     );
+  });
+
+  test('a role has settings of its own, and no say in those of others', async () => {
+    const principalArn = `arn:aws:iam::${account}:role/deployer`;
+    const principal = { kind: 'assumed-role', account, roleArn: principalArn } as Principal; // as much of it as settings read
+    const asRole = caller(
+      () => ecs.definition,
+      () => ({ ...context(), principal }),
+    );
+    const setting = { name: 'containerInsights', value: 'enabled' };
+    assert.equal((await asRole('PutAccountSetting', setting)).setting.principalArn, principalArn);
+    await asRole('PutAccountSetting', { ...setting, principalArn });
+    for (const other of ['root', 'user/somebody', 'role/other']) {
+      const named = { ...setting, principalArn: `arn:aws:iam::${account}:${other}` };
+      for (const operation of ['PutAccountSetting', 'DeleteAccountSetting', 'ListAccountSettings'])
+        await assert.rejects(asRole(operation, named), refused('AccessDeniedException'));
+    }
+    const { settings } = await call('ListAccountSettings', { name: 'containerInsights', effectiveSettings: true });
+    assert.equal(settings[0].value, 'disabled');
   });
 
   test('definitions are checked as the service checks them', async () => {
