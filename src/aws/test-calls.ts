@@ -50,6 +50,33 @@ export function caller(serviceOf: () => Handling, contextOf: () => CallContext =
   };
 }
 
+/**
+ * Calls an operation as one with a client token, and asserts that its answer is written in the transaction that writes a record under `prefix`: a crash in between
+ * cannot part them.
+ */
+export async function callRemembered(
+  store: Store,
+  serviceOf: () => Handling,
+  {
+    operation,
+    input,
+    prefix,
+    context = callContext(),
+  }: { readonly operation: string; readonly input: object; readonly prefix: string; readonly context?: CallContext },
+): Promise<Answer> {
+  const key = `remembered/${operation}`;
+  const remember: CallContext['remember'] = (output) => [
+    { kind: 'put', key, value: Buffer.from(JSON.stringify(output)) },
+  ];
+  const answer = await caller(serviceOf, () => ({ ...context, remember }))(operation, input);
+  const remembered = await store.get(key);
+  assert.ok(remembered, `${operation} remembers its answer with its effect`);
+  assert.deepEqual(JSON.parse(Buffer.from(remembered.value).toString()), JSON.parse(JSON.stringify(answer)));
+  const { entries } = await store.list(prefix);
+  assert.ok(entries.some(({ modRevision }) => modRevision === remembered.modRevision));
+  return answer;
+}
+
 /** For `assert.rejects`: an error of this code which says these words, or has this HTTP status. */
 export const refused =
   (code: string, wanted: string | number = '') =>

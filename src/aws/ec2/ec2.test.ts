@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
 import { ManualClock, silentLogger, systemRandom } from '#base';
 import { memoryStore } from '#store';
-import { account, type Answer, caller, refused, region } from '../test-calls.ts';
+import { account, type Answer, caller, callRemembered, refused, region } from '../test-calls.ts';
 import { createEc2 } from './index.ts';
 
 function service(publicCidr = '198.18.0.0/16') {
@@ -45,6 +45,18 @@ describe('ec2', () => {
         ['0.0.0.0/0', 'active'],
       ],
     );
+  });
+
+  test('what is made is written together with the answer of its client token', async () => {
+    const { SubnetId, VpcId } = (await ec2.call('DescribeSubnets')).Subnets[0];
+    const remembered = async (operation: string, input: object, prefix: string) =>
+      await callRemembered(ec2.store, () => ec2.definition, { operation, input, prefix });
+    await remembered('CreateNetworkInterface', { SubnetId }, 'network/network-interfaces/');
+    await remembered('CreateRouteTable', { VpcId }, 'network/route-tables/');
+    const LaunchTemplateName = 'web';
+    const template = { LaunchTemplateName, LaunchTemplateData: { InstanceType: 't3.small' } };
+    await remembered('CreateLaunchTemplate', template, 'ec2/launch-template');
+    await remembered('CreateLaunchTemplateVersion', template, 'ec2/launch-template');
   });
 
   test('a default VPC that was deleted stays deleted', async () => {

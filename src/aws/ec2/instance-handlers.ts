@@ -102,8 +102,6 @@ export function instanceHandlers({ state, instances, profiles, templates }: Inst
       const input = await withTemplate(templates, context, asked);
       checkUserData(input.UserData, 'InvalidParameterValue');
       refuseUnbuilt(input);
-      const known = await sameToken(instances, context, input.ClientToken);
-      if (known.length) return toReservations(known, await groupsIn(context))[0]!;
       const request = await requestOf(state, context, input, profiles);
       if (request.roleArn)
         await context.authorize('iam:PassRole', request.roleArn, { 'iam:PassedToService': 'ec2.amazonaws.com' });
@@ -114,10 +112,13 @@ export function instanceHandlers({ state, instances, profiles, templates }: Inst
           `MinCount and MaxCount must be between 1 and ${MAX_INSTANCES}, and MinCount not above MaxCount`,
         );
       const reservationId = newReservation(state.random);
+      const groups = await groupsIn(context);
+      const outputOf = (made: readonly InstanceRecord[]) => toReservations(made, groups)[0]!;
       const made = await instances.run(
         Array.from({ length: count }, (_, launchIndex) => ({ ...request.base, reservationId, launchIndex })),
+        (planned) => context.remember(outputOf(planned)),
       );
-      return toReservations(made, await groupsIn(context))[0]!;
+      return outputOf(made);
     },
 
     async DescribeInstances(input, context) {
@@ -259,18 +260,6 @@ async function requestOf(
       clientToken: input.ClientToken,
     },
   };
-}
-
-/** Instances that an earlier call with the same token made. */
-async function sameToken(
-  { records }: Instances,
-  scope: Scope,
-  token: string | undefined,
-): Promise<readonly InstanceRecord[]> {
-  if (!token) return [];
-  return (await records.list(allIn(scope)))
-    .map(({ value }) => value)
-    .filter(({ clientToken }) => clientToken === token);
 }
 
 function checkStates(

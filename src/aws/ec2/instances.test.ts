@@ -4,7 +4,7 @@ import { silentLogger, systemClock, systemRandom } from '#base';
 import { networkRecords } from '#network';
 import { instanceRecords, nodeRecords } from '#node';
 import { memoryStore, type Store } from '#store';
-import { account, type Answer, caller, refused, region } from '../test-calls.ts';
+import { account, type Answer, caller, callRemembered, refused, region } from '../test-calls.ts';
 import { createEc2, type Instances } from './index.ts';
 import { lightImageId } from './images.ts';
 
@@ -140,10 +140,14 @@ describe('ec2 instances', () => {
     assert.deepEqual(specified.InstanceCreditSpecifications, [{ InstanceId, CpuCredits: 'unlimited' }]);
   });
 
-  test('the same client token is the same instances', async () => {
-    const [first] = await run({ ClientToken: 'once' });
-    const [second] = await run({ ClientToken: 'once' });
-    assert.equal(first.InstanceId, second.InstanceId);
+  test('instances are made together with the answer of their client token', async () => {
+    const input = { ImageId: lightImageId, InstanceType: instanceType, MinCount: 2, MaxCount: 2, ClientToken: 'once' };
+    const asked = { operation: 'RunInstances', input, prefix: 'ec2/instances/' };
+    const { Instances } = await callRemembered(store, () => ec2.definition, asked);
+    assert.deepEqual(
+      Instances.map(({ ClientToken }: Answer) => ClientToken),
+      ['once', 'once'],
+    );
   });
 
   test('a service makes instances together with what they are for', async () => {

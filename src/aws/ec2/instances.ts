@@ -138,8 +138,11 @@ export class Instances {
     };
   }
 
-  /** Makes instances, all or none. Throws as `plan` does. */
-  async run(requests: readonly InstanceRequest[]): Promise<readonly InstanceRecord[]> {
+  /** Makes instances, all or none, and writes with them what `beside` says. Throws as `plan` does. */
+  async run(
+    requests: readonly InstanceRequest[],
+    beside: (made: readonly InstanceRecord[]) => readonly Operation[] = () => [],
+  ): Promise<readonly InstanceRecord[]> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const plans = await Promise.all(requests.map((request) => this.plan(request)));
       // Drawn apart from one another, two of them may have met.
@@ -148,11 +151,12 @@ export class Instances {
         ...(publicIp ? [publicIp] : []),
       ]);
       if (new Set(addresses).size < addresses.length) continue;
+      const made = plans.map(({ instance }) => instance);
       const { succeeded } = await this.#state.store.txn({
         compare: plans.flatMap(({ compare }) => compare),
-        success: distinct(plans.flatMap(({ success }) => success)),
+        success: [...distinct(plans.flatMap(({ success }) => success)), ...beside(made)],
       });
-      if (succeeded) return plans.map(({ instance }) => instance);
+      if (succeeded) return made;
     }
     throw new AwsError('RequestLimitExceeded', 'Addresses are taken faster than they can be chosen.');
   }

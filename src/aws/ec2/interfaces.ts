@@ -100,11 +100,17 @@ export class Interfaces {
     return { networkInterface, ...this.#writes(networkInterface, elastic) };
   }
 
-  /** Makes an interface. Throws as `plan` does. */
-  async create(request: InterfaceRequest): Promise<NetworkInterface> {
+  /** Makes an interface, and writes with it what `beside` says. Throws as `plan` does. */
+  async create(
+    request: InterfaceRequest,
+    beside: (made: NetworkInterface) => readonly Operation[] = () => [],
+  ): Promise<NetworkInterface> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const { networkInterface, compare, success } = await this.plan(request);
-      const { succeeded } = await this.#state.store.txn({ compare, success });
+      const { succeeded } = await this.#state.store.txn({
+        compare,
+        success: [...success, ...beside(networkInterface)],
+      });
       if (succeeded) return networkInterface;
       if (request.privateIp) throw new AwsError('InvalidIPAddress.InUse', `Address ${request.privateIp} is in use.`);
     }

@@ -111,7 +111,9 @@ export function networkInterfaceHandlers(state: Ec2State, interfaces: Interfaces
     async CreateNetworkInterface(input, context) {
       if (input.SecondaryPrivateIpAddressCount || input.Ipv6AddressCount || input.Ipv6Addresses?.length)
         throw new AwsError('UnsupportedOperation', 'Network interfaces have one IPv4 address', { status: 501 });
-      const eni = await interfaces.create({
+      const groups = await groupsIn(context);
+      const outputOf = (eni: NetworkInterface) => ({ NetworkInterface: toInterface(eni, groups) });
+      const request = {
         account: context.account,
         region: context.region,
         subnetId: input.SubnetId ?? '',
@@ -119,8 +121,8 @@ export function networkInterfaceHandlers(state: Ec2State, interfaces: Interfaces
         description: input.Description ?? '',
         privateIp: input.PrivateIpAddress ?? input.PrivateIpAddresses?.[0]?.PrivateIpAddress,
         tags: tagsFor('network-interface', input.TagSpecifications),
-      });
-      return { NetworkInterface: toInterface(eni, await groupsIn(context)) };
+      };
+      return outputOf(await interfaces.create(request, (eni) => context.remember(outputOf(eni))));
     },
 
     async DescribeNetworkInterfaces(input, context) {

@@ -127,11 +127,12 @@ export function routeTableHandlers(state: Ec2State, uses: Uses) {
         routes: [{ destination: vpc.value.cidr, target: { kind: 'local' } }],
         associations: [],
       };
+      const output = { RouteTable: toTable(table, { gateways: [], nats: [], interfaces: [] }) };
       await uses.add(context, vpc.value.id, async () => ({
         compare: [records.vpcs.ifPresent(vpc.id)],
-        success: [records.routeTables.put(keyIn(context, table.id), table)],
+        success: [records.routeTables.put(keyIn(context, table.id), table), ...context.remember(output)],
       }));
-      return { RouteTable: toTable(table, { gateways: [], nats: [], interfaces: [] }) };
+      return output;
     },
 
     async DescribeRouteTables(input, context) {

@@ -133,12 +133,13 @@ export function accessEntryHandlers(state: EksState) {
         ...(input.kubernetesGroups && { groups: input.kubernetesGroups }),
         tags: tagsOf(input.tags),
       });
+      const output = { accessEntry: toEntry(record) };
       const { succeeded } = await state.store.txn({
         compare: [accessEntries.ifAbsent(idIn(record, principalArn))],
-        success: [accessEntries.put(idIn(record, principalArn), record)],
+        success: [accessEntries.put(idIn(record, principalArn), record), ...context.remember(output)],
       });
       if (!succeeded) throw inUse(`The specified access entry resource is already in use on this cluster.`);
-      return { accessEntry: toEntry(record) };
+      return output;
     },
 
     async DescribeAccessEntry(input, context) {

@@ -123,12 +123,13 @@ export function addonHandlers(state: EksState) {
         modifiedAt: now,
       };
       const id = idIn(record, record.name);
+      const output = { addon: toAddon(record) };
       const { succeeded } = await state.store.txn({
         compare: [addons.ifAbsent(id)],
-        success: [addons.put(id, record)],
+        success: [addons.put(id, record), ...context.remember(output)],
       });
       if (!succeeded) throw inUse(`Addon already exists.`);
-      return { addon: toAddon(record) };
+      return output;
     },
 
     async DescribeAddon(input, context) {
@@ -155,13 +156,15 @@ export function addonHandlers(state: EksState) {
       const { record } = newUpdate(state, { account, region, cluster, addon, type: 'AddonUpdate', params });
       // There is no other version to go to, so it is done as soon as it is asked for.
       const update = { ...record, status: 'Successful' as const };
+      const output = { update: toUpdate(update) };
       await state.store.txn({
         success: [
           state.updates.put(idIn(update, update.id), update),
           addons.put(id, { ...value, modifiedAt: state.clock.now() }),
+          ...context.remember(output),
         ],
       });
-      return { update: toUpdate(update) };
+      return output;
     },
 
     /** The record goes; what the platform does stays, as it does for a self-managed add-on. */

@@ -30,18 +30,19 @@ export function clusterHandlers(state: EksState) {
   async function change(
     seen: Versioned<ClusterRecord>,
     changed: Partial<ClusterRecord>,
-    request: Pick<UpdateRequest, 'type' | 'params'>,
+    { remember, ...request }: Pick<UpdateRequest, 'type' | 'params'> & Pick<CallContext, 'remember'>,
   ) {
     const { value } = seen;
     if (value.status !== 'ACTIVE')
       throw inUse(`Cannot ${request.type} because cluster ${value.name} currently has status ${value.status}`);
     const update = newUpdate(state, { account: value.account, region: value.region, cluster: value.name, ...request });
+    const output = { update: toUpdate(update.record) };
     const { succeeded } = await store.txn({
       compare: [clusters.ifUnchanged(seen)],
-      success: [clusters.put(seen.id, { ...value, ...changed, status: 'UPDATING' }), update.write],
+      success: [clusters.put(seen.id, { ...value, ...changed, status: 'UPDATING' }), update.write, ...remember(output)],
     });
     if (!succeeded) throw inUse(`Cluster ${value.name} is being changed by another request`);
-    return { update: toUpdate(update.record) };
+    return output;
   }
 
   return {
@@ -93,7 +94,7 @@ export function clusterHandlers(state: EksState) {
       const seen = await findCluster(state, context, input.name);
       refuseUnbuilt(input);
       const { changed, request } = await configChange(state, context, seen.value, input);
-      return await change(seen, changed, request);
+      return await change(seen, changed, { ...request, remember: context.remember });
     },
 
     /** One minor version up at a time, as EKS has it. */
@@ -107,7 +108,8 @@ export function clusterHandlers(state: EksState) {
         );
       if (minorOf(version) !== minorOf(from) + 1)
         throw invalidParameter(`Unsupported Kubernetes minor version update from ${from} to ${version}`);
-      return await change(seen, { version }, { type: 'VersionUpdate', params: { Version: version } });
+      const { remember } = context;
+      return await change(seen, { version }, { type: 'VersionUpdate', params: { Version: version }, remember });
     },
   } satisfies Handlers<typeof import('@aws-sdk/client-eks')>;
 }

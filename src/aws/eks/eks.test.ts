@@ -5,7 +5,7 @@ import { networkRecords } from '#network';
 import { memoryStore, type Store } from '#store';
 import { createEc2 } from '../ec2/index.ts';
 import { AwsError } from '../errors.ts';
-import { account, callContext, caller, refused, region } from '../test-calls.ts';
+import { account, callContext, caller, callRemembered, refused, region } from '../test-calls.ts';
 import { createEks, type Eks } from './index.ts';
 import { eksCollections } from './state.ts';
 
@@ -259,6 +259,27 @@ describe('eks', () => {
       call('CreateAddon', { clusterName: 'c1', addonName: 'aws-ebs-csi-driver' }),
       refused('UnsupportedOperation', 'aws-ebs-csi-driver'),
     );
+  });
+
+  test('what a cluster is given is written together with the answer of its client token', async () => {
+    await create({ version: '1.33' });
+    await bringUp();
+    await createNodegroup();
+    const groupId = `${account}/${region}/c1/ng`;
+    await eksCollections(store).nodegroups.update(groupId, (record) => ({ ...record, status: 'ACTIVE' }));
+    const remembered = async (operation: string, input: object) =>
+      await callRemembered(store, () => eks.definition, {
+        operation,
+        input: { clusterName: 'c1', ...input },
+        prefix: 'eks/',
+        context: context(),
+      });
+    await remembered('CreateAccessEntry', { principalArn: `arn:aws:iam::${account}:role/dev` });
+    await remembered('CreateAddon', { addonName: 'coredns' });
+    await remembered('UpdateAddon', { addonName: 'coredns' });
+    await remembered('CreatePodIdentityAssociation', { namespace: 'n', serviceAccount: 's', roleArn });
+    await remembered('UpdateNodegroupConfig', { nodegroupName: 'ng', scalingConfig: { maxSize: 3 } });
+    await remembered('UpdateClusterVersion', { name: 'c1', version: '1.34' });
   });
 
   test('a call asks for the right on what it names', async () => {

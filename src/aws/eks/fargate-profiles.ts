@@ -53,15 +53,17 @@ export function fargateProfileHandlers(state: EksState) {
         type: 'FARGATE_LINUX',
       });
       const hasEntry = await state.accessEntries.get(idIn(record, record.podExecutionRoleArn));
+      const output = { fargateProfile: toProfile(record) };
       const { succeeded } = await state.store.txn({
         compare: [fargateProfiles.ifAbsent(id)],
         success: [
           fargateProfiles.put(id, record),
+          ...context.remember(output),
           ...(hasEntry ? [] : [state.accessEntries.put(idIn(record, record.podExecutionRoleArn), roleEntry)]),
         ],
       });
       if (!succeeded) throw inUse(`A Fargate Profile already exists with this name in this cluster.`);
-      return { fargateProfile: toProfile(record) };
+      return output;
     },
 
     async DescribeFargateProfile(input, context) {

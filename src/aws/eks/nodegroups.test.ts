@@ -8,7 +8,7 @@ import { nodeRecords } from '#node';
 import { runReconcilers } from '#reconcile';
 import { memoryStore, type Store } from '#store';
 import { createEc2 } from '../ec2/index.ts';
-import { account, type Answer, caller, region, until } from '../test-calls.ts';
+import { account, type Answer, caller, callRemembered, region, until } from '../test-calls.ts';
 import { FakeMachine } from './fake-machine.ts';
 import { createEks, type Eks } from './index.ts';
 import { eksCollections } from './state.ts';
@@ -335,7 +335,8 @@ describe('eks clusters and their nodes', { timeout: 30_000 }, () => {
         ...table,
         routes: table.routes.filter(({ target }) => target.kind === 'local'),
       }));
-    await call('CreateFargateProfile', create);
+    const asked = { operation: 'CreateFargateProfile', input: create, prefix: 'eks/' };
+    await callRemembered(store, () => eks.definition, asked);
     const pod = { namespace: 'a', name: 'p' };
     const labels = { 'eks.amazonaws.com/fargate-profile': 'fp' };
     const spec = { schedulerName: 'fargate-scheduler', containers: [{ name: 'c', image: 'i' }] };

@@ -110,7 +110,7 @@ export function nodegroupHandlers(state: EksState) {
   async function change(
     seen: Versioned<NodegroupRecord>,
     changed: Partial<NodegroupRecord>,
-    request: Pick<UpdateRequest, 'type' | 'params'>,
+    { remember, ...request }: Pick<UpdateRequest, 'type' | 'params'> & Pick<CallContext, 'remember'>,
   ) {
     const { value } = seen;
     if (value.status !== 'ACTIVE' && value.status !== 'DEGRADED')
@@ -118,12 +118,13 @@ export function nodegroupHandlers(state: EksState) {
     const { account, region, cluster, name: nodegroup } = value;
     const update = newUpdate(state, { account, region, cluster, nodegroup, ...request });
     const next: NodegroupRecord = { ...value, ...changed, status: 'UPDATING', modifiedAt: clock.now() };
+    const output = { update: toUpdate(update.record) };
     const { succeeded } = await store.txn({
       compare: [nodegroups.ifUnchanged(seen)],
-      success: [nodegroups.put(seen.id, next), update.write],
+      success: [nodegroups.put(seen.id, next), update.write, ...remember(output)],
     });
     if (!succeeded) throw inUse(`Nodegroup ${nodegroup} is being changed by another request`);
-    return { update: toUpdate(update.record) };
+    return output;
   }
 
   return {
@@ -177,6 +178,7 @@ export function nodegroupHandlers(state: EksState) {
       const next = configOf(seen.value, input);
       return await change(seen, next, {
         type: 'ConfigUpdate',
+        remember: context.remember,
         params: {
           MinSize: input.scalingConfig?.minSize?.toString(),
           MaxSize: input.scalingConfig?.maxSize?.toString(),
@@ -207,6 +209,7 @@ export function nodegroupHandlers(state: EksState) {
         { version, ...(template && { template }), generation: seen.value.generation + (isNew ? 1 : 0) },
         {
           type: 'VersionUpdate',
+          remember: context.remember,
           params: {
             Version: version,
             ReleaseVersion: nodeReleaseOf(version),

@@ -72,8 +72,11 @@ export function podIdentityHandlers(state: EksState) {
         createdAt: now,
         modifiedAt: now,
       };
-      await podIdentities.create(idIn(record, record.id), record);
-      return { association: toAssociation(record) };
+      const output = { association: toAssociation(record) };
+      await state.store.txn({
+        success: [podIdentities.put(idIn(record, record.id), record), ...context.remember(output)],
+      });
+      return output;
     },
 
     async DescribePodIdentityAssociation(input, context) {

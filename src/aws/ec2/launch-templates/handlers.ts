@@ -128,17 +128,19 @@ export function launchTemplateHandlers(state: Ec2State, collections: TemplateCol
       };
       const version = newVersion(context, 1, { data: input.LaunchTemplateData, description });
       const id = keyIn(context, record.id);
+      const output = { LaunchTemplate: toTemplate(record) };
       const { succeeded } = await store.txn({
         compare: [names.ifAbsent(keyIn(context, name))],
         success: [
           names.put(keyIn(context, name), { id: record.id }),
           templates.put(id, record),
           versions.put(versionId(id, 1), version),
+          ...context.remember(output),
         ],
       });
       if (!succeeded)
         throw new AwsError('InvalidLaunchTemplateName.AlreadyExistsException', 'Launch template name already in use.');
-      return { LaunchTemplate: toTemplate(record) };
+      return output;
     },
 
     async CreateLaunchTemplateVersion(input, context) {
@@ -147,21 +149,28 @@ export function launchTemplateHandlers(state: Ec2State, collections: TemplateCol
         input.SourceVersion === undefined ? undefined : await versionOf(collections, seen, input.SourceVersion);
       const data = { ...source?.data, ...input.LaunchTemplateData };
       const made = newVersion(context, 0, { data, description: input.VersionDescription });
-      const record = await change(seen, (before) => {
+      const outputOf = (record: LaunchTemplateRecord) => ({
+        LaunchTemplateVersion: toVersion(record, { ...made, number: record.latestVersion }),
+      });
+      const changed = await change(seen, (before) => {
         if (before.versionCount >= MAX_VERSIONS)
           throw new AwsError('VersionLimitExceeded', `A launch template has at most ${MAX_VERSIONS} versions.`);
         const number = before.latestVersion + 1;
+        const record: LaunchTemplateRecord = {
+          ...before,
+          latestVersion: number,
+          latestKept: number,
+          versionCount: before.versionCount + 1,
+        };
         return {
-          record: {
-            ...before,
-            latestVersion: number,
-            latestKept: number,
-            versionCount: before.versionCount + 1,
-          },
-          success: [versions.put(versionId(seen.id, number), { ...made, number })],
+          record,
+          success: [
+            versions.put(versionId(seen.id, number), { ...made, number }),
+            ...context.remember(outputOf(record)),
+          ],
         };
       });
-      return { LaunchTemplateVersion: toVersion(record, { ...made, number: record.latestVersion }) };
+      return outputOf(changed);
     },
 
     async DescribeLaunchTemplates(input, context) {
