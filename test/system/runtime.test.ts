@@ -2,7 +2,10 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { isDabbaError } from '#base';
+import { isDabbaError, systemClock, systemRandom } from '#base';
+import { listMounts } from '#kernel';
+import { EventHub } from '../../src/engine/events.ts';
+import { VolumeSet } from '../../src/engine/volume/volumes.ts';
 import {
   commandOf,
   endCleanly,
@@ -111,6 +114,23 @@ test('volumes keep what containers write, and start with what the image has', as
   });
   assert.match(second.stderr, /Read-only file system/);
   assert.equal(second.stdout, 'more\n');
+});
+
+test('a volume stays mounted for a container that starts while the last that used it lets go', async () => {
+  const directory = join(home.directory, 'opened-volumes');
+  const events = new EventHub(systemClock);
+  const volumes = new VolumeSet({ directory, events, clock: systemClock, random: systemRandom });
+  const options = { type: 'tmpfs', device: 'tmpfs' };
+  const volume = await volumes.create({ name: 'memory', options });
+  const isMounted = () => listMounts().some(({ target }) => target === volume.path);
+  volumes.open(volume);
+  const ended = volumes.close(volume.name, 'ending');
+  volumes.askForUsers(() => [{ id: 'starting', isRunning: true }]);
+  volumes.open(volume);
+  await ended;
+  assert.ok(isMounted());
+  await volumes.close(volume.name, 'starting');
+  assert.ok(!isMounted());
 });
 
 test('tmpfs, bind and read-only root', async () => {

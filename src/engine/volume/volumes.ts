@@ -6,6 +6,7 @@ import { KernelError, namesIn, openBeneath, run } from '#kernel';
 import { treeBytes } from '../disk-usage.ts';
 import type { Volume, VolumeCreate, Volumes } from '../engine.ts';
 import type { EventHub } from '../events.ts';
+import { Locks } from '../locks.ts';
 import { checkOptions, mountDevice, unmountDevice } from './device.ts';
 
 export interface VolumeParts {
@@ -27,6 +28,8 @@ const namePattern = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}$/;
 export class VolumeSet implements Volumes {
   readonly #parts: VolumeParts;
   readonly #directory: string;
+  /** Who makes, fills or removes a volume, by its name. */
+  readonly #locks = new Locks();
   #usersOf: (name: string) => readonly VolumeUser[] = () => [];
 
   constructor(parts: VolumeParts) {
@@ -44,6 +47,7 @@ export class VolumeSet implements Volumes {
     if (!namePattern.test(volumeName))
       throw new DabbaError('InvalidArgument', `"${volumeName}" includes invalid characters for a local volume name`);
     checkOptions(options);
+    using _turn = await this.#locks.hold(volumeName);
     const existing = await this.find(volumeName);
     if (existing) return sameVolume(existing, options);
     const createdAt = this.#parts.clock.now();
@@ -89,9 +93,10 @@ export class VolumeSet implements Volumes {
 
   /** Lets go of it for one container; the last that runs unmounts it. */
   async close(name: string, containerId: string): Promise<void> {
-    if (this.#usersOf(name).some(({ id, isRunning }) => isRunning && id !== containerId)) return;
     const volume = await this.find(name);
-    if (volume) unmountDevice(volume);
+    // Asked only now: a container that starts may have opened it while it was looked up.
+    const isOpen = this.#usersOf(name).some(({ id, isRunning }) => isRunning && id !== containerId);
+    if (volume && !isOpen) unmountDevice(volume);
   }
 
   publish(action: string, name: string, attributes: { readonly [name: string]: string } = {}): void {
@@ -104,6 +109,7 @@ export class VolumeSet implements Volumes {
   }
 
   async remove(name: string, options: { readonly force?: boolean } = {}): Promise<void> {
+    using _turn = await this.#locks.hold(name);
     const volume = await this.find(name);
     if (!volume) {
       if (options.force) return;
@@ -111,11 +117,16 @@ export class VolumeSet implements Volumes {
     }
     const users = this.usersOf(name);
     if (users.length > 0) throw new DabbaError('Conflict', `remove ${name}: volume is in use - [${users.join(', ')}]`);
-    await this.discard(volume);
+    await this.#discard(volume);
   }
 
   /** Removes a volume and its files. The caller knows that no container uses it. */
   async discard(volume: Volume): Promise<void> {
+    using _turn = await this.#locks.hold(volume.name);
+    await this.#discard(volume);
+  }
+
+  async #discard(volume: Volume): Promise<void> {
     const home = join(this.#directory, volume.name);
     unmountDevice(volume);
     // The record goes first: a volume half removed is no volume, and removing it again finishes the work.
@@ -129,6 +140,7 @@ export class VolumeSet implements Volumes {
    * mounted over image content. `root` is the container's mounted root; links in it lead nowhere else.
    */
   async fillFrom(volume: Volume, root: string, target: string): Promise<void> {
+    using _turn = await this.#locks.hold(volume.name);
     if ((await readdir(volume.path)).length > 0) return;
     const source = openDirectory(root, target);
     if (source === undefined) return;
