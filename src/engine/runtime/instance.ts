@@ -24,6 +24,8 @@ export class Instance {
   readonly #pendingAttachments = new Set<ProcessAttachment>();
   #record: ContainerRecord;
   #state: StateRecord;
+  /** The process of a run that starts is made: it can be attached to. */
+  #isMade = false;
   #exits = 0;
   #isRemoved = false;
   health: HealthState | undefined;
@@ -76,6 +78,7 @@ export class Instance {
       });
     }
     this.#state = state;
+    this.#isMade = false;
     this.changed();
   }
 
@@ -149,13 +152,14 @@ export class Instance {
   attach(options: AttachOptions): ProcessAttachment {
     if (this.#isRemoved) throw new DabbaError('NotFound', `No such container: ${this.id}`);
     const attachment = new ProcessAttachment(options, this.#runtime.openStreams);
-    if (this.isRunning) attachment.connect(this.folder.attachSocket);
+    if (this.isRunning || this.#isMade) attachment.connect(this.folder.attachSocket);
     else this.#pendingAttachments.add(attachment);
     return attachment;
   }
 
   /** Connects those who attached before the start; called between the making of the process and its start. */
   connectAttachments(): void {
+    this.#isMade = true;
     for (const attachment of this.#pendingAttachments) attachment.connect(this.folder.attachSocket);
     this.#pendingAttachments.clear();
   }
