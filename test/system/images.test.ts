@@ -569,6 +569,20 @@ test('removing an image frees what nothing else reaches', async () => {
   await assert.rejects(images.remove('one'), { kind: 'NotFound', message: 'No such image: one:latest' });
 });
 
+test('a tag put on an image at any moment of its removal stays with it, or is refused', async () => {
+  await using engine = await openEngine();
+  const { images } = engine;
+  for (let later = 0; later < 20; later++) {
+    const image = await images.importRootfs(chunksOf(tarOf([{ name: `${later}` }])), { reference: 'going', signal });
+    const removed = images.remove('going');
+    for (let turn = 0; turn < later; turn++) await Promise.resolve();
+    const [tagged] = await Promise.allSettled([images.tag(image.id, 'staying'), removed]);
+    const found = await images.find('staying');
+    assert.deepEqual(found?.id, tagged.status === 'fulfilled' ? image.id : undefined, `${later} turns later`);
+    if (found) await images.remove('staying');
+  }
+});
+
 test('a hundred and more layers fit one mount, and a scratch image mounts empty', async () => {
   await using engine = await openEngine();
   const { images, snapshots, directory } = engine;

@@ -31,7 +31,7 @@ import { pullImage } from './pull.ts';
 import { pushImage } from './push.ts';
 import { formatReference, parseReference, repositoryOf, tryParseReference } from './reference.ts';
 import { RegistryHttp } from './registry-http.ts';
-import { nameWithTag, removeImage } from './remove.ts';
+import { noSuchImage, removeImage } from './remove.ts';
 import { type SavedImage, saveImages } from './save.ts';
 import { ImageStore, withImage } from './store.ts';
 
@@ -143,9 +143,14 @@ class LocalImages implements Images, ImageInternals, AsyncDisposable {
     if (reference.digest !== undefined)
       throw new DabbaError('InvalidArgument', 'refusing to create a tag with a digest reference');
     const { image } = await this.resolveForRun(nameOrId);
-    await this.#store.update((index) =>
-      withImage(index, image.id, { references: [formatReference(reference)], taggedAt: this.#options.clock.now() }),
-    );
+    await this.#store.update((index) => {
+      // It may have been removed while the change waited for its turn.
+      if (!Object.hasOwn(index.images, image.id)) throw noSuchImage(nameOrId);
+      return withImage(index, image.id, {
+        references: [formatReference(reference)],
+        taggedAt: this.#options.clock.now(),
+      });
+    });
   }
 
   async remove(nameOrId: string, options?: { readonly force?: boolean }): Promise<readonly RemovedImage[]> {
@@ -228,14 +233,14 @@ class LocalImages implements Images, ImageInternals, AsyncDisposable {
         : [{ id: this.#store.find(nameOrId), references: [] }];
     return found.map(({ id, references }) => {
       const image = id && this.#described.get(id);
-      if (!image) throw new DabbaError('NotFound', `No such image: ${nameWithTag(nameOrId)}`);
+      if (!image) throw noSuchImage(nameOrId);
       return { image, references };
     });
   }
 
   async resolveForRun(nameOrId: string): Promise<ResolvedImage> {
     const image = await this.find(nameOrId);
-    if (!image) throw new DabbaError('NotFound', `No such image: ${nameWithTag(nameOrId)}`);
+    if (!image) throw noSuchImage(nameOrId);
     this.#keeping.use(image.id);
     return { image, chainId: this.chainIdsOf(image).at(-1) };
   }

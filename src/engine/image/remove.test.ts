@@ -76,6 +76,28 @@ test('containers protect their image; force overrides those that have stopped', 
   assert.equal(running.store.find(id), id);
 });
 
+test('an image that gets another tag at the same time stays, and loses the one alone', async () => {
+  await using images = await openStore([app]);
+  const tagged = images.store.update((index) => withImage(index, id, { references: ['docker.io/team/app:1'] }));
+  assert.deepEqual(await images.remove('app'), [{ untagged: 'app:latest' }]);
+  await tagged;
+  assert.deepEqual([images.store.find(id), images.store.referencesOf(id)], [id, ['docker.io/team/app:1']]);
+});
+
+test('a name that another image takes at the same time means that one', async () => {
+  await using images = await openStore([app]);
+  const moved = images.store.update((index) => withImage(index, other, { references: [app] }));
+  assert.deepEqual(await images.remove('app'), [{ untagged: 'app:latest' }, { deleted: other }]);
+  await moved;
+  assert.deepEqual([images.store.find(id), images.store.find('app')], [id, undefined]);
+});
+
+test('of two who remove an image at the same time one is told that it is not here', async () => {
+  await using images = await openStore([app]);
+  const [first, second] = await Promise.allSettled([images.remove('app'), images.remove('app')]);
+  assert.deepEqual([first.status, second.status], ['fulfilled', 'rejected']);
+});
+
 test('what is recorded is there again, and what is damaged is said to be', async () => {
   await using images = await openStore([app]);
   const again = new ImageStore(images.path);

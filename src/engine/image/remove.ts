@@ -23,12 +23,41 @@ export async function removeImage(
   isForced: boolean,
 ): Promise<readonly RemovedImage[]> {
   const id = store.find(nameOrId);
-  if (!id) throw new DabbaError('NotFound', `No such image: ${nameWithTag(nameOrId)}`);
-  const references = store.referencesOf(id);
+  if (!id) throw noSuchImage(nameOrId);
   const containers = await users.containersOf(id);
-  const named = referenceAmong(references, nameOrId);
-  if (named === undefined) return forget(store, id, references, conflictOf({ id, references, containers, isForced }));
+  let removed: readonly RemovedImage[] | undefined;
+  await store.update((index) => {
+    // Another image may have taken the name since.
+    if (store.find(nameOrId) !== id) return index;
+    const removal = removalOf(index, { nameOrId, id, references: store.referencesOf(id), containers, isForced });
+    removed = removal.removed;
+    return removal.index;
+  });
+  return removed ?? (await removeImage(store, users, nameOrId, isForced));
+}
 
+/** An image that is to be removed, and who uses it. */
+interface RemovedName {
+  readonly nameOrId: string;
+  readonly id: Digest;
+  readonly references: readonly string[];
+  readonly containers: readonly { readonly id: string; readonly isRunning: boolean }[];
+  readonly isForced: boolean;
+}
+
+interface Removal {
+  readonly index: ImageIndex;
+  readonly removed: readonly RemovedImage[];
+}
+
+function removalOf(index: ImageIndex, image: RemovedName): Removal {
+  const { nameOrId, id, references, containers, isForced } = image;
+  const named = referenceAmong(references, nameOrId);
+  if (named === undefined) {
+    const conflict = conflictOf(image);
+    if (conflict) throw conflict;
+    return forget(index, id, references);
+  }
   const isLast = references.length === 1;
   const user = containers[0];
   if (isLast && user && !isForced)
@@ -37,45 +66,34 @@ export async function removeImage(
       `conflict: unable to remove repository reference "${nameOrId}" (must force) - container ${user.id.slice(0, 12)} is using its referenced image ${hexOf(id).slice(0, 12)}`,
     );
   const isKept = !isLast || containers.some(({ isRunning }) => isRunning);
-  if (!isKept) return forget(store, id, references, undefined);
+  return isKept ? untag(index, id, references, named) : forget(index, id, references);
+}
+
+function untag(index: ImageIndex, id: Digest, references: readonly string[], named: string): Removal {
+  const record = index.images[id]!; // it has a reference
   const repository = repositoryOf(parseReference(named));
   const isRepositoryLeft = references.some(
     (each) => each !== named && repositoryOf(parseReference(each)) === repository,
   );
-  await store.update((index) => {
-    const record = index.images[id];
-    if (!record) return index;
-    const repoDigests = isRepositoryLeft
-      ? record.repoDigests
-      : record.repoDigests.filter((each) => !each.startsWith(`${repository}@`));
-    return { ...withoutReferences(index, [named]), images: { ...index.images, [id]: { ...record, repoDigests } } };
-  });
-  return [{ untagged: familiar(named) }];
+  const repoDigests = isRepositoryLeft
+    ? record.repoDigests
+    : record.repoDigests.filter((each) => !each.startsWith(`${repository}@`));
+  return {
+    index: { ...withoutReferences(index, [named]), images: { ...index.images, [id]: { ...record, repoDigests } } },
+    removed: [{ untagged: familiar(named) }],
+  };
 }
 
-async function forget(
-  store: ImageStore,
-  id: Digest,
-  references: readonly string[],
-  conflict: DabbaError | undefined,
-): Promise<readonly RemovedImage[]> {
-  if (conflict) throw conflict;
-  const repoDigests = store.index.images[id]?.repoDigests ?? [];
-  await store.update((index) => {
-    const { [id]: _, ...images } = index.images;
-    return { ...withoutReferences(index, references), images };
-  });
-  return [...references, ...repoDigests]
-    .map((each): RemovedImage => ({ untagged: familiar(each) }))
-    .concat({ deleted: id });
+function forget(index: ImageIndex, id: Digest, references: readonly string[]): Removal {
+  const { [id]: record, ...images } = index.images;
+  const names = [...references, ...(record?.repoDigests ?? [])];
+  return {
+    index: { ...withoutReferences(index, references), images },
+    removed: [...names.map((each): RemovedImage => ({ untagged: familiar(each) })), { deleted: id }],
+  };
 }
 
-function conflictOf(image: {
-  readonly id: Digest;
-  readonly references: readonly string[];
-  readonly containers: readonly { readonly id: string; readonly isRunning: boolean }[];
-  readonly isForced: boolean;
-}): DabbaError | undefined {
+function conflictOf(image: RemovedName): DabbaError | undefined {
   const { references, containers, isForced } = image;
   const short = hexOf(image.id).slice(0, 12);
   const conflict = (how: string, why: string) =>
@@ -109,8 +127,13 @@ function familiar(reference: string): string {
   return familiarReference(parseReference(reference));
 }
 
+/** Docker's words for an image that is not here. */
+export function noSuchImage(nameOrId: string): DabbaError {
+  return new DabbaError('NotFound', `No such image: ${nameWithTag(nameOrId)}`);
+}
+
 /** The name as Docker repeats it: with its tag. */
-export function nameWithTag(nameOrId: string): string {
+function nameWithTag(nameOrId: string): string {
   const reference = tryParseReference(nameOrId);
   if (!reference || /^(sha256:)?[0-9a-f]{12,64}$/.test(nameOrId)) return nameOrId;
   return `${familiarRepository(reference)}${reference.digest ? `@${reference.digest}` : `:${reference.tag}`}`;
