@@ -6,7 +6,7 @@ import { defaultImageLimits, ImageKeeping } from './keeping.ts';
 const hourMs = 3600_000;
 
 /** A disk of images, each a percent of it. */
-function world(count: number, used: readonly Digest[] = []) {
+function world(count: number, used: readonly Digest[] = [], onRemove: (id: Digest) => void = () => undefined) {
   const clock = new ManualClock(100 * hourMs);
   const images = Array.from({ length: count }, (_, index) => ({ id: digestOf(`${index}`), taggedAt: index * hourMs }));
   const [left, removed] = [[...images], [] as Digest[]];
@@ -22,6 +22,7 @@ function world(count: number, used: readonly Digest[] = []) {
     list: () => left,
     remove: async (id) => {
       removed.push(id);
+      onRemove(id);
       left.splice(
         left.findIndex((image) => image.id === id),
         1,
@@ -52,4 +53,15 @@ test('what a container is made from stays, and what is young', async () => {
   for (const { id } of images.slice(60)) keeping.use(id);
   await keeping.enforce();
   assert.deepEqual(removed, ids.slice(50, 60));
+});
+
+test('what is used while others are removed stays', async () => {
+  const { keeping, images, removed } = world(86, [], (id) => {
+    if (id === images[0]!.id) keeping.use(images[1]!.id);
+  });
+  await keeping.enforce();
+  assert.deepEqual(
+    removed,
+    [images[0]!, ...images.slice(2, 8)].map(({ id }) => id),
+  );
 });

@@ -65,19 +65,24 @@ export class ImageKeeping {
   async #enforce(): Promise<void> {
     const { directory, limits, users, clock, logger, usedPercent = usedPercentOf } = this.#parts;
     if ((await usedPercent(directory)) < limits.highPercent) return;
-    const images = this.#parts
-      .list()
-      .map(({ id, taggedAt }) => ({ id, usedAt: Math.max(taggedAt, this.#usedAt.get(id) ?? 0) }));
-    const due = images
-      .filter(({ usedAt }) => usedAt < clock.now() - limits.leastUnusedMs)
-      .sort((left, right) => left.usedAt - right.usedAt);
+    const since = clock.now() - limits.leastUnusedMs;
+    const due = this.#unusedSince(since).sort((left, right) => left.usedAt - right.usedAt);
     for (const { id, usedAt } of due) {
       if ((await users.containersOf(id)).length > 0) continue;
       if ((await usedPercent(directory)) < limits.lowPercent || this.#parts.isHeld()) return;
+      // It may have been pulled, tagged or used while others were removed.
+      if (!this.#unusedSince(since).some((image) => image.id === id)) continue;
       await this.#parts.remove(id);
       await this.#parts.emptyTrash();
       this.#usedAt.delete(id);
       logger.info('removed an unused image: the disk is nearly full', { imageId: id, usedAt });
     }
+  }
+
+  #unusedSince(time: number): { readonly id: Digest; readonly usedAt: number }[] {
+    return this.#parts
+      .list()
+      .map(({ id, taggedAt }) => ({ id, usedAt: Math.max(taggedAt, this.#usedAt.get(id) ?? 0) }))
+      .filter(({ usedAt }) => usedAt < time);
   }
 }
