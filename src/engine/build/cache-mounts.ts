@@ -81,10 +81,13 @@ export class CacheMounts {
       });
   }
 
-  /** Forgets one; `discard` takes the directory. */
-  async remove(id: string, discard: (directory: string) => Promise<void>): Promise<void> {
+  /** Forgets one, unless a step has it by now; `discard` takes the directory. Returns whether it did. */
+  async remove(id: string, discard: (directory: string) => Promise<void>): Promise<boolean> {
+    using _removing = await this.#locks.hold(`making ${id}`);
+    if (this.#users.has(id)) return false;
     await discard(join(this.#directory, id));
     await rm(join(this.#directory, `${id}.json`), { force: true });
+    return true;
   }
 
   #use(name: string, held: DisposableStack): void {

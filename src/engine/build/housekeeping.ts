@@ -34,7 +34,7 @@ export class Housekeeping {
     for (const record of going) {
       if (request.keepBytes !== undefined && leftBytes <= request.keepBytes) break;
       if (record.type === 'step') await cache.remove(record.id);
-      else await cacheMounts.remove(record.id, (directory) => parts.internals.snapshots.discard(directory));
+      else if (!(await cacheMounts.remove(record.id, (path) => parts.internals.snapshots.discard(path)))) continue;
       leftBytes -= weightOf(record);
       gone.push(record);
     }
