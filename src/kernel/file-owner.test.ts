@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { closeSync, constants, fstatSync, mkdtempSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { givePipe } from './file-owner.ts';
+import { Worker } from 'node:worker_threads';
+import { givePipe, takeFileOwner } from './file-owner.ts';
+import { libcFunction } from './libc.ts';
 import { pipe, spawn } from './spawn.ts';
 
 const skip = process.getuid?.() !== 0 && 'only root gives files away';
@@ -35,4 +38,26 @@ test('a pipe of a process is given away, nothing else that it has open', { skip 
   await child.exited;
   givePipe({ pid: child.pid, descriptor: 0 }, { uid: 0, gid: 0 });
   assert.ok(readdirSync('/proc/self/fd').length <= before);
+});
+
+/** A thread that takes another owner when it begins, and gives it back at a message. */
+const otherThread = `
+  const { parentPort, workerData } = require('node:worker_threads');
+  import(workerData).then(({ takeFileOwner }) => {
+    const taken = takeFileOwner({ uid: 1234, gid: 4321 });
+    parentPort.once('message', () => taken[Symbol.dispose]());
+    parentPort.postMessage('taken');
+  });
+`;
+
+test('the process stays dumpable, though two threads make files for others at the same time', { skip }, async () => {
+  const processControl = libcFunction<(option: number) => number>('int prctl(int)');
+  const PR_GET_DUMPABLE = 3;
+  const other = new Worker(otherThread, { eval: true, workerData: new URL('file-owner.ts', import.meta.url).href });
+  await once(other, 'message');
+  const taken = takeFileOwner({ uid: 1234, gid: 4321 });
+  other.postMessage('give back', []);
+  await once(other, 'exit');
+  taken[Symbol.dispose]();
+  assert.equal(processControl(PR_GET_DUMPABLE), 1);
 });

@@ -9,7 +9,7 @@ const processControl = libcFunction<(option: number, value: number, a: number, b
   'int prctl(int, unsigned long, unsigned long, unsigned long, unsigned long)',
 );
 
-const [getDumpable, setDumpable, getSecureBits, setSecureBits] = [3, 4, 27, 28] as const;
+const [setDumpable, getSecureBits, setSecureBits] = [4, 27, 28] as const;
 /** SECBIT_NO_SETUID_FIXUP: another user for files leaves the capabilities as they are (capabilities(7)). */
 const keepCapabilities = 1 << 2;
 /** No id: asks for the present one. */
@@ -24,15 +24,14 @@ const PIPEFS_MAGIC = 0x50495045;
 export function takeFileOwner({ uid, gid }: { readonly uid: number; readonly gid: number }): Disposable {
   const bits = check(processControl(getSecureBits, 0, 0, 0, 0), 'prctl', 'PR_GET_SECUREBITS');
   check(processControl(setSecureBits, bits | keepCapabilities, 0, 0, 0), 'prctl', 'PR_SET_SECUREBITS');
-  const dumpable = check(processControl(getDumpable, 0, 0, 0, 0), 'prctl', 'PR_GET_DUMPABLE');
   const [userBefore, groupBefore] = [setUserCall(uid), setGroupCall(gid)];
   const undo = {
     [Symbol.dispose]() {
       setUserCall(userBefore);
       setGroupCall(groupBefore);
       check(processControl(setSecureBits, bits, 0, 0, 0), 'prctl', 'PR_SET_SECUREBITS');
-      // The kernel has taken it away with the first change of user, from all threads (prctl(2)).
-      if (dumpable === 1) check(processControl(setDumpable, 1, 0, 0, 0), 'prctl', 'PR_SET_DUMPABLE');
+      // Every change of user takes it away, from all threads (prctl(2)): what it was when this one began says nothing. No program of ours gives it up.
+      check(processControl(setDumpable, 1, 0, 0, 0), 'prctl', 'PR_SET_DUMPABLE');
     },
   };
   // setfsuid(2) tells of no failure.
