@@ -44,6 +44,8 @@ export class Clusters implements ClusterNetworks {
   readonly #records: RecordFolder<ClusterRecord>;
   readonly #fabrics: () => Fabrics;
   readonly #open = new Map<string, OpenCluster>();
+  /** Keys of those whose tables are being removed. */
+  readonly #leaving = new Set<string>();
 
   constructor(options: { readonly records: RecordFolder<ClusterRecord>; readonly fabrics: () => Fabrics }) {
     this.#records = options.records;
@@ -57,6 +59,7 @@ export class Clusters implements ClusterNetworks {
     const numbers = this.#open.get(record.key)?.numbers ?? new Numbers(record.slot * NUMBERS_EACH, record.numbers);
     const open: OpenCluster = { record, served, numbers };
     this.#open.set(record.key, open);
+    this.#leaving.delete(record.key);
     await this.#refresh(cluster.vpcId);
     return {
       apply: async (rules) => {
@@ -78,7 +81,7 @@ export class Clusters implements ClusterNetworks {
 
   /** The tables of a VPC's clusters; those nobody has spoken for yet stay as an earlier process left them. */
   due(vpcId: string, members: readonly MemberOf[]): Required<DueTables> {
-    const records = this.#records.all().filter((record) => record.vpcId === vpcId);
+    const records = this.#records.all().filter((record) => record.vpcId === vpcId && !this.#leaving.has(record.key));
     const tables: Ruleset[] = [];
     const untouched: string[] = [];
     for (const record of records) {
@@ -167,19 +170,20 @@ export class Clusters implements ClusterNetworks {
   }
 
   /** The record goes last: until the table is gone, a next process must know of it. */
-  async #remove(record: ClusterRecord): Promise<void> {
-    const current = this.#records.get(record.key);
-    if (!current) return;
-    this.#open.delete(record.key);
-    this.#records.delete(record.key);
+  async #remove({ key, vpcId, clusterId }: ClusterRecord): Promise<void> {
+    if (!this.#records.get(key)) return;
+    this.#open.delete(key);
+    this.#leaving.add(key);
     try {
-      await this.#refresh(record.vpcId);
+      await this.#refresh(vpcId);
     } catch (error) {
-      this.#records.put(current);
-      throw new DabbaError('Unavailable', `rules of cluster ${record.clusterId} remain: ${messageOf(error)}`, {
+      this.#leaving.delete(key);
+      throw new DabbaError('Unavailable', `rules of cluster ${clusterId} remain: ${messageOf(error)}`, {
         cause: error,
       });
     }
+    // Unless it was opened again meanwhile.
+    if (this.#leaving.delete(key)) this.#records.delete(key);
   }
 
   async #refresh(vpcId: string): Promise<Refusals> {
