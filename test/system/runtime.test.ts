@@ -304,6 +304,17 @@ test('names are unique, found by prefix, and may change', async () => {
   );
 });
 
+test('a link that is made while its container is renamed means it', async () => {
+  const network = { mode: 'none' } as const;
+  const linked = await engine.containers.create({ image, network, name: 'before' });
+  const [linking] = await Promise.all([
+    engine.containers.create({ image, network, links: [{ container: 'before', alias: 'db' }] }),
+    engine.containers.rename(linked.id, 'after'),
+  ]);
+  const { create } = (await engine.containers.find(linking.id))!;
+  assert.deepEqual(create.links, [{ container: 'after', alias: 'db' }]);
+});
+
 test('a container whose monitor is killed is ended and said so', async () => {
   const { id } = await start(engine, ['sleep', '1000']);
   const monitors = readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && commandOf(pid).includes(`--cid=${id}`));

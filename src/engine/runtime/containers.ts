@@ -29,7 +29,7 @@ import { HealthMonitor } from './health.ts';
 import { findInit } from './init.ts';
 import { Instance } from './instance.ts';
 import { Lifecycle, notRunning } from './lifecycle.ts';
-import { followRename, linkedTo, namesLinked } from './links.ts';
+import { followRename, followRenames, linkedTo, namesLinked } from './links.ts';
 import { readLogs } from './logs.ts';
 import { rewriteNames } from './network.ts';
 import { imageMounts, recordMounts } from './mount-places.ts';
@@ -336,7 +336,7 @@ export class ContainerSet implements Containers, StepContainers, ImageUsers {
     const id = random.hex(64);
     const { network } = request;
     const donor = network.mode === 'container' ? this.#getNamed(network.container) : undefined;
-    const links = request.links?.map((link) => ({ ...link, container: this.#getNamed(link.container).record.name }));
+    const links = request.links?.map((link) => ({ ...link, linked: this.#getNamed(link.container) }));
     const hostname = donor?.record.hostname ?? request.hostname ?? shortId(id);
     const record = {
       id,
@@ -344,7 +344,7 @@ export class ContainerSet implements Containers, StepContainers, ImageUsers {
       // By its id: whoever has that name later is another one.
       create: {
         ...request,
-        ...(links && { links }),
+        ...(links && { links: links.map(({ alias, linked }) => ({ alias, container: linked.record.name })) }),
         ...(donor && { network: { mode: 'container' as const, container: donor.id } }),
       },
       imageId: image.id,
@@ -368,9 +368,11 @@ export class ContainerSet implements Containers, StepContainers, ImageUsers {
       await folder.writeConfig(whole);
       const instance = new Instance(this.#runtime, whole, initialState);
       this.#instances.set(id, instance);
+      await followRenames(instance, links?.map(({ linked }) => linked) ?? []);
       instance.publish('create');
       return instance.view();
     } catch (error) {
+      this.#instances.delete(id);
       this.#idsByName.delete(name);
       await rm(folder.path, { recursive: true, force: true });
       throw error;

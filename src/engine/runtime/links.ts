@@ -76,6 +76,17 @@ export async function followRename(instance: Instance, oldName: string, name: st
   await instance.recreate({ ...create, ...(links && { links }) });
 }
 
+/**
+ * Lets the links of a new container mean those they were made to, in the same order: who was renamed while it was made found no links of it to
+ * change.
+ */
+export async function followRenames(instance: Instance, linked: readonly Instance[]): Promise<void> {
+  for (const [index, oldName] of namesLinked(instance).entries()) {
+    const { name } = linked[index]!.record;
+    if (name !== oldName) await instance.turns.run(async () => await followRename(instance, oldName, name));
+  }
+}
+
 /** Links are kept by names; those of records that older versions wrote may be ids. */
 function isLinkedName(name: string, { id, record }: Instance): boolean {
   return name === record.name || (name.length >= 12 && id.startsWith(name));
