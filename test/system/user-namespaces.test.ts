@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { lstatSync, mkdtempSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { after, before, test } from 'node:test';
 import { isDabbaError } from '#base';
 import type { ContainerCreate, Mount } from '#engine';
@@ -64,7 +65,7 @@ test('its root is nobody of the machine, and what it writes is root’s on disk'
 test('inside, everything is as in any other container', async () => {
   const line = `id -u; stat -c %u / /etc/passwd /etc/hosts /dev/pts; ls /sys/class/net; echo said >/dev/stdout
     cat /proc/sys/net/ipv4/ip_unprivileged_port_start /proc/sys/net/ipv4/ping_group_range /proc/sys/kernel/domainname /proc/sys/net/ipv4/ip_forward
-    ping -c1 127.0.0.1 | grep -c 'from 127'; nc -l -p 80 -w 1 & sleep 0.1; netstat -ltn | grep -c :80; echo there >>/etc/hosts; tail -1 /etc/hosts`;
+    ping -c1 127.0.0.1 | grep -c 'from 127'; nc -l -p 80 & for i in $(seq 100); do netstat -ltn | grep -q :80 && break; sleep 0.1; done; netstat -ltn | grep -c :80; kill $!; echo there >>/etc/hosts; tail -1 /etc/hosts`;
   const { stdout, stderr } = await runToEnd(engine, line, {
     ...mapped,
     domainname: 'example.org',
@@ -154,7 +155,7 @@ test('files are copied in and out under the ids they have inside', async () => {
     '0000005 0000006',
   );
   for (const place of ['/t', '/m'])
-    await engine.files.write(id, place, [archive] as never, {
+    await engine.files.write(id, place, Readable.from([archive]), {
       isKindKept: false,
       isOwnedByUser: false,
       signal: forever,
@@ -164,7 +165,7 @@ test('files are copied in and out under the ids they have inside', async () => {
   await engine.containers.kill(id, 'KILL');
   await engine.containers.wait(id, 'not-running', forever);
   const write = { isKindKept: false, isOwnedByUser: false, signal: forever };
-  await engine.files.write(id, '/data', [archive] as never, write);
+  await engine.files.write(id, '/data', Readable.from([archive]), write);
   assert.deepEqual(ownerOf(join(upperOf(id), 'data/out')), [5, 6]);
   await remove(id);
 });
@@ -229,7 +230,7 @@ RUN --mount=type=bind,from=first,source=/from,target=/f,rw echo more >>/f/file &
   const tar = execFileSync('tar', ['-C', context, '-c', '.']);
   rmSync(context, { recursive: true });
   const request = {
-    context: [tar] as never,
+    context: Readable.from([tar]),
     references: ['built'],
     buildArgs: {},
     labels: {},
