@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { execFile, execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
+import { systemCode } from '#base';
 import { eventually, machineTraces, newTraces } from './machine.ts';
 
 export const project = resolve(import.meta.dirname, '../..');
@@ -210,11 +212,18 @@ export function isAwsTooOld(): string | false {
   return (major === 1 ? minor < 32 : minor < 15) && `aws is too old: ${version.trim()}`;
 }
 
-/** A loopback port that was free a moment ago. */
+/** A port that was free a moment ago, below those that the kernel gives to connections (ip(7), ip_local_port_range), of which none takes it meanwhile. */
 export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
-  const { port } = server.address() as { port: number };
-  await new Promise((closed) => server.close(closed));
-  return port;
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 10_000);
+    const server = createServer().listen(port);
+    try {
+      await once(server, 'listening');
+    } catch (error) {
+      if (systemCode(error) === 'EADDRINUSE') continue;
+      throw error;
+    }
+    await new Promise((closed) => server.close(closed));
+    return port;
+  }
 }

@@ -7,6 +7,7 @@ import { createServer, type Server } from 'node:http';
 import { createServer as createSocketServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { freePort } from '../harness/dabba.ts';
 import { build, openBuildWorld, run, type BuildWorld } from './build-world.ts';
 
 let world: BuildWorld;
@@ -72,7 +73,7 @@ test('a stage that fails ends the others', async () => {
     }),
     { kind: 'FailedPrecondition', message: /returned a non-zero code: 9 \(Dockerfile:4\)$/ },
   );
-  assert.ok(performance.now() - begun < 30_000);
+  assert.ok(performance.now() - begun < 120_000);
   assert.deepEqual(await world.engine.containers.list(), []);
 });
 
@@ -371,12 +372,4 @@ async function listening(server: Server): Promise<AsyncDisposable & { readonly u
       await new Promise((resolve) => server.close(resolve));
     },
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createSocketServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo; // a TCP server has one
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
