@@ -187,8 +187,12 @@ test('the calls of `compose up`, `ps` and `down`, as the plugin makes them', asy
   await done(204, 'POST', `/containers/${side}/start`);
 
   const seen = async (where: string, ...command: string[]) => await dabba.docker('exec', where, ...command);
-  assert.equal(await seen('demo-web-1', 'wget', '-q', '-O-', 'http://db/i.html'), 'from-db');
-  assert.equal(await seen('demo-side-1', 'wget', '-q', '-O-', 'http://127.0.0.1/i.html'), 'from-db');
+  const page = ['wget', '-q', '-O-'];
+  assert.equal(await seen('demo-web-1', ...page, 'http://db/i.html'), 'from-db');
+  await eventually('web serves', 5_000, async () => {
+    const { stdout } = await dabba.client('docker', ['exec', 'demo-side-1', ...page, 'http://127.0.0.1/i.html']);
+    return stdout.trim() === 'from-db';
+  });
   assert.equal(await seen('demo-web-1', 'cat', '/run/secrets/s'), 's3cret');
 
   const oneOff = ['com.docker.compose.config-hash', 'com.docker.compose.oneoff=False', ofProject];
@@ -223,7 +227,7 @@ services:
   db:
     image: ${image}
     command: sh -c 'echo from-db > /i.html; exec httpd -f -p 80 -h /'
-    healthcheck: { test: ["CMD", "true"], interval: 200ms }
+    healthcheck: { test: ["CMD", "wget", "-q", "-O-", "http://127.0.0.1/i.html"], interval: 200ms }
     networks: { default: { aliases: [database] } }
     stop_grace_period: 0s
   web:

@@ -135,7 +135,11 @@ test('a container joins and leaves networks, running and stopped', async () => {
     ['one', 'web'],
     ['two', 'other'],
   ] as const)
-    assert.equal(await seenFrom(network, `http://${name}/i.html`), 'page', `after a restart, in ${network}`);
+    await eventually(
+      `a page after a restart, in ${network}`,
+      5_000,
+      async () => (await seenFrom(network, `http://${name}/i.html`)) === 'page',
+    );
   await dabba.refused('is not connected', 'docker', ['network', 'disconnect', 'bridge', 'web']);
   await start('alone', ['--network', 'none']);
   await dabba.refused('cannot be connected', 'docker', ['network', 'connect', 'one', 'alone']);

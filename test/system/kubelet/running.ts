@@ -79,13 +79,13 @@ test('init containers, sidecars and hooks come in their order', async () => {
         container('two', 'sleep 0.2; echo two >> /v/log'),
       ],
       containers: [
-        container('main', 'sleep 0.5; cat /v/log', {
+        container('main', 'until grep -q hook /v/log; do sleep 0.1; done; cat /v/log', {
           lifecycle: { postStart: { exec: { command: ['sh', '-c', 'echo hook >> /v/log'] } } },
         }),
       ],
     },
   });
-  await world.kubectl('wait', '--for=jsonpath={.status.phase}=Succeeded', 'pod/order', '--timeout=20s');
+  await world.kubectl('wait', '--for=jsonpath={.status.phase}=Succeeded', 'pod/order', '--timeout=80s');
   assert.equal((await world.kubectl('logs', 'order', '-c', 'main')).stdout, 'one\nside\ntwo\nhook\n');
   await world.remove('order');
 });
@@ -104,7 +104,7 @@ test('a job is done when its pod is', async () => {
       },
     },
   });
-  const waited = await world.kubectl('wait', '--for=condition=Complete', 'job/j', '--timeout=30s');
+  const waited = await world.kubectl('wait', '--for=condition=Complete', 'job/j', '--timeout=120s');
   assert.equal(waited.code, 0, waited.stderr);
   assert.equal((await world.kubectl('logs', 'job/j')).stdout, 'done\n');
   await world.kubectl('delete', 'job', 'j');

@@ -1,6 +1,7 @@
 /** Logs, and commands in containers, by several versions of kubectl. */
 import assert from 'node:assert/strict';
 import { type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -79,11 +80,22 @@ test('run --rm -i carries input and output, and removes the pod', async () => {
 });
 
 test('logs: tail, timestamps, limits, follow to the end', async () => {
-  await world.run('log', 'for i in 1 2 3 4 5; do echo line $i; done; sleep 1; echo last', {
-    spec: { restartPolicy: 'Never' },
-  });
+  await world.run(
+    'log',
+    'for i in 1 2 3 4 5; do echo line $i; done; until test -e /go; do sleep 0.1; done; echo last',
+    {
+      spec: { restartPolicy: 'Never' },
+    },
+  );
   await eventually('it has begun', 10_000, async () => (await world.kubectl('logs', 'log')).stdout.includes('line 5'));
-  assert.equal((await world.kubectl('logs', '-f', '--tail=1', 'log')).stdout, 'line 5\nlast\n');
+  const follower = world.spawnKubectl('logs', '-f', '--tail=1', 'log');
+  let followed = '';
+  follower.stdout!.on('data', (piece: Buffer) => (followed += piece.toString()));
+  const closed = once(follower, 'close');
+  await eventually('it is followed', 10_000, () => followed === 'line 5\n');
+  await world.kubectl('exec', 'log', '--', 'touch', '/go');
+  await closed;
+  assert.equal(followed, 'line 5\nlast\n');
   assert.equal((await world.kubectl('logs', '--limit-bytes=4', 'log')).stdout, 'line');
   assert.match(
     (await world.kubectl('logs', '--timestamps', '--tail=1', 'log')).stdout,

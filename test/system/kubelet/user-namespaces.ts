@@ -40,7 +40,9 @@ test('a pod’s users are nobody on the machine, and nobody of another pod', asy
     await inside('first', 'ip -4 -o addr show eth0; ls /sys/class/net; ping -c1 10.0.0.10'),
     /eth0[^]* 0% packet loss/,
   );
-  assert.equal(await inside('first', '(nc -l -p 80 -w 1 &) ; sleep 0.2; netstat -ltn | grep -c :80'), '1');
+  const listening =
+    'nc -l -p 80 & for i in $(seq 100); do netstat -ltn | grep -q :80 && break; sleep 0.1; done; netstat -ltn | grep -c :80; kill $!';
+  assert.equal(await inside('first', listening), '1');
   await world.remove('second');
   await world.runReady('third', 'sleep 1000', { spec });
   assert.notEqual(await firstId('third'), first);
