@@ -26,7 +26,7 @@ interface Keys {
   readonly Token?: string;
 }
 
-suite('aws from inside pods', { skip: noKubectl || isAwsTooOld(), timeout: 240_000 }, () => {
+suite('aws from inside pods', { skip: noKubectl || isAwsTooOld(), timeout: 960_000 }, () => {
   let dabba: Dabba;
   let cluster: Cluster;
 
@@ -53,7 +53,7 @@ suite('aws from inside pods', { skip: noKubectl || isAwsTooOld(), timeout: 240_0
       { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name, ...serviceAccount } },
       { apiVersion: 'v1', kind: 'Pod', metadata, spec },
     );
-    await cluster.kubectl('wait', '--for=condition=Ready', `pod/${name}`, '--timeout=60s');
+    await cluster.kubectl('wait', '--for=condition=Ready', `pod/${name}`, '--timeout=240s');
   };
   /** A call signed here and sent from within the pod; what wget says. */
   const call = async (pod: string, keys: Keys, service: string, body: string, at?: string) => {
@@ -147,7 +147,7 @@ suite('aws from inside pods', { skip: noKubectl || isAwsTooOld(), timeout: 240_0
       containers: [container],
     };
     await cluster.apply('default', { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'on-node' }, spec });
-    await cluster.kubectl('wait', '--for=condition=Ready', 'pod/on-node', '--timeout=60s');
+    await cluster.kubectl('wait', '--for=condition=Ready', 'pod/on-node', '--timeout=240s');
     const ask =
       'wget -q -O- --header "Authorization: $(cat $AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE)" $AWS_CONTAINER_CREDENTIALS_FULL_URI';
     const keys = JSON.parse(await within('on-node', ask)) as Keys;
@@ -217,7 +217,7 @@ suite('aws from inside pods', { skip: noKubectl || isAwsTooOld(), timeout: 240_0
     const container = { name: 'c', image: busybox, command: ['sleep', '3600'] };
     const spec = { hostNetwork: true, terminationGracePeriodSeconds: 0, containers: [container] };
     await cluster.apply('default', { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'on-host' }, spec });
-    await cluster.kubectl('wait', '--for=condition=Ready', 'pod/on-host', '--timeout=60s');
+    await cluster.kubectl('wait', '--for=condition=Ready', 'pod/on-host', '--timeout=240s');
     const question = 'PUT /latest/api/token HTTP/1.0\\r\\nX-aws-ec2-metadata-token-ttl-seconds: 60\\r\\n\\r\\n';
     const token = `$(printf '${question}' | nc 169.254.169.254 80 | tail -n 1)`;
     const read = async (pod: string, path: string) =>

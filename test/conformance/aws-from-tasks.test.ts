@@ -6,7 +6,7 @@ import { after, before, suite, test } from 'node:test';
 import { busybox, Dabba, isAwsTooOld, type Outcome } from '../harness/dabba.ts';
 import { eventually } from '../harness/machine.ts';
 
-suite('aws from inside tasks', { skip: isAwsTooOld(), timeout: 180_000 }, () => {
+suite('aws from inside tasks', { skip: isAwsTooOld(), timeout: 720_000 }, () => {
   let dabba: Dabba;
   let vpc: string;
   let subnet: string;

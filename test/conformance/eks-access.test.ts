@@ -8,7 +8,7 @@ import { eventually } from '../harness/machine.ts';
 
 const account = '000000000000';
 
-suite('access to clusters', { skip: noKubectl || isAwsTooOld(), timeout: 240_000 }, () => {
+suite('access to clusters', { skip: noKubectl || isAwsTooOld(), timeout: 960_000 }, () => {
   let dabba: Dabba;
   let subnets: string;
   let role: string;

@@ -5,7 +5,7 @@ import { Cluster, noKubectl } from '../harness/cluster.ts';
 import { busybox, Dabba } from '../harness/dabba.ts';
 import { eventually } from '../harness/machine.ts';
 
-suite('pods of Fargate', { skip: noKubectl, timeout: 240_000 }, () => {
+suite('pods of Fargate', { skip: noKubectl, timeout: 960_000 }, () => {
   let dabba: Dabba;
   let cluster: Cluster;
   let role: string;
@@ -50,7 +50,7 @@ suite('pods of Fargate', { skip: noKubectl, timeout: 240_000 }, () => {
   const of = async (kind: string, name: string, path: string) =>
     await cluster.kubectl('get', kind, name, '-n', 'far', '-o', `jsonpath={${path}}`);
   const ready = async (name: string) =>
-    await cluster.kubectl('wait', '-n', 'far', '--for=condition=Ready', `pod/${name}`, '--timeout=60s');
+    await cluster.kubectl('wait', '-n', 'far', '--for=condition=Ready', `pod/${name}`, '--timeout=240s');
   const serverless = { tier: 'serverless' };
 
   test('a profile takes private subnets alone', async () => {
@@ -106,7 +106,7 @@ suite('pods of Fargate', { skip: noKubectl, timeout: 240_000 }, () => {
         spec: { selector: labels, ports: [{ port: 80 }] },
       },
     );
-    await cluster.kubectl('rollout', 'status', '-n', 'far', 'deployment/web', '--timeout=90s');
+    await cluster.kubectl('rollout', 'status', '-n', 'far', 'deployment/web', '--timeout=360s');
     const nodes = await cluster.kubectl(
       'get',
       'pods',
@@ -139,7 +139,7 @@ suite('pods of Fargate', { skip: noKubectl, timeout: 240_000 }, () => {
     const events = ['get', 'events', '-n', 'far', '--field-selector', 'involvedObject.name=refused'];
     await eventually('the pod is told', 10_000, async () => (await cluster.kubectl(...events)).includes(message));
     assert.equal(await of('pod', 'refused', '.status.phase'), 'Pending');
-    await cluster.kubectl('rollout', 'status', '-n', 'far', 'daemonset/each', '--timeout=60s');
+    await cluster.kubectl('rollout', 'status', '-n', 'far', 'daemonset/each', '--timeout=240s');
     const nodes = await cluster.kubectl(
       'get',
       'pods',

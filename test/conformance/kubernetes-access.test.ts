@@ -59,7 +59,7 @@ function kubectl(args: readonly string[], { config = admin, input = '' } = {}): 
     const child = execFile(
       'kubectl',
       [`--kubeconfig=${config}`, `--cache-dir=${join(work, 'cache')}`, ...args],
-      { timeout: 30_000 },
+      { timeout: 120_000 },
       (error, stdout, stderr) =>
         resolve({ code: error ? Number(error.code ?? 1) : 0, out: `${stdout}${stderr}`.trim() }),
     );

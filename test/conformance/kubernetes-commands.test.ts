@@ -6,7 +6,7 @@ import { ControlPlane } from '../harness/control-plane.ts';
 import { kubectls } from '../harness/kubectls.ts';
 import { eventually } from '../harness/machine.ts';
 
-const options = { timeout: 120_000 };
+const options = { timeout: 480_000 };
 const container = { name: 'c', image: 'registry.example/app:1' };
 const deployment = (name: string, replicas = 2) => ({
   apiVersion: 'apps/v1',
@@ -32,7 +32,7 @@ for (const { version, program } of kubectls)
     before(async () => {
       plane = await ControlPlane.start(program);
       await plane.says(/created/, 'apply -f -', deployment('web'));
-      await plane.says(/rolled out/, 'rollout status deployment/web --timeout=30s');
+      await plane.says(/rolled out/, 'rollout status deployment/web --timeout=120s');
     });
     after(() => plane[Symbol.asyncDispose]());
 
@@ -142,15 +142,15 @@ for (const { version, program } of kubectls)
     });
 
     test('wait', options, async () => {
-      await plane.says(/condition met/, 'wait deployment/web --for=jsonpath={.status.readyReplicas}=3 --timeout=30s');
-      const deleted = plane.kubectl('wait configmap/edited --for=delete --timeout=30s'.split(' '));
+      await plane.says(/condition met/, 'wait deployment/web --for=jsonpath={.status.readyReplicas}=3 --timeout=120s');
+      const deleted = plane.kubectl('wait configmap/edited --for=delete --timeout=120s'.split(' '));
       await plane.says(/deleted/, 'delete configmap edited');
       assert.equal((await deleted).status, 0);
-      const created = plane.kubectl('wait configmap/later --for=create --timeout=30s'.split(' '));
+      const created = plane.kubectl('wait configmap/later --for=create --timeout=120s'.split(' '));
       await plane.says(/created/, 'create configmap later');
       assert.equal((await created).status, 0, (await created).output);
       await plane.refuses(/timed out/, 'wait deployment/web --for=condition=Nothing --timeout=1s');
-      await plane.says(/condition met/, 'wait nodes --all --for=condition=Ready --timeout=10s');
+      await plane.says(/condition met/, 'wait nodes --all --for=condition=Ready --timeout=40s');
     });
 
     test('set and expose', options, async () => {
@@ -181,13 +181,13 @@ for (const { version, program } of kubectls)
 
     test('rollout: history, a revision, undo to one, restart of other kinds', options, async () => {
       await plane.says(/image updated/, 'set image deployment/web c=registry.example/app:9');
-      await plane.says(/rolled out/, 'rollout status deployment/web --timeout=30s');
+      await plane.says(/rolled out/, 'rollout status deployment/web --timeout=120s');
       await plane.says(/annotated/, 'annotate deployment web kubernetes.io/change-cause=nine');
       const history = await plane.says(/\d+ +nine/, 'rollout history deployment/web');
       const [first = ''] = /^\d+/m.exec(history) ?? [];
       await plane.says(/app:1/, `rollout history deployment/web --revision=${first}`);
       await plane.says(/rolled back/, `rollout undo deployment/web --to-revision=${first}`);
-      await plane.says(/rolled out/, 'rollout status deployment/web --timeout=30s');
+      await plane.says(/rolled out/, 'rollout status deployment/web --timeout=120s');
       assert.equal(
         await field('deployment web', '{.spec.template.spec.containers[0].image}'),
         'registry.example/app:1',
@@ -202,12 +202,12 @@ for (const { version, program } of kubectls)
           metadata: { name: 'set' },
           spec: { ...spec, ...more },
         });
-        await plane.says(/complete|rolled out/, `rollout status ${kind}/set --timeout=30s`);
+        await plane.says(/complete|rolled out/, `rollout status ${kind}/set --timeout=120s`);
         await plane.says(/restarted/, `rollout restart ${kind}/set`);
-        await plane.says(/complete|rolled out/, `rollout status ${kind}/set --timeout=30s`);
+        await plane.says(/complete|rolled out/, `rollout status ${kind}/set --timeout=120s`);
         await plane.says(/^2/m, `rollout history ${kind}/set`);
         await plane.says(/rolled back/, `rollout undo ${kind}/set`);
-        await plane.says(/complete|rolled out/, `rollout status ${kind}/set --timeout=30s`);
+        await plane.says(/complete|rolled out/, `rollout status ${kind}/set --timeout=120s`);
         await plane.says(/deleted/, `delete ${kind} set`);
       }
     });
@@ -227,13 +227,13 @@ for (const { version, program } of kubectls)
 
     test('deletion: cascades, selections, replacing by force', options, async () => {
       await plane.says(/created/, 'apply -f -', deployment('parent', 1));
-      await plane.says(/rolled out/, 'rollout status deployment/parent --timeout=30s');
+      await plane.says(/rolled out/, 'rollout status deployment/parent --timeout=120s');
       await plane.says(/deleted/, 'delete deployment parent --cascade=orphan');
       await plane.says(/parent-/, 'get replicaset -l app=parent');
       await plane.says(/deleted/, 'delete replicaset -l app=parent --cascade=foreground');
       assert.match((await plane.kubectl(['get', 'pods', '-l', 'app=parent'])).output, /No resources found/);
       await plane.says(/created/, 'run forced --image=registry.example/app:1');
-      await plane.says(/condition met/, 'wait --for=condition=Ready pod/forced --timeout=30s');
+      await plane.says(/condition met/, 'wait --for=condition=Ready pod/forced --timeout=120s');
       const before = await field('pod forced', '{.metadata.uid}');
       await plane.says(/replaced/, 'replace --force --grace-period=0 -f -', {
         apiVersion: 'v1',
@@ -339,12 +339,12 @@ for (const { version, program } of kubectls)
       ];
       assert.equal((await plane.kubectl(cron)).status, 0);
       await plane.says(/created/, 'create job now --from=cronjob/cj');
-      await plane.says(/condition met/, 'wait --for=condition=Complete job/now --timeout=30s');
+      await plane.says(/condition met/, 'wait --for=condition=Complete job/now --timeout=120s');
       await plane.says(/patched/, 'patch cronjob cj -p {"spec":{"suspend":true}}');
       await plane.says(/True/, 'get cronjob cj');
       await plane.says(/autoscaled/, 'autoscale deployment web --min=2 --max=3');
       await eventually('it is scaled', 20_000, async () => (await field('deployment web', '{.spec.replicas}')) === '2');
-      await plane.says(/rolled out/, 'rollout status deployment/web --timeout=30s');
+      await plane.says(/rolled out/, 'rollout status deployment/web --timeout=120s');
       await plane.says(/created/, 'create poddisruptionbudget pdb --selector=app=web --min-available=2');
       await eventually(
         'the budget is counted',
@@ -359,7 +359,7 @@ for (const { version, program } of kubectls)
       );
       await plane.says(/deleted/, 'delete pdb pdb');
       await plane.says(/uncordoned/, `uncordon ${on === 'n1' ? 'n2' : 'n1'}`);
-      await plane.says(/evicting pod[^]*drained/, `drain ${on} --ignore-daemonsets --force --timeout=30s`);
+      await plane.says(/evicting pod[^]*drained/, `drain ${on} --ignore-daemonsets --force --timeout=120s`);
       await plane.says(/uncordoned/, `uncordon ${on}`);
     });
   });

@@ -7,7 +7,7 @@ import { Dabba, project } from '../harness/dabba.ts';
 
 const chart = join(project, 'examples/two-tier');
 
-suite('helm', { skip: noKubectl, timeout: 180_000 }, () => {
+suite('helm', { skip: noKubectl, timeout: 720_000 }, () => {
   let dabba: Dabba;
   let cluster: Cluster;
 
@@ -36,7 +36,7 @@ suite('helm', { skip: noKubectl, timeout: 180_000 }, () => {
     );
 
   test('a chart is installed whole', async () => {
-    await helm('install', 'shop', chart, '--wait', '--timeout', '90s');
+    await helm('install', 'shop', chart, '--wait', '--timeout', '360s');
     assert.match(await page(), /^hello, since \w+/);
     assert.match(await helm('list'), /shop\s+default\s+1\s.*deployed/);
   });
@@ -53,23 +53,23 @@ suite('helm', { skip: noKubectl, timeout: 180_000 }, () => {
       'web.replicas=3',
       '--wait',
       '--timeout',
-      '90s',
+      '360s',
     );
     assert.equal(await page(), before.replace('hello', 'good day'));
     assert.equal(await cluster.kubectl('get', 'deployment', 'shop-web', '-o', 'jsonpath={.status.readyReplicas}'), '3');
   });
 
   test('a rollback brings the first back', async () => {
-    await helm('rollback', 'shop', '1', '--wait', '--timeout', '90s');
+    await helm('rollback', 'shop', '1', '--wait', '--timeout', '360s');
     assert.match(await page(), /^hello, /);
     assert.match(await helm('history', 'shop'), /Rollback to 1/);
   });
 
   test('what is uninstalled is gone, but for what was stored', async () => {
-    await helm('uninstall', 'shop', '--wait', '--timeout', '90s');
+    await helm('uninstall', 'shop', '--wait', '--timeout', '360s');
     assert.equal(await cluster.kubectl('get', 'deployments,statefulsets', '-o', 'name'), '');
     // helm waits for what it made; the garbage collector takes the pods behind its back, as upstream's does.
-    await cluster.kubectl('wait', '--for=delete', 'pods', '--all', '--timeout=60s');
+    await cluster.kubectl('wait', '--for=delete', 'pods', '--all', '--timeout=240s');
     assert.match(await cluster.kubectl('get', 'persistentvolumeclaims', '-o', 'name'), /data-shop-storage-0/);
   });
 });

@@ -5,7 +5,7 @@ import { ControlPlane } from '../harness/control-plane.ts';
 import { kubectls } from '../harness/kubectls.ts';
 import { eventually } from '../harness/machine.ts';
 
-const options = { timeout: 120_000 };
+const options = { timeout: 480_000 };
 const container = { name: 'c', image: 'registry.example/app:1' };
 const web = {
   apiVersion: 'apps/v1',
@@ -51,15 +51,15 @@ for (const { version, program } of kubectls)
     test('apply, diff and delete', options, async () => {
       await plane.says(/created/, 'apply -f -', web);
       await plane.says(/unchanged/, 'apply -f -', web);
-      await plane.says(/successfully rolled out/, 'rollout status deployment/web --timeout=30s');
+      await plane.says(/successfully rolled out/, 'rollout status deployment/web --timeout=120s');
       const changed = { ...web, spec: { ...web.spec, replicas: 3 } };
       const diff = await plane.kubectl(['diff', '-f', '-'], { input: changed });
       assert.equal(diff.status, 1, diff.output);
       assert.match(diff.output, /\+ +replicas: 3/);
       await plane.says(/configured/, 'apply -f -', changed);
-      await plane.says(/successfully rolled out/, 'rollout status deployment/web --timeout=30s');
+      await plane.says(/successfully rolled out/, 'rollout status deployment/web --timeout=120s');
       await plane.says(/3\/3/, 'get deployment web');
-      await plane.says(/condition met/, 'wait --for=condition=Available deployment/web --timeout=30s');
+      await plane.says(/condition met/, 'wait --for=condition=Available deployment/web --timeout=120s');
     });
 
     test('server-side apply keeps owners apart', options, async () => {
@@ -118,7 +118,7 @@ for (const { version, program } of kubectls)
       await plane.says(/image updated/, 'set image deployment/web c=registry.example/app:2');
       await plane.says(/env updated/, 'set env deployment/web VERSION=2');
       await plane.says(/resource requirements updated/, 'set resources deployment/web --requests=cpu=10m');
-      await plane.says(/successfully rolled out/, 'rollout status deployment/web --timeout=30s');
+      await plane.says(/successfully rolled out/, 'rollout status deployment/web --timeout=120s');
       await plane.says(/app:2/, 'get deployment web -o jsonpath={.spec.template.spec.containers[0].image}');
     });
 
@@ -129,7 +129,7 @@ for (const { version, program } of kubectls)
       await plane.says(/restarted/, 'rollout restart deployment/web');
       await plane.says(/paused/, 'rollout pause deployment/web');
       await plane.says(/resumed/, 'rollout resume deployment/web');
-      await plane.says(/successfully rolled out/, 'rollout status deployment/web --timeout=30s');
+      await plane.says(/successfully rolled out/, 'rollout status deployment/web --timeout=120s');
       await plane.says(/autoscaled/, 'autoscale deployment web --min=1 --max=5 --cpu-percent=50');
       await plane.says(/Deployment\/web/, 'get hpa');
     });
@@ -169,7 +169,7 @@ for (const { version, program } of kubectls)
 
     test('jobs, cron jobs, stateful and daemon sets', options, async () => {
       await plane.says(/created/, 'create job j --image=registry.example/app:1');
-      await plane.says(/condition met/, 'wait --for=condition=Complete job/j --timeout=30s');
+      await plane.says(/condition met/, 'wait --for=condition=Complete job/j --timeout=120s');
       const cron = await plane.kubectl([
         'create',
         'cronjob',
@@ -188,7 +188,7 @@ for (const { version, program } of kubectls)
           template: { metadata: { labels: { app: 'ds' } }, spec: { containers: [container] } },
         },
       });
-      await plane.says(/successfully rolled out/, 'rollout status daemonset/ds --timeout=30s');
+      await plane.says(/successfully rolled out/, 'rollout status daemonset/ds --timeout=120s');
       await plane.says(/created/, 'apply -f -', {
         apiVersion: 'apps/v1',
         kind: 'StatefulSet',
@@ -202,7 +202,7 @@ for (const { version, program } of kubectls)
       });
       await plane.says(
         /rolling update complete|roll out complete|successfully/,
-        'rollout status statefulset/db --timeout=30s',
+        'rollout status statefulset/db --timeout=120s',
       );
     });
 
@@ -234,7 +234,7 @@ for (const { version, program } of kubectls)
           ],
         },
       });
-      await plane.says(/condition met/, 'wait --for=condition=Established crd/widgets.example.com --timeout=10s');
+      await plane.says(/condition met/, 'wait --for=condition=Established crd/widgets.example.com --timeout=40s');
       const widget = { apiVersion: 'example.com/v1', kind: 'Widget', metadata: { name: 'w' }, spec: { size: 3 } };
       await plane.says(/created/, 'apply -f -', widget);
       await plane.says(/unchanged/, 'apply -f -', widget);
@@ -246,10 +246,10 @@ for (const { version, program } of kubectls)
 
     test('cordon, drain, delete and wait', options, async () => {
       await plane.says(/cordoned/, 'cordon n1');
-      await plane.says(/drained/, 'drain n1 --ignore-daemonsets --force --delete-emptydir-data --timeout=60s');
+      await plane.says(/drained/, 'drain n1 --ignore-daemonsets --force --delete-emptydir-data --timeout=240s');
       await plane.says(/uncordoned/, 'uncordon n1');
       await plane.says(/created/, 'run single --image=registry.example/app:1');
-      await plane.says(/condition met/, 'wait --for=condition=Ready pod/single --timeout=30s');
+      await plane.says(/condition met/, 'wait --for=condition=Ready pod/single --timeout=120s');
       await plane.says(/deleted/, 'delete pod single --wait=true');
       await plane.says(/deleted/, 'delete deployment,service,hpa,ingress,pdb --all --wait=true');
       await eventually(
@@ -259,6 +259,6 @@ for (const { version, program } of kubectls)
       );
       await plane.says(/created/, 'create namespace passing');
       await plane.says(/created/, 'create configmap inside -n passing');
-      await plane.says(/deleted/, 'delete namespace passing --wait=true --timeout=60s');
+      await plane.says(/deleted/, 'delete namespace passing --wait=true --timeout=240s');
     });
   });

@@ -12,7 +12,7 @@ import { busybox as image, Dabba, type Outcome } from '../harness/dabba.ts';
 import { kubectls } from '../harness/kubectls.ts';
 import { eventually } from '../harness/machine.ts';
 
-const options = { timeout: 90_000 };
+const options = { timeout: 360_000 };
 let dabba: Dabba;
 let cluster: Cluster;
 
@@ -22,9 +22,9 @@ before(
     cluster = await Cluster.create(dabba, 'c', 't3.medium');
     await cluster.useToken();
   },
-  { timeout: 180_000 },
+  { timeout: 720_000 },
 );
-after(async () => await dabba?.[Symbol.asyncDispose](), { timeout: 120_000 });
+after(async () => await dabba?.[Symbol.asyncDispose](), { timeout: 480_000 });
 
 const container = (name: string, script: string, more: object = {}) => ({
   name,
@@ -78,7 +78,7 @@ for (const { version, program } of kubectls)
     const ready = async (...objects: readonly object[]): Promise<void> => {
       await cluster.apply(namespace, ...objects);
       for (const { kind, metadata } of objects as readonly { kind: string; metadata: { name: string } }[])
-        if (kind === 'Pod') await says('wait', '--for=condition=Ready', `pod/${metadata.name}`, '--timeout=30s');
+        if (kind === 'Pod') await says('wait', '--for=condition=Ready', `pod/${metadata.name}`, '--timeout=120s');
     };
 
     before(async () => {
@@ -247,7 +247,7 @@ for (const { version, program } of kubectls)
           }),
         );
         const followed = await says('logs', '-f', 'counting', '--pod-running-timeout=20s').catch(async () => {
-          await says('wait', '--for=jsonpath={.status.phase}=Running', 'pod/counting', '--timeout=20s');
+          await says('wait', '--for=jsonpath={.status.phase}=Running', 'pod/counting', '--timeout=80s');
           return await says('logs', '-f', 'counting');
         });
         assert.equal(
@@ -322,7 +322,7 @@ for (const { version, program } of kubectls)
       const debugger_ = (await says('get', 'pods', '-o', 'name'))
         .split('\n')
         .find((name) => name.includes('node-debugger'))!;
-      await says('wait', '--for=jsonpath={.status.phase}=Succeeded', debugger_, '--timeout=30s');
+      await says('wait', '--for=jsonpath={.status.phase}=Succeeded', debugger_, '--timeout=120s');
       assert.equal(await says('logs', debugger_), `${node}\n${node}\n/host/var/log\n`);
     });
 
@@ -404,11 +404,11 @@ for (const { version, program } of kubectls)
             spec: { maxUnavailable: 1, selector: { matchLabels: labels } },
           },
         );
-        await says('rollout', 'status', 'deployment/spread', '--timeout=60s');
+        await says('rollout', 'status', 'deployment/spread', '--timeout=240s');
         const node = (await says('get', 'pods', '-l', 'app=spread', '-o', 'jsonpath={.items[0].spec.nodeName}')).trim();
-        const selected = ['--pod-selector=app=spread', '--timeout=60s'];
+        const selected = ['--pod-selector=app=spread', '--timeout=240s'];
         assert.match(await says('drain', node, '--ignore-daemonsets', ...selected), /evicting pod[^]*drained/);
-        await says('rollout', 'status', 'deployment/spread', '--timeout=60s');
+        await says('rollout', 'status', 'deployment/spread', '--timeout=240s');
         const nodes = await says('get', 'pods', '-l', 'app=spread', '-o', 'jsonpath={.items[*].spec.nodeName}');
         assert.ok(!nodes.includes(node), nodes);
         assert.match(await says('get', 'node', node), /Ready,SchedulingDisabled/);

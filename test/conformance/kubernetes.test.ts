@@ -11,7 +11,7 @@ import { Cluster, noKubectl } from '../harness/cluster.ts';
 import { busybox, Dabba, freePort, isAwsTooOld } from '../harness/dabba.ts';
 import { eventually } from '../harness/machine.ts';
 
-suite('kubernetes', { skip: noKubectl, timeout: 240_000 }, () => {
+suite('kubernetes', { skip: noKubectl, timeout: 960_000 }, () => {
   let dabba: Dabba;
   let cluster: Cluster;
 
@@ -27,7 +27,7 @@ suite('kubernetes', { skip: noKubectl, timeout: 240_000 }, () => {
   const pod = (spec: object) => ({ terminationGracePeriodSeconds: 0, ...spec });
   const sleeper = { name: 'c', image: busybox, command: ['sleep', '3600'] };
   const ready = async (what: string, namespace = 'default') =>
-    await cluster.kubectl('wait', '-n', namespace, '--for=condition=Ready', what, '--timeout=60s');
+    await cluster.kubectl('wait', '-n', namespace, '--for=condition=Ready', what, '--timeout=240s');
 
   test('nodes are instances in several zones, and the creator is administrator under its own ARN', async () => {
     const zones = await cluster.kubectl(
@@ -78,7 +78,7 @@ suite('kubernetes', { skip: noKubectl, timeout: 240_000 }, () => {
       spec: { selector: labels, ports: [{ port: 80, targetPort: 8080 }] },
     };
     await cluster.apply('default', deployment, service);
-    await cluster.kubectl('rollout', 'status', 'deployment/web', '--timeout=60s');
+    await cluster.kubectl('rollout', 'status', 'deployment/web', '--timeout=240s');
     assert.match(await cluster.apply('default', deployment, service), /unchanged[\s\S]*unchanged/);
     assert.equal(await cluster.kubectl('logs', 'deployment/web'), 'started');
 
@@ -93,11 +93,11 @@ suite('kubernetes', { skip: noKubectl, timeout: 240_000 }, () => {
     assert.equal(await cluster.kubectl('exec', 'probe', '--', 'sh', '-c', loop), '2');
 
     await cluster.kubectl('set', 'env', 'deployment/web', 'VERSION=2');
-    await cluster.kubectl('rollout', 'status', 'deployment/web', '--timeout=60s');
+    await cluster.kubectl('rollout', 'status', 'deployment/web', '--timeout=240s');
     await cluster.kubectl('rollout', 'undo', 'deployment/web');
-    await cluster.kubectl('rollout', 'status', 'deployment/web', '--timeout=60s');
+    await cluster.kubectl('rollout', 'status', 'deployment/web', '--timeout=240s');
     await cluster.kubectl('delete', 'pod', '-l', 'app=web', '--wait=true');
-    await cluster.kubectl('rollout', 'status', 'deployment/web', '--timeout=60s');
+    await cluster.kubectl('rollout', 'status', 'deployment/web', '--timeout=240s');
   });
 
   test('commands run inside, files go in, ports come out', async () => {
@@ -122,7 +122,7 @@ suite('kubernetes', { skip: noKubectl, timeout: 240_000 }, () => {
 
   test('jobs complete, stateful sets keep their volumes, daemon sets are on every node', async () => {
     await cluster.kubectl('create', 'job', 'j', `--image=${busybox}`, '--', 'echo', 'done');
-    await cluster.kubectl('wait', '--for=condition=Complete', 'job/j', '--timeout=60s');
+    await cluster.kubectl('wait', '--for=condition=Complete', 'job/j', '--timeout=240s');
     assert.equal(await cluster.kubectl('logs', 'job/j'), 'done');
     const set = (kind: string, name: string, more: object, container: object) => ({
       apiVersion: 'apps/v1',
@@ -153,13 +153,13 @@ suite('kubernetes', { skip: noKubectl, timeout: 240_000 }, () => {
       ),
       set('DaemonSet', 'ds', {}, {}),
     );
-    await cluster.kubectl('rollout', 'status', 'statefulset/db', '--timeout=60s');
-    await cluster.kubectl('rollout', 'status', 'daemonset/ds', '--timeout=60s');
+    await cluster.kubectl('rollout', 'status', 'statefulset/db', '--timeout=240s');
+    await cluster.kubectl('rollout', 'status', 'daemonset/ds', '--timeout=240s');
     const nodes = await cluster.kubectl('get', 'pods', '-l', 'app=ds', '-o', 'jsonpath={.items[*].spec.nodeName}');
     assert.equal(new Set(nodes.split(' ')).size, 2);
     const before = await cluster.kubectl('exec', 'db-0', '--', 'cat', '/d/id');
     await cluster.kubectl('delete', 'pod', 'db-0', '--wait=true');
-    await cluster.kubectl('rollout', 'status', 'statefulset/db', '--timeout=60s');
+    await cluster.kubectl('rollout', 'status', 'statefulset/db', '--timeout=240s');
     assert.equal(await cluster.kubectl('exec', 'db-0', '--', 'cat', '/d/id'), before);
   });
 

@@ -374,10 +374,10 @@ suite('the main job', () => {
   }
 });
 
-/** GET over a new connection; rejects when nothing answers within a second and a half. */
+/** GET over a new connection; rejects when nothing answers within five seconds. */
 async function get(address: string, path: string, port = 8080): Promise<string> {
   return await new Promise((resolve, reject) => {
-    const call = request({ host: address, port, path, agent: false, timeout: 1500 }, (response) => {
+    const call = request({ host: address, port, path, agent: false, timeout: 5_000 }, (response) => {
       let body = '';
       response.setEncoding('utf8').on('data', (chunk: string) => (body += chunk));
       response.on('end', () => resolve(body.trim()));

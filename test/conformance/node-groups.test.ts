@@ -5,7 +5,7 @@ import { Cluster, noKubectl } from '../harness/cluster.ts';
 import { busybox, Dabba } from '../harness/dabba.ts';
 import { eventually } from '../harness/machine.ts';
 
-suite('node groups', { skip: noKubectl, timeout: 240_000 }, () => {
+suite('node groups', { skip: noKubectl, timeout: 960_000 }, () => {
   let dabba: Dabba;
   let cluster: Cluster;
 
@@ -97,8 +97,8 @@ suite('node groups', { skip: noKubectl, timeout: 240_000 }, () => {
         spec: { ...spec, nodeSelector: {}, tolerations: [] },
       },
     );
-    await cluster.kubectl('rollout', 'status', 'deployment/special', '--timeout=60s');
-    await cluster.kubectl('wait', '--for=condition=Ready', 'pod/plain', '--timeout=60s');
+    await cluster.kubectl('rollout', 'status', 'deployment/special', '--timeout=240s');
+    await cluster.kubectl('wait', '--for=condition=Ready', 'pod/plain', '--timeout=240s');
     const tainted = await cluster.kubectl(
       'get',
       'nodes',
@@ -147,7 +147,7 @@ suite('node groups', { skip: noKubectl, timeout: 240_000 }, () => {
       '2',
     );
     assert.equal(await instances('InstanceType'), 't3.small');
-    await cluster.kubectl('rollout', 'status', 'deployment/special', '--timeout=60s');
+    await cluster.kubectl('rollout', 'status', 'deployment/special', '--timeout=240s');
     assert.notEqual(await nodeOf(), before);
     assert.equal(await cluster.kubectl('get', 'node', before, '--ignore-not-found', '-o', 'name'), '');
   });

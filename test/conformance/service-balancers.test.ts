@@ -7,7 +7,7 @@ import { eventually } from '../harness/machine.ts';
 
 const prefix = 'service.beta.kubernetes.io/aws-load-balancer-';
 
-suite('load balancers of services', { skip: noKubectl, timeout: 240_000 }, () => {
+suite('load balancers of services', { skip: noKubectl, timeout: 960_000 }, () => {
   let dabba: Dabba;
   let cluster: Cluster;
 
@@ -33,7 +33,7 @@ suite('load balancers of services', { skip: noKubectl, timeout: 240_000 }, () =>
         containers: [{ name: 'c', image: busybox, command: ['sleep', '3600'] }],
       }),
     );
-    await cluster.kubectl('wait', '--for=condition=Ready', 'pod/web', 'pod/on-host', '--timeout=60s');
+    await cluster.kubectl('wait', '--for=condition=Ready', 'pod/web', 'pod/on-host', '--timeout=240s');
   });
   after(async () => await dabba[Symbol.asyncDispose]());
 

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { busybox, Dabba } from '../harness/dabba.ts';
 import { eventually } from '../harness/machine.ts';
 
-suite('a VPC', { timeout: 180_000 }, () => {
+suite('a VPC', { timeout: 720_000 }, () => {
   let dabba: Dabba;
   let vpc: string;
   let open: string;

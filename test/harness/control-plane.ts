@@ -63,7 +63,7 @@ export class ControlPlane implements AsyncDisposable {
   ): Promise<Said> {
     const { promise, resolve } = Promise.withResolvers<Said>();
     const all = { ...process.env, ...env, KUBECONFIG: join(this.#work, 'config'), HOME: this.#work };
-    const child = execFile(this.#program, args, { env: all, timeout: 60_000 }, (error, stdout, stderr) => {
+    const child = execFile(this.#program, args, { env: all, timeout: 240_000 }, (error, stdout, stderr) => {
       const status = error ? (typeof error.code === 'number' ? error.code : 1) : 0;
       resolve({ status, output: stdout + stderr });
     });

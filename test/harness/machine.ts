@@ -35,12 +35,16 @@ export function newTraces(before: readonly string[], after: readonly string[]): 
   });
 }
 
-/** Waits until `condition` holds, looking again as it takes time to; fails with `what` after `timeoutMs`. */
+/** How many times longer than expected a loaded machine of two cores may take. It bounds a hang and nothing else. */
+const patience = 4;
+
+/** Waits until `condition` holds, looking again as it takes time to; fails with `what` once that takes far longer than the `expectedMs` in which it holds at the latest on a calm machine. */
 export async function eventually(
   what: string,
-  timeoutMs: number,
+  expectedMs: number,
   condition: () => boolean | Promise<boolean>,
 ): Promise<void> {
+  const timeoutMs = patience * expectedMs;
   const deadline = Date.now() + timeoutMs;
   for (;;) {
     if (await condition()) return;

@@ -183,7 +183,7 @@ async function* one(bytes: Buffer): AsyncGenerator<Buffer> {
   yield bytes;
 }
 
-test('200 root file systems that lie', { timeout: 200_000 }, async () => {
+test('200 root file systems that lie', { timeout: 800_000 }, async () => {
   const outcomes = { taken: 0, refused: 0 };
   for (const made of fc.sample(archive, { numRuns: 200, seed: 20261126 })) {
     const take = () =>
@@ -255,7 +255,7 @@ function savedImage(damage: { readonly part: string; readonly by: string }): Buf
   ]);
 }
 
-test('saved images whose documents lie', { timeout: 200_000 }, async () => {
+test('saved images whose documents lie', { timeout: 800_000 }, async () => {
   const parts =
     'none architecture os config env cmd rootfs diffIds diffId history created createdBy configPath tags tag layers layerPath configWhole configWholeText manifestWhole manifestWholeText entry';
   const ways = ['absent', 'null', 'number', 'list', 'deep', 'path', 'absolute', 'huge', 'proto'];

@@ -17,7 +17,7 @@ const cachedIn = 4;
 
 /** Takes an image from one engine to another, as a push and a pull do. */
 async function carry(from: Engine, to: Engine, reference: string): Promise<void> {
-  const signal = AbortSignal.timeout(30_000);
+  const signal = AbortSignal.timeout(120_000);
   await to.images.load(await from.images.save([reference], signal), { signal });
 }
 

@@ -77,7 +77,7 @@ const dockerfiles = fc
 
 const files = { a: 'a', b: 'b', 'dir/c': 'c', 'a.tar': contextOf({ inner: 'i' }), '.dockerignore': 'dir/*\n!dir/c\n' };
 
-test('200 Dockerfiles that make no sense', { timeout: 300_000 }, async () => {
+test('200 Dockerfiles that make no sense', { timeout: 1_200_000 }, async () => {
   const outcomes = { built: 0, refused: 0 };
   for (const dockerfile of fc.sample(dockerfiles, { numRuns: 200, seed: 20261123 })) {
     const outcome = await answer(() => build(world.engine, { ...files, Dockerfile: dockerfile }), dockerfile);
@@ -95,7 +95,7 @@ const damages = fc.record({
   byte: fc.nat(255),
 });
 
-test('80 contexts that are no tar', { timeout: 120_000 }, async () => {
+test('80 contexts that are no tar', { timeout: 480_000 }, async () => {
   for (const damage of fc.sample(damages, { numRuns: 80, seed: 20261124 })) {
     const context = damaged(damage);
     await answer(() => build(world.engine, {}, { context: Readable.from([context]) }), JSON.stringify(damage));

@@ -48,7 +48,7 @@ export async function openBuildWorld(resolver: RegistryResolver = noRegistry): P
   await engine.images.importRootfs(Readable.from([busyboxTar(directory)]), {
     reference,
     config: { Cmd: ['sh'] },
-    signal: AbortSignal.timeout(30_000),
+    signal: AbortSignal.timeout(120_000),
   });
   return {
     get engine() {
@@ -129,7 +129,7 @@ export async function build(engine: Engine, files: ContextFiles, options: Partia
     labels: {},
     credentials: {},
     networkMode: 'none',
-    signal: AbortSignal.timeout(60_000),
+    signal: AbortSignal.timeout(240_000),
     ...options,
   };
   for await (const event of engine.builder.build(request)) events.push(event);
@@ -146,7 +146,7 @@ export async function build(engine: Engine, files: ContextFiles, options: Partia
 
 /** Runs a command in a container of an image and gives what it wrote. */
 export async function run(engine: Engine, image: string, ...command: readonly string[]): Promise<string> {
-  const signal = AbortSignal.timeout(30_000);
+  const signal = AbortSignal.timeout(120_000);
   const { id } = await engine.containers.create({ image, command, entrypoint: [], network: { mode: 'none' } });
   try {
     await using attachment = await engine.containers.attach(id, { stdin: false, stdout: true, stderr: true });

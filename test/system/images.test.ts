@@ -36,7 +36,7 @@ import { openSnapshots } from '../../src/engine/snapshot/snapshots.ts';
 
 const work = mkdtempSync(join(tmpdir(), 'dabba-images-'));
 const archives = openArchives();
-const signal = AbortSignal.timeout(120_000);
+const signal = AbortSignal.timeout(480_000);
 const host = 'registry.test';
 const good: RegistryCredentials = { username: 'AWS', password: 'open sesame' };
 let registry: RegistryServer;

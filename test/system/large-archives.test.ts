@@ -39,7 +39,7 @@ function unpack(bytes: Uint8Array, more: Partial<UnpackRequest>, source: UnpackR
     root,
     form: 'layer',
     sizeBytes: 2 ** 30,
-    signal: AbortSignal.timeout(30_000),
+    signal: AbortSignal.timeout(120_000),
     ...more,
   });
   return { root, result };

@@ -22,7 +22,7 @@ import { openArchives } from '../../src/engine/layer/worker-archives.ts';
 
 const work = mkdtempSync(join(tmpdir(), 'dabba-diff-'));
 const archives = openArchives();
-const signal = AbortSignal.timeout(60_000);
+const signal = AbortSignal.timeout(240_000);
 
 after(async () => {
   await archives[Symbol.asyncDispose]();

@@ -33,7 +33,7 @@ test('variables come from literals, fields, resources, ConfigMaps, Secrets and s
     },
     spec: { restartPolicy: 'Never' },
   });
-  await world.kubectl('wait', '--for=jsonpath={.status.phase}=Succeeded', 'pod/env', '--timeout=20s');
+  await world.kubectl('wait', '--for=jsonpath={.status.phase}=Succeeded', 'pod/env', '--timeout=80s');
   const lines = (await world.kubectl('logs', 'env')).stdout.split('\n');
   for (const line of [
     'P_A=a',

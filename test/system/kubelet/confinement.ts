@@ -19,7 +19,7 @@ test('confinement is as the pod asks', async () => {
       spec: { restartPolicy: 'Never', securityContext: { runAsUser: 1000, runAsGroup: 3000, runAsNonRoot: true } },
     },
   );
-  await world.kubectl('wait', '--for=jsonpath={.status.phase}=Succeeded', 'pod/sec', '--timeout=20s');
+  await world.kubectl('wait', '--for=jsonpath={.status.phase}=Succeeded', 'pod/sec', '--timeout=80s');
   assert.equal(
     (await world.kubectl('logs', 'sec')).stdout,
     '1000\n3000\nro\nCapEff:\t0000000000000000\nNoNewPrivs:\t1\n',
@@ -37,12 +37,12 @@ test('a seccomp profile of the node holds, once a pod has put it there', async (
     container: { volumeMounts: [{ name: 'profiles', mountPath: '/profiles' }] },
     spec: { restartPolicy: 'Never', volumes: [folder] },
   });
-  await world.kubectl('wait', '--for=jsonpath={.status.phase}=Succeeded', 'pod/installer', '--timeout=20s');
+  await world.kubectl('wait', '--for=jsonpath={.status.phase}=Succeeded', 'pod/installer', '--timeout=80s');
   const seccompProfile = { type: 'Localhost', localhostProfile: 'no-directories.json' };
   await world.run('profiled', 'touch /tmp/file && mkdir /tmp/directory || echo refused', {
     spec: { restartPolicy: 'Never', securityContext: { seccompProfile } },
   });
-  await world.kubectl('wait', '--for=jsonpath={.status.phase}=Succeeded', 'pod/profiled', '--timeout=20s');
+  await world.kubectl('wait', '--for=jsonpath={.status.phase}=Succeeded', 'pod/profiled', '--timeout=80s');
   assert.match((await world.kubectl('logs', 'profiled')).stdout, /Operation not permitted/);
   await world.run('lost', 'true', {
     spec: { securityContext: { seccompProfile: { ...seccompProfile, localhostProfile: 'none.json' } } },
@@ -56,7 +56,7 @@ test('a seccomp profile of the node holds, once a pod has put it there', async (
 
 test('in the network of the node, a pod has its address', async () => {
   await world.run('net', 'ip -4 -o addr show eth0', { spec: { hostNetwork: true, restartPolicy: 'Never' } });
-  await world.kubectl('wait', '--for=jsonpath={.status.phase}=Succeeded', 'pod/net', '--timeout=20s');
+  await world.kubectl('wait', '--for=jsonpath={.status.phase}=Succeeded', 'pod/net', '--timeout=80s');
   assert.match((await world.kubectl('logs', 'net')).stdout, /10\.0\.0\.10\//);
   await world.remove('net');
 });

@@ -13,7 +13,7 @@ test('probes decide who is ready, and who is restarted', async () => {
       livenessProbe: { exec: { command: ['test', '-e', '/tmp/index.html'] }, periodSeconds: 1, failureThreshold: 3 },
     },
   });
-  await world.kubectl('wait', '--for=condition=Ready', 'pod/probed', '--timeout=20s');
+  await world.kubectl('wait', '--for=condition=Ready', 'pod/probed', '--timeout=80s');
   const restarts = async () =>
     (
       await world.kubectl(

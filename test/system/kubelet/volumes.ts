@@ -86,7 +86,7 @@ test('a pod that writes more than its volume may hold is evicted', async () => {
     container: { volumeMounts: [{ name: 'scratch', mountPath: '/scratch' }] },
     spec: { volumes: [{ name: 'scratch', emptyDir: { sizeLimit: '1Mi' } }] },
   });
-  const wait = await world.kubectl('wait', '--for=jsonpath={.status.reason}=Evicted', 'pod/writer', '--timeout=40s');
+  const wait = await world.kubectl('wait', '--for=jsonpath={.status.reason}=Evicted', 'pod/writer', '--timeout=160s');
   assert.equal(wait.code, 0, wait.stderr);
   const { stdout } = await world.kubectl('get', 'pod', 'writer', '-ojsonpath={.status.phase} {.status.message}');
   assert.equal(stdout.trim(), 'Failed Usage of EmptyDir volume "scratch" exceeds the limit "1Mi".');
@@ -113,7 +113,7 @@ test('a claim of mode Block is a device, whose blocks outlive the pods that writ
       'wait',
       '--for=jsonpath={.status.phase}=Succeeded',
       `pod/${name}`,
-      '--timeout=20s',
+      '--timeout=80s',
     );
     assert.equal(ended.code, 0, `${ended.stderr}${(await world.kubectl('describe', 'pod', name)).stdout}`);
     const { stdout } = await world.kubectl('logs', name);
@@ -176,7 +176,7 @@ test('a stateful set keeps its volume, which goes with its claim', async () => {
       ],
     },
   });
-  const rolledOut = await world.kubectl('rollout', 'status', 'statefulset/db', '--timeout=40s');
+  const rolledOut = await world.kubectl('rollout', 'status', 'statefulset/db', '--timeout=160s');
   assert.equal(rolledOut.code, 0, `${rolledOut.stderr}${(await world.kubectl('describe', 'pod', 'db-0')).stdout}`);
   await world.kubectl('exec', 'db-0', '--', 'sh', '-c', 'echo kept > /d/id');
   await world.remove('db-0');

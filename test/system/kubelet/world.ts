@@ -143,7 +143,7 @@ export class NodeWorld implements AsyncDisposable {
       const child = execFile(
         file,
         args,
-        { env: this.#environment(), timeout: 60_000, maxBuffer: 1 << 24 },
+        { env: this.#environment(), timeout: 240_000, maxBuffer: 1 << 24 },
         (error, stdout, stderr) => {
           resolve({ code: error ? Number(error.code ?? 1) : 0, stdout, stderr });
         },
@@ -196,7 +196,7 @@ export class NodeWorld implements AsyncDisposable {
     more: { readonly spec?: object; readonly container?: object } = {},
   ): Promise<void> {
     await this.run(name, line, more);
-    const { code, stderr } = await this.kubectl('wait', '--for=condition=Ready', `pod/${name}`, '--timeout=20s');
+    const { code, stderr } = await this.kubectl('wait', '--for=condition=Ready', `pod/${name}`, '--timeout=80s');
     if (code !== 0) throw new Error(`${stderr}\n${(await this.kubectl('describe', 'pod', name)).stdout}`);
   }
 

@@ -117,7 +117,7 @@ test('clients and flows of datagrams are not mistaken after a restart', async ()
   using far = udpEcho(pods[1]!, 9090, 'far');
   using socket = udpEcho(client, 9000, 'client');
   const answered = async () => {
-    const answer = once(socket.socket, 'message', { signal: AbortSignal.timeout(2_000) });
+    const answer = once(socket.socket, 'message', { signal: AbortSignal.timeout(8_000) });
     socket.socket.send('hello', 53, '10.100.0.8');
     return String((await answer)[0]);
   };
@@ -248,7 +248,7 @@ test('datagrams of an old connection follow the backends', async () => {
   using far = udpEcho(two, 8080, 'pod-1');
   using socket = udpEcho(client, 9000, 'client');
   const seen = async (address = '10.100.0.7', port = 80) => {
-    const answered = once(socket.socket, 'message', { signal: AbortSignal.timeout(2_000) });
+    const answered = once(socket.socket, 'message', { signal: AbortSignal.timeout(8_000) });
     socket.socket.send('hello', port, address);
     return String((await answered)[0]);
   };

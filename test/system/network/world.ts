@@ -215,13 +215,13 @@ export async function run(netnsPath: string | undefined, ...command: string[]): 
 
 /** What the server at an address says the peer is, or `unreachable`. */
 export async function ask(netnsPath: string | undefined, address: string, port = 80): Promise<string> {
-  const out = await run(netnsPath, 'curl', '-s', '--http0.9', '-m', '0.5', `http://${address}:${port}/`);
+  const out = await run(netnsPath, 'curl', '-s', '--http0.9', '-m', '2', `http://${address}:${port}/`);
   return out?.trim() || 'unreachable';
 }
 
 /** Resolves once `check` holds: the daemon applies records soon after they are written, not within the write. */
 export async function eventually(check: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 5_000;
+  const deadline = Date.now() + 20_000;
   while (!(await check())) {
     if (Date.now() > deadline) throw new Error(`still not so: ${check}`);
     await setTimeout(10);
