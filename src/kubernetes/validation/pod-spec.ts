@@ -86,7 +86,7 @@ function contextOf(spec: PodSpec, old: PodSpec | undefined): PodContext {
   };
 }
 
-function hasDevices({ containers, initContainers = [], ephemeralContainers = [] }: PodSpec): boolean {
+function hasDevices({ containers = [], initContainers = [], ephemeralContainers = [] }: Partial<PodSpec>): boolean {
   return [...containers, ...initContainers, ...ephemeralContainers].some(({ volumeDevices }) => volumeDevices?.length);
 }
 
