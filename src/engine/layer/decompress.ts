@@ -4,10 +4,10 @@ import { DabbaError, systemCode } from '#base';
 import type { Pieces } from './verify.ts';
 
 /**
- * Several chunks are decoded ahead, on a pool thread. Each stays below what malloc maps anew from the kernel (mallopt(3), `M_MMAP_THRESHOLD`), so that
- * its memory serves again.
+ * Several chunks are decoded ahead, on a pool thread. Each is large, for that thread is woken for it, and stays below what malloc maps anew from the
+ * kernel (mallopt(3), `M_MMAP_THRESHOLD`: 128 KiB), so that its memory serves again.
  */
-const options = { chunkSize: 64 * 1024, readableHighWaterMark: 1024 ** 2 };
+const options = { chunkSize: 120 * 1024, readableHighWaterMark: 1024 ** 2 };
 
 /** A stream as it comes, and whether it has to be decoded. */
 export interface Sniffed {
