@@ -1,10 +1,9 @@
 import { closeSync, fchownSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DabbaError } from '#base';
-import { adopt, adoptOrphans, pipe, spawn, type ChildProcess, type ExitStatus } from '#kernel';
+import { adopt, adoptOrphans, pipe, spawn, type ChildProcess, type ExitStatus, standardEnvironment } from '#kernel';
 import { runcMessage, type MonitoredExec, type MonitorSettings } from './conmon.ts';
 import { PipeAttachment, type ProcessPipes } from './pipe-attachment.ts';
-import { runcEnvironment } from './runc-program.ts';
 
 export interface PipedExecRequest {
   readonly containerId: string;
@@ -61,7 +60,7 @@ function startRunc(
   const child = spawn({
     file: runc,
     args: ['--root', runcRoot, 'exec', ...args],
-    environment: runcEnvironment,
+    environment: standardEnvironment,
     descriptors: { 0: stdin, 1: stdout, 2: stderr },
   });
   ours.move();

@@ -1,7 +1,10 @@
 import { messageOf, type Logger } from '#base';
 import { KernelError, sealProgram, standardEnvironment, type SealedProgram } from '#kernel';
 
-/** What runc is run with. Go's threads for several things at once cost a program more than they save that does one after another and ends. */
+/**
+ * What runc makes containers with. Go's threads for several things at once cost a program more than they save that does one after another and ends,
+ * where many start at the same time; an exec, which somebody waits for, has them.
+ */
 export const runcEnvironment = { ...standardEnvironment, GOMAXPROCS: '1' } as const;
 
 /**
