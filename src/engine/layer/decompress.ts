@@ -17,6 +17,7 @@ export interface Sniffed {
   decode(bytes: Pieces): Pieces;
 }
 
+/** True if an archive that begins so is gzip or zstd. */
 export function isCompressed(head: Buffer): boolean {
   return decoderFor(head) !== undefined;
 }
@@ -25,10 +26,10 @@ export function isCompressed(head: Buffer): boolean {
 export async function sniff(source: AsyncIterable<Buffer>): Promise<Sniffed> {
   const input = source[Symbol.asyncIterator]();
   const head = await headOf(input);
-  const decoder = decoderFor(head);
+  const makeDecoder = decoderFor(head);
   const bytes = chain(head, input);
-  return decoder
-    ? { isCompressed: true, bytes, decode: (compressed) => decode(compressed, decoder) }
+  return makeDecoder
+    ? { isCompressed: true, bytes, decode: (compressed) => decode(compressed, makeDecoder()) }
     : { isCompressed: false, bytes, decode: (plain) => plain };
 }
 
@@ -56,9 +57,9 @@ async function headOf(input: AsyncIterator<Buffer>): Promise<Buffer> {
   return head;
 }
 
-function decoderFor(head: Buffer): Transform | undefined {
-  if (head[0] === 0x1f && head[1] === 0x8b) return createGunzip(options);
-  if (head.length >= 4 && head.readUInt32LE(0) === 0xfd2fb528) return createZstdDecompress(options);
+function decoderFor(head: Buffer): (() => Transform) | undefined {
+  if (head[0] === 0x1f && head[1] === 0x8b) return () => createGunzip(options);
+  if (head.length >= 4 && head.readUInt32LE(0) === 0xfd2fb528) return () => createZstdDecompress(options);
   return undefined;
 }
 
