@@ -32,7 +32,7 @@ export function setTerminalSize(
     const window = Buffer.alloc(8); // struct winsize
     window.writeUInt16LE(size.rows, 0);
     window.writeUInt16LE(size.columns, 2);
-    for (const descriptor of mastersOf(holder.pid)) onCopy(pidfd, descriptor, (own) => setWindow(own, window));
+    for (const descriptor of mastersOf(holder.pid)) setWindow(pidfd, descriptor, window);
     return true;
   } finally {
     closeSync(pidfd);
@@ -55,7 +55,8 @@ function isMaster(path: string): boolean {
   }
 }
 
-function onCopy(pidfd: number, descriptor: number, action: (own: number) => void): void {
+/** Of a descriptor of that process, by a copy. */
+function setWindow(pidfd: number, descriptor: number, window: Buffer): void {
   const own = getDescriptorCall(pidfdGetfdNumber, pidfd, descriptor, 0);
   if (own < 0) {
     const code = lastErrorCode();
@@ -64,12 +65,8 @@ function onCopy(pidfd: number, descriptor: number, action: (own: number) => void
     throw new KernelError('pidfd_getfd', code, `descriptor ${descriptor}`);
   }
   try {
-    action(own);
+    check(ioctlCall(own, TIOCSWINSZ, window), 'ioctl', 'TIOCSWINSZ');
   } finally {
     closeSync(own);
   }
-}
-
-function setWindow(descriptor: number, window: Buffer): void {
-  check(ioctlCall(descriptor, TIOCSWINSZ, window), 'ioctl', 'TIOCSWINSZ');
 }
